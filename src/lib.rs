@@ -1,1 +1,8 @@
-//! x
+//! Tidegate: a WebSocket gateway cluster that speaks five existing dialects.
+
+pub mod close;
+pub mod dialect;
+pub mod frame;
+pub mod id;
+pub mod message;
+pub mod topic;

@@ -1,0 +1,353 @@
+//! Dialects: the wire protocols that clients speak, as pure state machines.
+//!
+//! A [`Dialect`] is one protocol with its settings; a [`Conversation`] is one client's side of it.
+//! Both take bytes, values and [`Now`], and give back [`Actions`]. The session executes these in
+//! order and feeds answers of services back in.
+//!
+//! **Invariant:** a dialect never sees a socket, a clock, a store or another session.
+
+pub mod device;
+pub mod json;
+pub mod ride;
+
+use std::{fmt, net::IpAddr, time::Duration};
+
+use bytes::Bytes;
+
+use crate::{
+    close::{CloseForm, CloseReason},
+    frame::Frame,
+    id::{SessionId, UserId},
+    message::Message,
+    topic::Topic,
+};
+
+/// Which of the five wire protocols.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum DialectId {
+    /// Ride-hailing relay between passengers, drivers and a backend.
+    Ride,
+    /// Chat between customers and couriers, acknowledged and stored.
+    Im,
+    /// Rooms, customer service and jobs.
+    Room,
+    /// Live rooms with phones and big screens.
+    Live,
+    /// Device status and task push.
+    Device,
+}
+
+/// Whether a dialect does what its document says or what clients of the running original expect.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// What the document says.
+    #[default]
+    Documented,
+    /// What the original program did.
+    Observed,
+}
+
+/// One protocol with its settings: makes conversations and encodes neutral messages.
+pub trait Dialect: fmt::Debug + Send + Sync + 'static {
+    /// Which protocol it is.
+    fn id(&self) -> DialectId;
+
+    /// Begins the conversation with a client that asks to be upgraded, or refuses the upgrade.
+    ///
+    /// Nothing can be sent yet; [`Conversation::open`] follows as soon as the upgrade is through.
+    fn accept(&self, hello: &Hello<'_>) -> Result<Box<dyn Conversation>, Refusal>;
+
+    /// How a message looks on this wire. Called once per message, whatever the number of
+    /// subscribers.
+    fn encode(&self, message: &Message) -> Frame;
+
+    /// What a client sees of a close.
+    fn close_form(&self, reason: CloseReason) -> CloseForm {
+        reason.form()
+    }
+}
+
+/// One client's side of a dialect, from upgrade to close.
+///
+/// Frames arrive in order. After an [`Action::Close`] nothing is fed in any more; after an
+/// [`Action::Ask`] no frame is, until [`Self::answered`] was called.
+pub trait Conversation: Send {
+    /// The upgrade is through: frames can be sent.
+    fn open(&mut self, now: Now, out: &mut Actions);
+
+    /// A message of the client.
+    fn receive(&mut self, message: Incoming<'_>, now: Now, out: &mut Actions);
+
+    /// The answer to the question that was asked last.
+    fn answered(&mut self, answer: Answer, now: Now, out: &mut Actions) {
+        let _ = (answer, now, out);
+    }
+
+    /// When [`Self::tick`] wants to be called, on the clock of [`Now::uptime`]. Asked again after
+    /// each call of this trait.
+    fn deadline(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The deadline has passed. May also be called early; looks at `now` itself.
+    fn tick(&mut self, now: Now, out: &mut Actions) {
+        let _ = (now, out);
+    }
+}
+
+/// The two clocks a dialect may need, read by the caller.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Now {
+    /// Time since the node started; never goes back.
+    pub uptime: Duration,
+    /// Milliseconds since the Unix epoch.
+    pub unix_ms: u64,
+}
+
+/// What is known about a client before the upgrade.
+#[derive(Clone, Copy, Debug)]
+pub struct Hello<'a> {
+    /// The id the session will have.
+    pub session: &'a SessionId,
+    /// The path of the request, not decoded.
+    pub path: &'a str,
+    /// The query of the request, not decoded, without `?`.
+    pub query: &'a str,
+    /// The client's address; behind trusted proxies the one they name.
+    pub remote: IpAddr,
+    /// When the request came.
+    pub now: Now,
+}
+
+/// A message of a client, joined from its fragments.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Incoming<'a> {
+    /// Of text frames: valid UTF-8.
+    Text(&'a str),
+    /// Of binary frames.
+    Binary(&'a [u8]),
+}
+
+/// Why an upgrade is refused, and how it is said.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// Status of the HTTP answer.
+    pub status: u16,
+    /// A header of the HTTP answer that the dialect's clients look for.
+    pub header: Option<(&'static str, &'static str)>,
+}
+
+/// What a conversation wants done, in order.
+#[derive(Debug, Default)]
+pub struct Actions(Vec<Action>);
+
+/// One thing to be done for a conversation.
+#[derive(Debug)]
+pub enum Action {
+    /// Ask a service; no frames are fed in until it has answered.
+    Ask(Question),
+    /// The client is this user from now on: subscribe the session to `user:<id>`. At most once.
+    Authenticate(UserId),
+    /// End every other session that holds this claim; the newest wins, in the whole cluster.
+    Claim(Claim),
+    /// End the session. Nothing after it is executed.
+    Close(CloseReason),
+    /// Hand a message to the router. Number, sender and time are filled in.
+    Publish(Message),
+    /// Send a frame to this client.
+    Reply(Frame),
+    /// Subscribe the session to a topic.
+    Subscribe(Topic),
+    /// Undo a subscription.
+    Unsubscribe(Topic),
+}
+
+/// What only one session in the cluster may hold, for example a client id.
+#[derive(Clone, Eq, Hash, PartialEq)]
+pub struct Claim(pub Box<str>);
+
+/// A question to a service.
+#[derive(Clone, Eq, PartialEq)]
+pub enum Question {
+    /// Who is the bearer of this credential, and what may it do?
+    Login {
+        /// The credential.
+        token: Box<str>,
+        /// The client's id in its dialect, if it names one.
+        client_id: Option<Box<str>>,
+    },
+}
+
+/// What a service answers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Answer {
+    /// The credential is good.
+    Granted(Grant),
+    /// The credential is refused, for a reason that the client may read.
+    Denied(&'static str),
+    /// The service did not answer in time, or not as agreed.
+    Unavailable,
+}
+
+/// Who somebody is and what they may do.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Grant {
+    /// The user; absent when the service leaves the client its own word for it.
+    pub user: Option<UserId>,
+    /// Rooms to join at once.
+    pub rooms: Vec<Topic>,
+    /// Devices to watch: ids, each the room `device/<id>`.
+    pub devices: Vec<Box<str>>,
+    /// Topics it may publish to; a trailing `*` stands for any ending.
+    pub publish: Vec<Box<str>>,
+}
+
+// === impl DialectId ===
+
+impl DialectId {
+    /// Every dialect, in the order of [`Self::index`].
+    pub const ALL: [Self; 5] = [Self::Ride, Self::Im, Self::Room, Self::Live, Self::Device];
+
+    /// Position in a table of dialects.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Name in paths, configuration and metric labels.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Ride => "ride",
+            Self::Im => "im",
+            Self::Room => "room",
+            Self::Live => "live",
+            Self::Device => "device",
+        }
+    }
+}
+
+// === impl Now ===
+
+impl Now {
+    /// Whole seconds since the Unix epoch.
+    pub const fn unix_seconds(self) -> u64 {
+        self.unix_ms / 1000
+    }
+}
+
+// === impl Incoming ===
+
+impl<'a> Incoming<'a> {
+    /// The text; a binary message with valid UTF-8 is read like text.
+    pub fn text(self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(bytes) => std::str::from_utf8(bytes).ok(),
+        }
+    }
+}
+
+// === impl Actions ===
+
+impl Actions {
+    /// Asks a service.
+    pub fn ask(&mut self, question: Question) {
+        self.0.push(Action::Ask(question));
+    }
+
+    /// Makes the client this user.
+    pub fn authenticate(&mut self, user: UserId) {
+        self.0.push(Action::Authenticate(user));
+    }
+
+    /// Ends every other holder of `claim`.
+    pub fn claim(&mut self, claim: Claim) {
+        self.0.push(Action::Claim(claim));
+    }
+
+    /// Ends the session.
+    pub fn close(&mut self, reason: CloseReason) {
+        self.0.push(Action::Close(reason));
+    }
+
+    /// Hands a message to the router.
+    pub fn publish(&mut self, message: Message) {
+        self.0.push(Action::Publish(message));
+    }
+
+    /// Sends a text to this client.
+    pub fn reply(&mut self, text: &[u8]) {
+        self.0.push(Action::Reply(Frame::text(text)));
+    }
+
+    /// Sends a frame to this client.
+    pub fn reply_frame(&mut self, frame: Frame) {
+        self.0.push(Action::Reply(frame));
+    }
+
+    /// Subscribes the session.
+    pub fn subscribe(&mut self, topic: Topic) {
+        self.0.push(Action::Subscribe(topic));
+    }
+
+    /// Undoes a subscription.
+    pub fn unsubscribe(&mut self, topic: Topic) {
+        self.0.push(Action::Unsubscribe(topic));
+    }
+
+    /// Takes the actions out, in order.
+    pub fn drain(&mut self) -> impl Iterator<Item = Action> + '_ {
+        self.0.drain(..)
+    }
+
+    /// Whether there is nothing to be done.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+// === impl Claim ===
+
+/// Claims may contain credentials, so logs show none of them.
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Claim(..)")
+    }
+}
+
+// === impl Question ===
+
+/// Questions contain credentials, so logs show none of them.
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Login { .. } => f.write_str("Login(..)"),
+        }
+    }
+}
+
+// === impl Grant ===
+
+impl Grant {
+    /// Whether it may publish to `topic`.
+    pub fn may_publish(&self, topic: &str) -> bool {
+        self.publish
+            .iter()
+            .any(|allowed| match allowed.strip_suffix('*') {
+                Some(beginning) => topic.starts_with(beginning),
+                None => topic == &**allowed,
+            })
+    }
+}
+
+/// The values of a form-encoded query, decoded, in order.
+pub fn query_pairs(
+    query: &str,
+) -> impl Iterator<Item = (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)> {
+    form_urlencoded::parse(query.as_bytes())
+}
+
+/// The bytes of a client's text, to be relayed.
+pub fn owned_text(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}

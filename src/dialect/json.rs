@@ -1,0 +1,2 @@
+//! JSON as the dialects need it: objects whose keys are looked up once and whose values are passed
+//! on as they came.

@@ -1,0 +1,160 @@
+//! Messages: what is published to a topic, in a form that no dialect owns.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use crate::{
+    dialect::DialectId,
+    id::{SessionId, UserId},
+    topic::Topic,
+};
+
+/// A message on its way to the subscribers of a topic.
+///
+/// `data` is never parsed again on the way; each dialect says how the message looks on its wire.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Names the message in answers, histories and for receivers that drop repeats.
+    pub id: MessageId,
+    /// Where it goes.
+    pub topic: Topic,
+    /// What happened, in the publisher's words.
+    pub event: Box<str>,
+    /// One JSON value.
+    pub data: Bytes,
+    /// Who published it, if a session did.
+    pub sender: Option<Sender>,
+    /// When it was published, in milliseconds since the Unix epoch.
+    pub time_ms: u64,
+    /// What is promised about its delivery.
+    pub class: DeliveryClass,
+    /// With [`DeliveryClass::Latest`]: which queued message it replaces.
+    pub conflate: Option<ConflationKey>,
+    /// A client's frame that subscribers of the same dialect receive as it came.
+    pub relay: Option<Relay>,
+    /// How long the newest message of its key is kept for those who subscribe later.
+    pub retain: Option<Duration>,
+}
+
+/// Names a message.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum MessageId {
+    /// Given out by the node: grows with time.
+    Number(u64),
+    /// Chosen by the publisher.
+    Text(Arc<str>),
+}
+
+/// The session that published a message.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Sender {
+    /// The user, if the session was authenticated as one.
+    pub user: Option<UserId>,
+    /// The session.
+    pub session: SessionId,
+}
+
+/// A client's frame, relayed to subscribers of the same dialect unchanged.
+#[derive(Clone, Debug)]
+pub struct Relay {
+    /// The dialect that both ends speak.
+    pub dialect: DialectId,
+    /// The text of the client's message.
+    pub text: Bytes,
+}
+
+/// What is promised about the delivery of a message.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum DeliveryClass {
+    /// At most once, to whoever is connected now, in the publisher's order.
+    #[default]
+    Ephemeral,
+    /// At most once; a newer one with the same key replaces one that still waits, outside the order
+    /// promise.
+    Latest,
+    /// Stored before it is acknowledged, and kept for whoever is away.
+    Durable,
+}
+
+/// Which messages of class [`DeliveryClass::Latest`] replace one another: a 128-bit digest, so that
+/// no two keys meet by chance.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct ConflationKey([u64; 2]);
+
+// === impl Message ===
+
+impl Message {
+    /// An ephemeral message. Number, sender and time are set by whoever hands it to the router.
+    pub fn new(topic: Topic, event: impl Into<Box<str>>, data: Bytes) -> Self {
+        Self {
+            id: MessageId::Number(0),
+            topic,
+            event: event.into(),
+            data,
+            sender: None,
+            time_ms: 0,
+            class: DeliveryClass::Ephemeral,
+            conflate: None,
+            relay: None,
+            retain: None,
+        }
+    }
+
+    /// Makes it a message of class `latest` under `key`.
+    pub fn latest(mut self, key: ConflationKey) -> Self {
+        self.class = DeliveryClass::Latest;
+        self.conflate = Some(key);
+        self
+    }
+}
+
+// === impl MessageId ===
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+// === impl ConflationKey ===
+
+impl ConflationKey {
+    /// The key of these parts; their order and their borders count.
+    pub fn new(parts: &[&[u8]]) -> Self {
+        // Two lanes of the standard library's keyed hash: no client can look for keys that meet.
+        let hash = |lane: u8| {
+            let mut hasher = lane_hasher();
+            std::hash::Hasher::write_u8(&mut hasher, lane);
+            for part in parts {
+                std::hash::Hasher::write_usize(&mut hasher, part.len());
+                std::hash::Hasher::write(&mut hasher, part);
+            }
+            std::hash::Hasher::finish(&hasher)
+        };
+        Self([hash(0), hash(1)])
+    }
+}
+
+/// A hasher whose secret is drawn once per process.
+fn lane_hasher() -> std::hash::DefaultHasher {
+    use std::{hash::BuildHasher as _, sync::LazyLock};
+    static SECRET: LazyLock<std::hash::RandomState> = LazyLock::new(std::hash::RandomState::new);
+    SECRET.build_hasher()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflation_key_depends_on_each_part_and_on_their_borders() {
+        let key = ConflationKey::new(&[b"a", b"bc"]);
+        assert_eq!(key, ConflationKey::new(&[b"a", b"bc"]));
+        assert_ne!(key, ConflationKey::new(&[b"ab", b"c"]));
+        assert_ne!(key, ConflationKey::new(&[b"a", b"bd"]));
+    }
+}
