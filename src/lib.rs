@@ -1,8 +1,14 @@
 //! Tidegate: a WebSocket gateway cluster that speaks five existing dialects.
 
+pub mod clock;
 pub mod close;
 pub mod dialect;
 pub mod frame;
 pub mod id;
 pub mod message;
+pub mod outbox;
+pub mod router;
+pub mod services;
+pub mod session;
+pub mod stats;
 pub mod topic;

@@ -1,0 +1,304 @@
+//! The router: which sessions a topic reaches, and how a message gets into their outboxes.
+//!
+//! Contract:
+//!
+//! - **It never awaits.** Publishing queues a delivery per shard; each shard's flusher walks its own.
+//! - **Order**: what one publisher publishes reaches each subscriber in that order, except messages
+//!   of class `latest`, which may be replaced where they wait.
+//! - **Backpressure**: [`Busy`] means that nothing happened; the publisher waits for
+//!   [`Shard::room`] and tries again.
+//! - **Loss**: a subscriber whose outbox is full is closed, never skipped.
+
+pub mod claims;
+pub mod fanout;
+pub mod index;
+pub mod list;
+pub mod retained;
+pub mod shard;
+pub mod subscriber;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use self::{
+    claims::Claims,
+    fanout::{Delivery, Outgoing, Target},
+    index::{Edge, Index, Subscribers},
+    retained::Retained,
+    shard::{Limits, Shard},
+    subscriber::Subscriber,
+};
+use crate::{
+    dialect::{Claim, Now},
+    id::{Member, Serial, SessionId},
+    message::{Message, MessageId},
+    stats::RouterStats,
+    topic::{Topic, TopicKind},
+};
+
+/// Topics, sessions and deliveries of one node.
+#[derive(Debug)]
+pub struct Router {
+    member: Member,
+    index: Index,
+    claims: Claims,
+    retained: Retained,
+    shards: Box<[Arc<Shard>]>,
+    limits: Arc<Limits>,
+    numbers: AtomicU64,
+    /// What it counts.
+    pub stats: RouterStats,
+}
+
+/// There is no room for the message now; nothing has happened.
+#[derive(Debug, thiserror::Error)]
+#[error("the node is busy")]
+pub struct Busy {
+    /// The message, to be published again.
+    pub message: Box<Message>,
+    /// Where to wait for room.
+    pub shard: Arc<Shard>,
+}
+
+// === impl Router ===
+
+impl Router {
+    /// A router for `shards` threads. The bound of all outboxes is shared out among them.
+    pub fn new(member: Member, shards: u16, outbox_max: usize, outboxes_max: usize) -> Arc<Self> {
+        let limits = Arc::new(Limits::new(outbox_max, outboxes_max / usize::from(shards)));
+        let shards = (0..shards).map(|number| Shard::new(number, Arc::clone(&limits)));
+        Arc::new(Self {
+            member,
+            index: Index::default(),
+            claims: Claims::default(),
+            retained: Retained::default(),
+            shards: shards.collect(),
+            limits,
+            numbers: AtomicU64::new(0),
+            stats: RouterStats::default(),
+        })
+    }
+
+    /// The member that this router serves.
+    pub fn member(&self) -> &Member {
+        &self.member
+    }
+
+    /// The shards, one per thread.
+    pub fn shards(&self) -> &[Arc<Shard>] {
+        &self.shards
+    }
+
+    /// Changes the bounds of outboxes.
+    pub fn set_limits(&self, outbox_bytes_max: usize, outboxes_bytes_max: usize) {
+        self.limits
+            .set(outbox_bytes_max, outboxes_bytes_max / self.shards.len());
+    }
+
+    /// The whole id of a local session.
+    pub fn session_id(&self, serial: Serial) -> SessionId {
+        SessionId {
+            member: self.member.clone(),
+            serial,
+        }
+    }
+
+    /// Makes a session reachable by its own topic and by `all`.
+    pub fn attach(&self, subscriber: &Arc<Subscriber>) {
+        subscriber.shard().roster.insert(subscriber);
+    }
+
+    /// Undoes [`Self::attach`].
+    pub fn detach(&self, subscriber: &Subscriber) {
+        subscriber.shard().roster.remove(subscriber.serial);
+    }
+
+    /// Subscribes a session, and sends it what is retained for the topic.
+    pub fn subscribe(&self, topic: &Topic, subscriber: &Arc<Subscriber>, now: Now) -> Edge {
+        let edge = self.index.subscribe(topic, subscriber);
+        for outgoing in self.retained.of(topic, now.unix_ms) {
+            subscriber.shard().deliver(Delivery {
+                outgoing,
+                target: Target::One(Arc::clone(subscriber)),
+            });
+        }
+        edge
+    }
+
+    /// Undoes the subscription of this session, and of no other.
+    pub fn unsubscribe(&self, topic: &Topic, subscriber: &Subscriber) -> Edge {
+        self.index.unsubscribe(topic, subscriber)
+    }
+
+    /// Gives `claim` to a session and ends the one that held it.
+    pub fn claim(&self, claim: Claim, subscriber: &Arc<Subscriber>) {
+        if let Some(before) = self.claims.take(claim, subscriber) {
+            before.close(crate::close::CloseReason::Superseded);
+        }
+    }
+
+    /// Gives up the claim of this session; one that a newer session took stays with it.
+    pub fn release(&self, claim: Claim, subscriber: &Subscriber) {
+        self.claims.release(claim, subscriber);
+    }
+
+    /// Publishes a message: numbers it, keeps it if it asks for that, and delivers it. Says how many
+    /// local sessions it is on its way to.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`] if a shard that it concerns has no room.
+    pub fn publish(&self, mut message: Message, now: Now) -> Result<usize, Busy> {
+        let route = self.route(&message.topic);
+        if let Some(shard) = self.without_room(&route) {
+            self.stats.busy.add(1);
+            return Err(Busy {
+                message: Box::new(message),
+                shard,
+            });
+        }
+        if message.id == MessageId::Number(0) {
+            message.id = self.next_id(now);
+        }
+        message.time_ms = now.unix_ms;
+        let kind = message.topic.kind();
+        self.stats.published[kind as usize].add(1);
+        let outgoing = Outgoing::new(message);
+        let evicted = self.retained.keep(&outgoing, now.unix_ms);
+        self.stats.retained_evicted.add(evicted as u64);
+        let reached = self.deliver(&outgoing, route);
+        if reached == 0 && matches!(kind, TopicKind::User | TopicKind::Session) {
+            self.stats.undeliverable.add(1);
+        }
+        Ok(reached)
+    }
+
+    /// How many local sessions a topic reaches.
+    pub fn count(&self, topic: &Topic) -> usize {
+        match self.route(topic) {
+            Route::Everyone => self.sessions(),
+            Route::Nobody => 0,
+            Route::Topic(subscribers) => subscribers.len(),
+        }
+    }
+
+    /// Up to `max` of the local sessions that a topic reaches.
+    pub fn members(&self, topic: &Topic, max: usize) -> Vec<Arc<Subscriber>> {
+        match self.route(topic) {
+            Route::Everyone => {
+                let mut members = Vec::new();
+                for shard in &self.shards {
+                    members.extend(shard.roster.sample(max - members.len()));
+                }
+                members
+            }
+            Route::Nobody => Vec::new(),
+            Route::Topic(subscribers) => subscribers.sample(max),
+        }
+    }
+
+    /// A local session.
+    pub fn find(&self, serial: Serial) -> Option<Arc<Subscriber>> {
+        self.shards
+            .get(usize::from(serial.shard()))?
+            .roster
+            .find(serial)
+    }
+
+    /// How many sessions the node has.
+    pub fn sessions(&self) -> usize {
+        self.shards.iter().map(|shard| shard.roster.len()).sum()
+    }
+
+    /// How many topics have local subscribers.
+    pub fn topics(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Bytes charged for retained messages.
+    pub fn retained_bytes(&self) -> usize {
+        self.retained.bytes()
+    }
+
+    /// The one function in which every message meets the local sessions. Says how many.
+    fn deliver(&self, outgoing: &Arc<Outgoing>, route: Route) -> usize {
+        let to = |shard: &Arc<Shard>, target: Target| {
+            shard.deliver(Delivery {
+                outgoing: Arc::clone(outgoing),
+                target,
+            });
+        };
+        let mut reached = 0;
+        match route {
+            Route::Nobody => {}
+            Route::Everyone => {
+                for shard in self.shards.iter().filter(|shard| !shard.roster.is_empty()) {
+                    reached += shard.roster.len();
+                    to(shard, Target::List(Arc::clone(&shard.roster)));
+                }
+            }
+            Route::Topic(Subscribers::One(one)) => {
+                reached = 1;
+                let shard = Arc::clone(one.shard());
+                to(&shard, Target::One(one));
+            }
+            Route::Topic(Subscribers::Many(lists)) => {
+                for (number, list) in lists {
+                    reached += list.len();
+                    to(&self.shards[usize::from(number)], Target::List(list));
+                }
+            }
+        }
+        reached
+    }
+
+    fn route(&self, topic: &Topic) -> Route {
+        match topic.kind() {
+            TopicKind::All => Route::Everyone,
+            TopicKind::Session => {
+                let id = topic.session_id().filter(|id| id.member == self.member);
+                let found = id.and_then(|id| self.find(id.serial));
+                found.map_or(Route::Nobody, |one| Route::Topic(Subscribers::One(one)))
+            }
+            TopicKind::Node | TopicKind::Room | TopicKind::User => {
+                self.index.find(topic).map_or(Route::Nobody, Route::Topic)
+            }
+        }
+    }
+
+    fn without_room(&self, route: &Route) -> Option<Arc<Shard>> {
+        let full = |shard: &&Arc<Shard>| !shard.has_room();
+        match route {
+            Route::Nobody => None,
+            Route::Everyone => self.shards.iter().find(full).cloned(),
+            Route::Topic(Subscribers::One(one)) => Some(one.shard()).filter(full).cloned(),
+            Route::Topic(Subscribers::Many(lists)) => {
+                let mut shards = lists
+                    .iter()
+                    .map(|(number, _)| &self.shards[usize::from(*number)]);
+                shards.find(full).cloned()
+            }
+        }
+    }
+
+    /// Grows with time, also over restarts as long as a member numbers fewer than 1,024 messages a
+    /// millisecond on average; below 2^53 for the next centuries, so that JavaScript reads it exactly.
+    fn next_id(&self, now: Now) -> MessageId {
+        let floor = now.unix_ms << 10;
+        let step = |last: u64| Some(last.max(floor) + 1);
+        let last = self.numbers.fetch_update(Relaxed, Relaxed, step);
+        MessageId::Number(last.map_or(floor, |last| last.max(floor) + 1))
+    }
+}
+
+/// Which local sessions a topic reaches.
+enum Route {
+    Everyone,
+    Nobody,
+    Topic(Subscribers),
+}

@@ -1,0 +1,285 @@
+//! Fan-out: one message into many outboxes, encoded once per dialect.
+//!
+//! Each shard walks the deliveries in the order of their arrival, so that every publisher's order
+//! holds for every subscriber. Deliveries that follow one another on the same list are walked
+//! together, as one run: each subscriber gets the frames of the whole run as one entry, which is
+//! one copy and one slice instead of one per message.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, OnceLock},
+};
+
+use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
+use tokio::time::Instant;
+
+use crate::{
+    dialect::{Dialect, DialectId},
+    frame::Frame,
+    message::Message,
+    outbox::Entry,
+    router::{
+        list::{Cursor, List},
+        shard::Shard,
+        subscriber::Subscriber,
+    },
+};
+
+/// Most messages of one run.
+const RUN_MAX: usize = 64;
+/// Frames of a run are put together up to this many bytes.
+const JOINED_BYTES_MAX: usize = 16 * 1024;
+/// Joining frames pays from this many subscribers on.
+const JOINED_SUBSCRIBERS_MIN: usize = 4;
+
+/// A message on its way to local subscribers, with its encodings.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// The message.
+    pub message: Message,
+    /// When it was published.
+    pub published: Instant,
+    frames: [OnceLock<Frame>; DialectId::ALL.len()],
+}
+
+/// A message for some of a shard's sessions.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The message.
+    pub outgoing: Arc<Outgoing>,
+    /// Whom it is for.
+    pub target: Target,
+}
+
+/// Whom a delivery is for.
+#[derive(Debug)]
+pub enum Target {
+    /// A topic's subscribers.
+    List(Arc<List>),
+    /// One session.
+    One(Arc<Subscriber>),
+}
+
+/// Walks a shard's deliveries; belongs to its flusher.
+#[derive(Debug, Default)]
+pub struct Walker {
+    run: Option<Run>,
+    walks: u32,
+}
+
+/// Deliveries that are walked together.
+#[derive(Debug)]
+struct Run {
+    list: Arc<List>,
+    cursor: Cursor,
+    messages: SmallVec<[Arc<Outgoing>; 1]>,
+    entries: [Option<SmallVec<[Entry; 1]>>; DialectId::ALL.len()],
+    is_joined: bool,
+}
+
+/// What a step of a walk led to.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Walked {
+    /// Frames put into outboxes.
+    pub frames: usize,
+    /// When the oldest message was published that reached its last subscriber in this step.
+    pub completed: Option<Instant>,
+}
+
+// === impl Outgoing ===
+
+impl Outgoing {
+    /// A message that was published now.
+    pub fn new(message: Message) -> Arc<Self> {
+        Arc::new(Self {
+            message,
+            published: Instant::now(),
+            frames: Default::default(),
+        })
+    }
+
+    /// How the message looks on the wire of `dialect`; encoded by whoever asks first.
+    pub fn frame(&self, dialect: &dyn Dialect) -> &Frame {
+        self.frames[dialect.id().index()].get_or_init(|| dialect.encode(&self.message))
+    }
+
+    fn entry(&self, dialect: &dyn Dialect) -> Entry {
+        Entry {
+            bytes: self.frame(dialect).bytes().clone(),
+            frames: 1,
+            key: self.message.conflate,
+        }
+    }
+}
+
+// === impl Walker ===
+
+impl Walker {
+    /// Puts the next messages into at most `max` outboxes; sessions that need to be flushed are
+    /// added to `dirty`. Nothing happens only if nothing was left to be done.
+    pub fn step(
+        &mut self,
+        shard: &Shard,
+        deliveries: &mut VecDeque<Delivery>,
+        dirty: &mut VecDeque<Arc<Subscriber>>,
+        max: usize,
+    ) -> Walked {
+        let mut walked = Walked::default();
+        let mut visited = 0;
+        while visited < max {
+            let mut run = match self.run.take() {
+                Some(run) => run,
+                None => match self.begin(deliveries) {
+                    Next::Run(run) => run,
+                    Next::One(outgoing, subscriber) => {
+                        let entry = outgoing.entry(&**subscriber.dialect());
+                        push(&subscriber, &[entry], dirty);
+                        visited += 1;
+                        walked.complete(1, outgoing.published);
+                        shard.delivered(1);
+                        continue;
+                    }
+                    Next::Nothing => break,
+                },
+            };
+            let messages = run.messages.len();
+            let (count, is_left) = run.advance(max - visited, dirty);
+            visited += count.max(1);
+            walked.frames += count * messages;
+            if is_left {
+                self.run = Some(run);
+            } else {
+                walked.complete(0, run.messages[0].published);
+                shard.delivered(messages);
+            }
+        }
+        shard.stats.deliveries.add(walked.frames as u64);
+        walked
+    }
+
+    /// Whether a walk is under way.
+    pub fn is_walking(&self) -> bool {
+        self.run.is_some()
+    }
+
+    fn begin(&mut self, deliveries: &mut VecDeque<Delivery>) -> Next {
+        let Some(Delivery { outgoing, target }) = deliveries.pop_front() else {
+            return Next::Nothing;
+        };
+        let list = match target {
+            Target::One(subscriber) => return Next::One(outgoing, subscriber),
+            Target::List(list) => list,
+        };
+        let mut messages = SmallVec::new();
+        messages.push(outgoing);
+        while messages.len() < RUN_MAX
+            && let Some(Delivery {
+                target: Target::List(next),
+                ..
+            }) = deliveries.front()
+            && Arc::ptr_eq(next, &list)
+            && let Some(delivery) = deliveries.pop_front()
+        {
+            messages.push(delivery.outgoing);
+        }
+        // 0 is the mark of a session that no walk has visited.
+        self.walks = self.walks.checked_add(1).unwrap_or(1);
+        Next::Run(Run {
+            cursor: list.begin(self.walks),
+            is_joined: JOINED_SUBSCRIBERS_MIN <= list.len(),
+            list,
+            messages,
+            entries: Default::default(),
+        })
+    }
+}
+
+/// What a walker does next. Lives on the stack for a moment.
+#[allow(clippy::large_enum_variant)]
+enum Next {
+    Nothing,
+    One(Arc<Outgoing>, Arc<Subscriber>),
+    Run(Run),
+}
+
+// === impl Run ===
+
+impl Run {
+    /// Visits up to `max` subscribers. Says how many, and whether any are left.
+    fn advance(&mut self, max: usize, dirty: &mut VecDeque<Arc<Subscriber>>) -> (usize, bool) {
+        let Self {
+            list,
+            cursor,
+            messages,
+            entries,
+            is_joined,
+        } = self;
+        let mut count = 0;
+        let is_left = list.advance(cursor, max, |subscriber| {
+            let entries = entries[subscriber.dialect_id().index()]
+                .get_or_insert_with(|| join(messages, &**subscriber.dialect(), *is_joined));
+            push(subscriber, entries, dirty);
+            count += 1;
+        });
+        (count, is_left)
+    }
+}
+
+// === impl Walked ===
+
+impl Walked {
+    fn complete(&mut self, frames: usize, published: Instant) {
+        self.frames += frames;
+        self.completed = Some(
+            self.completed
+                .map_or(published, |before| before.min(published)),
+        );
+    }
+}
+
+fn push(subscriber: &Arc<Subscriber>, entries: &[Entry], dirty: &mut VecDeque<Arc<Subscriber>>) {
+    if subscriber.push(entries) {
+        dirty.push_back(Arc::clone(subscriber));
+    }
+}
+
+/// The frames of a run as entries: put together, except those that a newer one may replace.
+fn join(
+    messages: &[Arc<Outgoing>],
+    dialect: &dyn Dialect,
+    is_joined: bool,
+) -> SmallVec<[Entry; 1]> {
+    let mut entries: SmallVec<[Entry; 1]> = SmallVec::new();
+    if messages.len() == 1 || !is_joined {
+        entries.extend(messages.iter().map(|outgoing| outgoing.entry(dialect)));
+        return entries;
+    }
+    let mut joined = BytesMut::new();
+    let mut frames = 0;
+    let finish = |joined: &mut BytesMut, frames: &mut u32, entries: &mut SmallVec<[Entry; 1]>| {
+        if 0 < *frames {
+            let bytes: Bytes = joined.split().freeze();
+            entries.push(Entry {
+                bytes,
+                frames: std::mem::take(frames),
+                key: None,
+            });
+        }
+    };
+    for outgoing in messages {
+        let entry = outgoing.entry(dialect);
+        let is_big = JOINED_BYTES_MAX < joined.len() + entry.bytes.len();
+        if is_big || entry.key.is_some() {
+            finish(&mut joined, &mut frames, &mut entries);
+        }
+        if entry.key.is_some() || JOINED_BYTES_MAX < entry.bytes.len() {
+            entries.push(entry);
+        } else {
+            joined.extend_from_slice(&entry.bytes);
+            frames += 1;
+        }
+    }
+    finish(&mut joined, &mut frames, &mut entries);
+    entries
+}

@@ -1,0 +1,167 @@
+//! The topic index of a node: which local sessions a topic reaches.
+//!
+//! A topic with one subscriber, as nearly all `user:` topics are, costs one entry of the map. The
+//! others have a list per shard that has subscribers.
+//!
+//! **Invariant:** no guard of the map leaves this file, and none is held while a second entry or an
+//! `.await` is reached: both would deadlock.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use dashmap::{DashMap, Entry};
+use smallvec::SmallVec;
+
+use crate::{
+    id::Serial,
+    router::{list::List, subscriber::Subscriber},
+    topic::Topic,
+};
+
+/// Which local sessions each topic reaches.
+#[derive(Debug, Default)]
+pub struct Index {
+    topics: DashMap<Topic, Subscribers>,
+    /// Kept beside the map, whose own count locks shard after shard.
+    len: AtomicUsize,
+}
+
+/// The local subscribers of one topic; never none.
+#[derive(Clone, Debug)]
+pub enum Subscribers {
+    /// A list for each shard that has some.
+    Many(SmallVec<[(u16, Arc<List>); 2]>),
+    /// Exactly one.
+    One(Arc<Subscriber>),
+}
+
+/// Whether a change made a topic come or go on this node.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Edge {
+    /// The first local subscriber came.
+    First,
+    /// The last local subscriber went.
+    Last,
+    /// Others were or are there.
+    None,
+}
+
+// === impl Index ===
+
+impl Index {
+    /// Subscribes a session.
+    pub fn subscribe(&self, topic: &Topic, subscriber: &Arc<Subscriber>) -> Edge {
+        match self.topics.entry(topic.clone()) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(Subscribers::One(Arc::clone(subscriber)));
+                self.len.fetch_add(1, Relaxed);
+                Edge::First
+            }
+            Entry::Occupied(mut occupied) => {
+                occupied.get_mut().insert(subscriber);
+                Edge::None
+            }
+        }
+    }
+
+    /// Undoes the subscription of this session, and of no other.
+    pub fn unsubscribe(&self, topic: &Topic, subscriber: &Subscriber) -> Edge {
+        let Entry::Occupied(mut occupied) = self.topics.entry(topic.clone()) else {
+            return Edge::None;
+        };
+        if !occupied.get_mut().remove(subscriber) {
+            return Edge::None;
+        }
+        occupied.remove();
+        self.len.fetch_sub(1, Relaxed);
+        Edge::Last
+    }
+
+    /// The subscribers of a topic.
+    pub fn find(&self, topic: &Topic) -> Option<Subscribers> {
+        self.topics.get(topic).map(|found| found.clone())
+    }
+
+    /// How many topics have subscribers.
+    pub fn len(&self) -> usize {
+        self.len.load(Relaxed)
+    }
+
+    /// Whether no topic has subscribers.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+// === impl Subscribers ===
+
+impl Subscribers {
+    /// How many.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Many(lists) => lists.iter().map(|(_, list)| list.len()).sum(),
+            Self::One(_) => 1,
+        }
+    }
+
+    /// Whether there are none; only while a list is being left.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Up to `max` of them.
+    pub fn sample(&self, max: usize) -> Vec<Arc<Subscriber>> {
+        match self {
+            Self::One(one) => vec![Arc::clone(one)],
+            Self::Many(lists) => {
+                let mut subscribers = Vec::new();
+                for (_, list) in lists {
+                    subscribers.extend(list.sample(max - subscribers.len()));
+                }
+                subscribers
+            }
+        }
+    }
+
+    fn insert(&mut self, subscriber: &Arc<Subscriber>) {
+        if let Self::One(one) = self {
+            if one.serial == subscriber.serial {
+                return;
+            }
+            let one = Arc::clone(one);
+            *self = Self::Many(SmallVec::new());
+            self.insert(&one);
+        }
+        let Self::Many(lists) = self else { return };
+        let number = subscriber.serial.shard();
+        match lists.iter().find(|(shard, _)| *shard == number) {
+            Some((_, list)) => {
+                list.insert(subscriber);
+            }
+            None => {
+                let list = Arc::<List>::default();
+                list.insert(subscriber);
+                lists.push((number, list));
+            }
+        }
+    }
+
+    /// Says whether nobody is left.
+    fn remove(&mut self, subscriber: &Subscriber) -> bool {
+        match self {
+            Self::One(one) => one.serial == subscriber.serial,
+            Self::Many(lists) => {
+                let serial: Serial = subscriber.serial;
+                lists.retain(|(shard, list)| {
+                    *shard != serial.shard() || {
+                        list.remove(serial);
+                        !list.is_empty()
+                    }
+                });
+                lists.is_empty()
+            }
+        }
+    }
+}

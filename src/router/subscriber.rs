@@ -1,0 +1,362 @@
+//! A session in its role as a receiver: its outbox, and the socket behind it.
+
+use std::{
+    fmt,
+    io::{self, IoSlice},
+    net::IpAddr,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+};
+
+use parking_lot::Mutex;
+
+use crate::{
+    close::{CloseForm, CloseReason},
+    dialect::{Dialect, DialectId},
+    frame::Frame,
+    id::{Serial, UserId},
+    outbox::{Entry, Outbox, Pushed},
+    router::shard::Shard,
+};
+
+/// Most slices of one vectored write.
+const SLICES_MAX: usize = 64;
+/// Most bytes of one turn of one session, so that a session with a full outbox does not delay others.
+const TURN_BYTES_MAX: usize = 64 * 1024;
+
+/// The writing half of a connection. Implemented over sockets by the session.
+pub trait Transport: Send + Sync + 'static {
+    /// Writes as much as the socket takes now. With TLS, `Ok` means encrypted, and
+    /// [`Self::is_pending`] says whether some of it still waits; empty `slices` push that on.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::WouldBlock`] when the socket takes nothing; anything else is the end.
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Whether bytes that were accepted have not reached the socket.
+    fn is_pending(&self) -> bool {
+        false
+    }
+
+    /// Waits until the socket takes bytes again. One waiter at a time.
+    fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Ends the connection in this way; reading ends too, at the latest with the peer's answer.
+    fn end(&self, how: End);
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum End {
+    /// Nothing more is written; what the client still says is read.
+    Write,
+    /// Both directions, with what was written still on its way.
+    Both,
+    /// At once; what was not taken is lost.
+    Reset,
+}
+
+/// One session, as the router sees it.
+pub struct Subscriber {
+    /// Its number on this member.
+    pub serial: Serial,
+    /// The client's address.
+    pub remote: IpAddr,
+    /// When it was upgraded, in milliseconds since the Unix epoch.
+    pub since_ms: u64,
+    dialect: Arc<dyn Dialect>,
+    dialect_id: DialectId,
+    shard: Arc<Shard>,
+    transport: Arc<dyn Transport>,
+    user: OnceLock<UserId>,
+    /// Deciseconds of uptime at the last complete frame of the client.
+    seen: AtomicU32,
+    /// A blocking mutex: held for a push or one write, never across an `.await`.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    outbox: Outbox,
+    /// Stands in a queue of the flusher.
+    dirty: bool,
+    /// Waits until the socket takes bytes again.
+    blocked: bool,
+    /// The client has said goodbye: nothing more will come from it.
+    client_closed: bool,
+}
+
+/// What a flush led to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Flushed {
+    /// The socket is full: wait for it, then [`Subscriber::unblock`].
+    Blocked,
+    /// Everything is written.
+    Done,
+    /// The last byte that will ever be written is written, or the socket has failed.
+    Finished(End),
+    /// There is more; it is another session's turn.
+    More,
+}
+
+// === impl Subscriber ===
+
+impl Subscriber {
+    /// A session with an empty outbox.
+    pub fn new(
+        shard: Arc<Shard>,
+        dialect: Arc<dyn Dialect>,
+        transport: Arc<dyn Transport>,
+        remote: IpAddr,
+        since_ms: u64,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            serial: shard.next_serial(),
+            remote,
+            since_ms,
+            dialect_id: dialect.id(),
+            dialect,
+            shard,
+            transport,
+            user: OnceLock::new(),
+            seen: AtomicU32::new(0),
+            state: Mutex::default(),
+        })
+    }
+
+    /// The dialect it speaks.
+    pub fn dialect(&self) -> &Arc<dyn Dialect> {
+        &self.dialect
+    }
+
+    /// The name of the dialect it speaks.
+    pub fn dialect_id(&self) -> DialectId {
+        self.dialect_id
+    }
+
+    /// The shard that serves it.
+    pub fn shard(&self) -> &Arc<Shard> {
+        &self.shard
+    }
+
+    /// Who it is, once it has been authenticated as a user.
+    pub fn user(&self) -> Option<&UserId> {
+        self.user.get()
+    }
+
+    /// Makes it a session of `user`. Says whether it was nobody's before.
+    pub fn authenticate(&self, user: UserId) -> bool {
+        self.user.set(user).is_ok()
+    }
+
+    /// Deciseconds of uptime at the last complete frame of the client.
+    pub fn seen(&self) -> u32 {
+        self.seen.load(Relaxed)
+    }
+
+    /// Takes note of a complete frame of the client.
+    pub fn see(&self, deciseconds: u32) {
+        self.seen.store(deciseconds, Relaxed);
+    }
+
+    /// Sends one data frame to this session.
+    pub fn send(self: &Arc<Self>, frame: Frame) {
+        let entry = Entry {
+            bytes: frame.into_bytes(),
+            frames: 1,
+            key: None,
+        };
+        if self.push(std::slice::from_ref(&entry)) {
+            self.shard.mark_dirty(Arc::clone(self));
+        }
+    }
+
+    /// Sends a Ping or Pong, before the data that waits.
+    pub fn send_control(self: &Arc<Self>, frame: Frame) {
+        let mut state = self.state.lock();
+        state.outbox.push_control(frame);
+        self.wake(state);
+    }
+
+    /// Queues entries in order. Says whether the caller must have it flushed.
+    pub fn push(self: &Arc<Self>, entries: &[Entry]) -> bool {
+        let limits = self.shard.limits();
+        let mut state = self.state.lock();
+        let before = state.outbox.bytes();
+        let mut overflow = 0 < before && limits.outboxes_bytes_max() <= self.shard.outbox_bytes();
+        for entry in entries {
+            if overflow {
+                break;
+            }
+            match state.outbox.push(entry.clone(), limits.outbox_bytes_max()) {
+                Pushed::Queued | Pushed::Closed => {}
+                Pushed::Conflated => self.shard.stats.conflated.add(1),
+                Pushed::Overflow => overflow = true,
+            }
+        }
+        self.shard.account(before, state.outbox.bytes());
+        if overflow {
+            self.close_locked(&mut state, CloseReason::SlowConsumer);
+        }
+        state.mark()
+    }
+
+    /// Ends the session. The first reason wins; says whether this one did.
+    pub fn close(self: &Arc<Self>, reason: CloseReason) -> bool {
+        let mut state = self.state.lock();
+        let first = self.close_locked(&mut state, reason);
+        self.wake(state);
+        first
+    }
+
+    /// Answers the client's own Close and ends the session.
+    pub fn close_echo(self: &Arc<Self>, code: Option<u16>) {
+        let form = code.map_or(CloseForm::Empty, CloseForm::Code);
+        let mut state = self.state.lock();
+        state.client_closed = true;
+        if let Some(frame) = Frame::close(form, "")
+            && state.outbox.close_with(CloseReason::ClientClosed, frame)
+        {
+            self.shard.watch_closing(self);
+        } else if state.outbox.is_empty() {
+            // Our Close has left before: theirs is the answer, and the connection is over.
+            self.transport.end(End::Both);
+        }
+        self.wake(state);
+    }
+
+    /// Why the session was closed, if it was.
+    pub fn closed(&self) -> Option<CloseReason> {
+        self.state.lock().outbox.closed()
+    }
+
+    /// Bytes of data that wait for the socket.
+    pub fn waiting_bytes(&self) -> usize {
+        self.state.lock().outbox.bytes()
+    }
+
+    /// Writes one turn of what waits, with one call of the system.
+    pub fn flush(self: &Arc<Self>) -> Flushed {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        if state.outbox.is_empty() && !self.transport.is_pending() {
+            state.dirty = false;
+            return state.finished().map_or(Flushed::Done, Flushed::Finished);
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let filled = state.outbox.slices(&mut slices, TURN_BYTES_MAX);
+        match self.transport.try_write(&slices[..filled]) {
+            Ok(written) => {
+                let before = state.outbox.bytes();
+                let advanced = state.outbox.advance(written);
+                self.shard.account(before, state.outbox.bytes());
+                self.shard
+                    .stats
+                    .written(self.dialect_id, written, advanced.frames);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return state.block(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Flushed::More,
+            Err(_) => {
+                self.close_locked(state, CloseReason::TransportError);
+                self.abandon(state);
+                return Flushed::Finished(End::Reset);
+            }
+        }
+        if self.transport.is_pending() {
+            return state.block();
+        }
+        if !state.outbox.is_empty() {
+            return Flushed::More;
+        }
+        state.dirty = false;
+        state.finished().map_or(Flushed::Done, Flushed::Finished)
+    }
+
+    /// The socket takes bytes again: stands in line for the flusher.
+    pub fn unblock(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        state.blocked = false;
+        self.wake(state);
+    }
+
+    /// Waits until the socket takes bytes again.
+    pub fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.transport.poll_writable(context)
+    }
+
+    /// Ends the connection.
+    pub fn end(&self, how: End) {
+        self.transport.end(how);
+    }
+
+    /// Gives up what waits: the connection is gone.
+    pub fn forget(&self) {
+        self.abandon(&mut self.state.lock());
+    }
+
+    fn abandon(&self, state: &mut State) {
+        let before = state.outbox.bytes();
+        let reason = state.outbox.closed();
+        state.outbox = Outbox::default();
+        state
+            .outbox
+            .close(reason.unwrap_or(CloseReason::ClientGone), CloseForm::None);
+        self.shard.account(before, 0);
+    }
+
+    fn close_locked(self: &Arc<Self>, state: &mut State, reason: CloseReason) -> bool {
+        let before = state.outbox.bytes();
+        let first = state.outbox.close(reason, self.dialect.close_form(reason));
+        if first {
+            self.shard.account(before, state.outbox.bytes());
+            self.shard.watch_closing(self);
+        }
+        first
+    }
+
+    fn wake(self: &Arc<Self>, mut state: parking_lot::MutexGuard<'_, State>) {
+        let marked = state.mark();
+        drop(state);
+        if marked {
+            self.shard.mark_dirty(Arc::clone(self));
+        }
+    }
+}
+
+impl fmt::Debug for Subscriber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscriber")
+            .field("serial", &self.serial)
+            .field("dialect", &self.dialect_id)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// Says whether the session must be put into a queue of the flusher, and takes it for done.
+    fn mark(&mut self) -> bool {
+        !self.blocked && !std::mem::replace(&mut self.dirty, true)
+    }
+
+    fn block(&mut self) -> Flushed {
+        self.dirty = false;
+        self.blocked = true;
+        Flushed::Blocked
+    }
+
+    /// How the connection ends, if its outbox has come to its end.
+    fn finished(&self) -> Option<End> {
+        let end = if self.client_closed {
+            End::Both
+        } else {
+            End::Write
+        };
+        self.outbox.is_finished().then_some(end)
+    }
+}

@@ -1,0 +1,32 @@
+//! Services: what a conversation can ask.
+//!
+//! The session executes a question and feeds the answer back in; who answers is settled where the
+//! process is put together.
+
+use std::{fmt, future::Future, pin::Pin};
+
+use crate::dialect::{Answer, DialectId, Question};
+
+/// Answers the questions of conversations.
+pub trait Services: fmt::Debug + Send + Sync + 'static {
+    /// Asks on behalf of a client of `dialect`. Must not block; a later answer comes within a time
+    /// limit of the service's own.
+    fn ask(&self, dialect: DialectId, question: Question) -> Asked;
+}
+
+/// An answer, or the wait for it.
+pub enum Asked {
+    /// The answer comes later. Dropping the future gives up the question.
+    Later(Pin<Box<dyn Future<Output = Answer> + Send>>),
+    /// The answer.
+    Now(Answer),
+}
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Later(_) => "Later(..)",
+            Self::Now(_) => "Now(..)",
+        })
+    }
+}

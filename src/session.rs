@@ -1,0 +1,4 @@
+//! One client, from upgrade to close.
+
+pub mod frames;
+mod utf8;
