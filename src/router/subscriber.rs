@@ -108,6 +108,7 @@ pub enum Flushed {
 impl Subscriber {
     /// A session with an empty outbox.
     pub fn new(
+        serial: Serial,
         shard: Arc<Shard>,
         dialect: Arc<dyn Dialect>,
         transport: Arc<dyn Transport>,
@@ -115,7 +116,7 @@ impl Subscriber {
         since_ms: u64,
     ) -> Arc<Self> {
         Arc::new(Self {
-            serial: shard.next_serial(),
+            serial,
             remote,
             since_ms,
             dialect_id: dialect.id(),
