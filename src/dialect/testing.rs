@@ -104,10 +104,7 @@ impl Client {
         self.now.unix_ms += time.as_millis() as u64;
     }
 
-    fn act(
-        &mut self,
-        act: impl FnOnce(&mut dyn Conversation, Now, &mut Actions),
-    ) -> Vec<Action> {
+    fn act(&mut self, act: impl FnOnce(&mut dyn Conversation, Now, &mut Actions)) -> Vec<Action> {
         let mut out = Actions::default();
         act(&mut *self.conversation, self.now, &mut out);
         out.drain().collect()
