@@ -43,10 +43,10 @@ pub fn parse(text: &str) -> Option<Json<'_>> {
         return serde_json::from_str(text).ok().map(Json::Object);
     }
     serde_json::from_str::<&RawValue>(text).ok()?;
-    Some(match value.starts_with('n') {
-        true => Json::Null,
-        false => Json::Other,
-    })
+    if value.starts_with('n') {
+        return Some(Json::Null);
+    }
+    Some(Json::Other)
 }
 
 /// The text of a JSON string, decoded. `None`: it is no string, or one with half a surrogate pair.
