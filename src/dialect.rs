@@ -9,6 +9,8 @@
 pub mod device;
 pub mod json;
 pub mod ride;
+#[cfg(test)]
+mod testing;
 
 use std::{collections::VecDeque, fmt, net::IpAddr, time::Duration};
 
