@@ -19,6 +19,9 @@ mod tree;
 mod value;
 mod visit;
 
+#[cfg(test)]
+mod tests;
+
 use std::{fmt, path::PathBuf};
 
 pub use api::{Api, ApiKey, Log, LogFormat, LogLevel, Scope};
@@ -26,8 +29,8 @@ pub use backend::{Backend, EventHook, Job, JobBody, LoginHook, Method};
 pub use cluster::{Cluster, Drain, Presence, Runtime, Store};
 pub use development::{Generated, RIDE_BACKEND, ThrowAway};
 pub use dialects::{
-    Algorithm, Coordinates, Device, Dialects, IMPLEMENTED, Im, ImSessions, Live, LiveAuth, Mount,
-    Orders, Ride, RideTokens, Room, RoomMode, Strategy, TokenKey,
+    AgentStrategy, Algorithm, Coordinates, Device, Dialects, IMPLEMENTED, Im, ImSessions, Live,
+    LiveAuth, Mount, Orders, Ride, RideTokens, Room, RoomMode, TokenKey,
 };
 pub use diff::Changes;
 pub use limits::Limits;
@@ -95,7 +98,7 @@ impl Config {
             development: source.is_empty(),
             ..Self::default()
         };
-        let table = tree::read(source, &mut mistakes);
+        let table = tree::read(source, &mut mistakes)?;
         read::read(table, String::new(), &mut config, &mut mistakes);
         config.fill(generated);
         check::check(&config, &mut mistakes);

@@ -38,7 +38,7 @@ pub enum Scope {
 }
 
 /// `[log]`.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Log {
     /// What is logged: a level, or targets with levels.
     pub level: LogLevel,
@@ -106,18 +106,6 @@ impl Scalar for LogLevel {
         text.split(',')
             .all(|part| known(part.trim()))
             .then(|| Self(text.to_owned()))
-    }
-}
-
-// === impl Log ===
-
-impl Default for Log {
-    fn default() -> Self {
-        Self {
-            level: LogLevel::default(),
-            format: LogFormat::default(),
-            file: None,
-        }
     }
 }
 

@@ -12,7 +12,7 @@ pub use device::Device;
 pub use im::{Coordinates, Im, ImSessions, Orders};
 pub use live::{Live, LiveAuth};
 pub use ride::{Ride, RideTokens};
-pub use room::{Room, RoomMode, Strategy};
+pub use room::{AgentStrategy, Room, RoomMode};
 
 use super::{
     setting::words,

@@ -73,7 +73,7 @@ fn needs_restart(key: &str) -> bool {
     })
 }
 
-fn record(config: &Config) -> BTreeMap<String, String> {
+pub(super) fn record(config: &Config) -> BTreeMap<String, String> {
     let mut record = Record {
         path: String::new(),
         values: BTreeMap::new(),

@@ -73,14 +73,15 @@ fn untyped(table: Table) -> toml::Table {
 }
 
 /// Reads the file of `source` and lays its environment over it.
-pub(crate) fn read(source: &Source, mistakes: &mut Vec<Mistake>) -> Table {
+///
+/// # Errors
+///
+/// A file that is not TOML: whatever else could be said would only follow from that.
+pub(crate) fn read(source: &Source, mistakes: &mut Vec<Mistake>) -> Result<Table, Mistake> {
     let mut table = match &source.file {
         Some(file) => match toml::from_str::<toml::Table>(&file.text) {
             Ok(table) => typed(table),
-            Err(error) => {
-                mistakes.push(Mistake::new(file.name.clone(), syntax(&error, &file.text)));
-                Table::new()
-            }
+            Err(error) => return Err(Mistake::new(&file.name, syntax(&error, &file.text))),
         },
         None => Table::new(),
     };
@@ -98,7 +99,7 @@ pub(crate) fn read(source: &Source, mistakes: &mut Vec<Mistake>) -> Table {
             mistakes.push(Mistake::new(path.join("."), problem));
         }
     }
-    table
+    Ok(table)
 }
 
 /// One line, without the line of the file that the library would show: it may hold a secret.
@@ -130,10 +131,13 @@ fn key_path(name: &str) -> Vec<String> {
 fn lay_over(table: &mut Table, path: &[String], node: Node) -> Result<(), ()> {
     let (key, rest) = path.split_first().ok_or(())?;
     if rest.is_empty() {
-        // A secret's other form does not stay beside the one that wins.
-        table.remove(&format!("{key}_file"));
-        if let Some(plain) = key.strip_suffix("_file") {
-            table.remove(plain);
+        // The other form of a secret in the file does not stay beside the one that wins.
+        let other = match key.strip_suffix("_file") {
+            Some(plain) => plain.to_owned(),
+            None => format!("{key}_file"),
+        };
+        if matches!(table.get(&other), Some(Node::Typed(_))) {
+            table.remove(&other);
         }
         table.insert(key.clone(), node);
         return Ok(());

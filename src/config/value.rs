@@ -168,6 +168,9 @@ impl Ping {
     }
 }
 
+/// Longer ones are mistakes, and would overflow the clock.
+const DURATION_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+
 /// Reads `10s`, `5m`, `250ms`, `7d`. The only bare number is 0, since nobody can mistake its unit.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     if text == "0" {
@@ -177,14 +180,15 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().ok()?;
     let unit = match unit {
-        "ms" => return Some(Duration::from_millis(number)),
-        "s" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        "d" => 24 * 60 * 60,
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60 * 1000,
+        "h" => 60 * 60 * 1000,
+        "d" => 24 * 60 * 60 * 1000,
         _ => return None,
     };
-    number.checked_mul(unit).map(Duration::from_secs)
+    let duration = Duration::from_millis(number.checked_mul(unit)?);
+    (duration <= DURATION_MAX).then_some(duration)
 }
 
 #[cfg(test)]
@@ -220,7 +224,13 @@ mod tests {
         ] {
             assert_eq!(parse_duration(text), None, "{text}");
         }
-        assert_eq!(parse_duration(&format!("{}d", u64::MAX)), None);
+        for text in [
+            format!("{}d", u64::MAX),
+            "4000d".to_owned(),
+            format!("{}ms", u64::MAX),
+        ] {
+            assert_eq!(parse_duration(&text), None, "{text}");
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub struct Room {
     /// What a client's frame is answered with in push mode; the default is the tutorial's text.
     pub reply: String,
     /// How a customer gets an agent.
-    pub strategy: Strategy,
+    pub strategy: AgentStrategy,
     /// Whether anyone may join a room; absent: in development mode only.
     pub open: Option<bool>,
     /// What tokens are checked with.
@@ -46,7 +46,7 @@ pub enum RoomMode {
 
 /// How a customer gets an agent.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Strategy {
+pub enum AgentStrategy {
     /// By a stable hash of the customer's id.
     Hash,
     /// The one with the fewest customers.
@@ -57,10 +57,10 @@ pub enum Strategy {
 }
 
 words!(RoomMode, "push" => RoomMode::Push, "chat" => RoomMode::Chat);
-words!(Strategy,
-    "round_robin" => Strategy::RoundRobin,
-    "hash" => Strategy::Hash,
-    "least_loaded" => Strategy::LeastLoaded,
+words!(AgentStrategy,
+    "round_robin" => AgentStrategy::RoundRobin,
+    "hash" => AgentStrategy::Hash,
+    "least_loaded" => AgentStrategy::LeastLoaded,
 );
 
 impl Default for Room {
@@ -74,7 +74,7 @@ impl Default for Room {
             ),
             mode: RoomMode::default(),
             reply: "不要回复不要回复！！！".to_owned(),
-            strategy: Strategy::default(),
+            strategy: AgentStrategy::default(),
             open: None,
             keys: Vec::new(),
             hook: None,
