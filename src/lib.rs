@@ -9,6 +9,7 @@ pub mod config;
 pub mod dialect;
 pub mod frame;
 pub mod id;
+pub mod ingress;
 pub mod log;
 pub mod message;
 pub mod outbox;
