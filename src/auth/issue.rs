@@ -300,6 +300,25 @@ mod tests {
     }
 
     #[test]
+    fn a_device_token_is_signed_with_the_private_key_where_there_is_no_shared_one() {
+        let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+        let text = format!(
+            "dialect.ride.enabled = false\n[dialect.device]\nprivate_key = '''{}'''\n\
+             keys = [{{ alg = \"RS256\", public_key = '''{}''' }}]",
+            pair.serialize_pem(),
+            pair.public_key_pem()
+        );
+        let config = Config::from_source(&Source::from_text(text), &Generated::new()).unwrap();
+        let request = request(json!({"dialect": "device", "user": "42"}));
+        let token = issue(&config, &request, 1000).unwrap();
+        let mut validation = Validation::new(jsonwebtoken::Algorithm::RS256);
+        validation.validate_exp = false;
+        let key = DecodingKey::from_rsa_pem(pair.public_key_pem().as_bytes()).unwrap();
+        let claims: Value = decode(&token, &key, &validation).unwrap().claims;
+        assert_eq!(claims["sub"], "42");
+    }
+
+    #[test]
     fn a_device_token_of_an_impossible_user_room_or_topic_is_refused() {
         let config = config("tokens = \"any\"\nrealm = \"r\"");
         for value in [

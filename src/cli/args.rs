@@ -64,7 +64,7 @@ pub struct Start {
 pub enum Token {
     /// A credential for the ride dialect: a query, or a signed token where those are asked for
     Ride {
-        /// The client id: driver_<id> for drivers, a backend's own for a backend
+        /// The client id: driver_7 for driver 7, a backend's own for a backend
         #[arg(long, value_name = "ID")]
         client_id: String,
         /// The user's address; not needed for a backend
