@@ -189,6 +189,10 @@ impl Ingress {
         listener: TcpListener,
         stop: CancellationToken,
     ) -> io::Result<()> {
+        // Sound for a listener, which owns its descriptor; the successor is an unsafe function for the
+        // sake of types that do not. tokio's own listener would register each connection here first
+        // and make the shard register it once more.
+        #[expect(deprecated)]
         let listener = AsyncFd::with_interest(listener, Interest::READABLE)?;
         let mut pause = ERROR_PAUSE_MIN;
         loop {

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod close;
 pub mod config;
 pub mod dialect;
+pub mod drain;
 pub mod frame;
 pub mod id;
 pub mod ingress;
