@@ -140,6 +140,9 @@ pub struct FanoutArgs {
     /// Before measuring, publish probes until every subscriber has received one
     #[arg(long)]
     pub wait: bool,
+    /// Acknowledge every read at once instead of every second segment; costs the load generator more
+    #[arg(long)]
+    pub prompt_acks: bool,
     /// Sleep so long between two looks at the sockets while few are ready; 0: never
     #[arg(long, value_name = "MICROSECONDS", default_value = "100")]
     pub collect: u64,

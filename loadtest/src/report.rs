@@ -9,6 +9,9 @@ use serde::Serialize;
 use crate::process::Usage;
 use crate::scenario::RunError;
 
+/// From here on the load generator itself may be what limits a run.
+const GENERATOR_PERCENT_MAX: f64 = 95.0;
+
 /// Rows of name and value, printed in two columns.
 #[derive(Debug, Default)]
 pub struct Table {
@@ -74,17 +77,21 @@ pub struct Cpu {
     pub generator_seconds: f64,
     /// The same in per cent of one core.
     pub generator_percent: f64,
+    /// Whether the load generator was what limited the rate; figures per CPU second of the server still hold.
+    pub generator_saturated: bool,
 }
 
 impl From<Usage> for Cpu {
     fn from(usage: Usage) -> Self {
         let percent = |cpu: f64| 100.0 * cpu / usage.seconds;
+        let generator_percent = percent(usage.generator_cpu_seconds);
         Self {
             seconds: usage.seconds,
             server_seconds: usage.server_cpu_seconds,
             server_percent: usage.server_cpu_seconds.map(percent),
             generator_seconds: usage.generator_cpu_seconds,
-            generator_percent: percent(usage.generator_cpu_seconds),
+            generator_percent,
+            generator_saturated: generator_percent >= GENERATOR_PERCENT_MAX,
         }
     }
 }

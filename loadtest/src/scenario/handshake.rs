@@ -72,6 +72,12 @@ fn table(figures: &Figures) -> Table {
     );
     table.row("duration", figures.duration.line());
     figures.cpu.rows(&mut table);
+    if figures.cpu.generator_saturated {
+        table.row(
+            "note",
+            "the load generator was saturated: the rate is its own, not the server's",
+        );
+    }
     loss_rows(&mut table, &figures.losses);
     table
 }

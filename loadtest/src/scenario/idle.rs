@@ -157,6 +157,12 @@ fn table(figures: &Figures) -> Table {
     );
     table.row("handshake", figures.handshake.line());
     figures.connect_cpu.rows(&mut table);
+    if figures.connect_cpu.generator_saturated {
+        table.row(
+            "note",
+            "the load generator was saturated: the rate is its own, not the server's",
+        );
+    }
     table.row_if(
         "memory before",
         figures.base_bytes.map(|bytes| kib(bytes as f64)),
