@@ -113,6 +113,8 @@ impl Raw {
         self.write(request(path, &[]).as_bytes()).await;
         let response = self.response().await;
         assert_eq!(response.status, 101, "{response:?}");
+        // Clients compare it as a whole.
+        assert_eq!(response.header("connection"), Some("upgrade"));
         assert_eq!(response.header("sec-websocket-accept"), Some(ACCEPT));
     }
 
