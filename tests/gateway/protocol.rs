@@ -313,6 +313,7 @@ async fn check_liveliness(opcode: u8, payload: &[u8]) {
         }
     }
     assert_eq!(10 < answers, opcode != PONG);
+    assert!(Duration::from_millis(500) <= last.elapsed());
 }
 
 #[tokio::test]
