@@ -12,7 +12,7 @@ pub mod ride;
 #[cfg(test)]
 mod testing;
 
-use std::{collections::VecDeque, fmt, net::IpAddr, time::Duration};
+use std::{collections::VecDeque, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -167,7 +167,7 @@ pub enum Action {
 
 /// What only one session in the cluster may hold, for example a client id.
 #[derive(Clone, Eq, Hash, PartialEq)]
-pub struct Claim(pub Box<str>);
+pub struct Claim(pub Arc<str>);
 
 /// A question to a service.
 #[derive(Clone, Eq, PartialEq)]

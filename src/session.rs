@@ -212,7 +212,8 @@ impl Session {
         loop {
             match self.turn() {
                 Ok(Turn::Again) => task::yield_now().await,
-                Ok(Turn::Pause(pause)) => self.wait(pause).await,
+                // Boxed: the wait would be most of what an idle session's task takes.
+                Ok(Turn::Pause(pause)) => Box::pin(self.wait(pause)).await,
                 Ok(Turn::Wait) => {
                     if self.socket.readable().await.is_err() {
                         return;

@@ -4,6 +4,8 @@
 //! no spelling leads out of it. Names that begin with `backend/` belong to backends: nobody logs in
 //! under one by a token, and as a target one means that backend, in every realm.
 
+use std::sync::LazyLock;
+
 use super::settings::Settings;
 use crate::{
     id::UserId,
@@ -20,12 +22,18 @@ const BACKEND_PREFIX: &str = "backend/";
 
 /// The topic that every authenticated session of the dialect subscribes to.
 pub(super) fn everybody() -> Topic {
-    Topic::room(ROOM_ALL).expect("it is a room name")
+    static TOPIC: LazyLock<Topic> = LazyLock::new(|| room(ROOM_ALL));
+    TOPIC.clone()
 }
 
 /// The topic that every driver subscribes to.
 pub(super) fn drivers() -> Topic {
-    Topic::room(ROOM_DRIVERS).expect("it is a room name")
+    static TOPIC: LazyLock<Topic> = LazyLock::new(|| room(ROOM_DRIVERS));
+    TOPIC.clone()
+}
+
+fn room(name: &str) -> Topic {
+    Topic::room(name).expect("it is a room name")
 }
 
 /// Whether a target is not one user but many.
