@@ -90,7 +90,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     /// The next text has to be this one.
-    #[allow(clippy::future_not_send)]
     pub(crate) async fn expect(&mut self, text: &str) {
         assert_eq!(self.text().await, text);
     }
@@ -99,6 +98,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(crate) async fn ping(&mut self) {
         self.send(r#"{"flag":"ping"}"#).await;
         self.expect("pong").await;
+    }
+
+    /// Whether a `ride` session still answers, or has been ended.
+    pub(crate) async fn is_served(&mut self) -> bool {
+        let ping = Message::text(r#"{"flag":"ping"}"#);
+        if soon("sending", self.socket.send(ping)).await.is_err() {
+            return false;
+        }
+        let answer = soon("an answer or the end", self.socket.next()).await;
+        matches!(answer, Some(Ok(Message::Text(text))) if text == "pong")
     }
 
     /// How the connection ends. Nothing else may come before.
