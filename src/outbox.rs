@@ -181,6 +181,15 @@ impl Outbox {
         self.bytes
     }
 
+    /// What leaves next, if it is a single entry, as it is for a session that keeps up.
+    pub fn single(&self) -> Option<&[u8]> {
+        let is_single = self.backlog.is_none();
+        self.first
+            .as_ref()
+            .filter(|_| is_single)
+            .map(|entry| &entry.bytes[..])
+    }
+
     /// Fills `slices` with what leaves next, until they are full or hold `bytes_max` bytes, and says
     /// how many were filled. At least one if anything waits.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>], bytes_max: usize) -> usize {
