@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod backpressure;
 mod protocol;
 mod ride;
 mod support;
