@@ -81,10 +81,7 @@ impl Node {
         };
         let before = self.config.load_full();
         let changes = before.diff(&next);
-        let next = Config {
-            // What needs a restart stays as it is, so that the next comparison says so again.
-            ..next
-        };
+        let next = before.taken_over(next);
         let limits = &next.limits;
         self.router
             .set_limits(limits.outbox_bytes_max, limits.outboxes_bytes_max);
