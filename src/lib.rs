@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod close;
+pub mod config;
 pub mod dialect;
 pub mod frame;
 pub mod id;

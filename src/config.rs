@@ -1,0 +1,214 @@
+//! Typed settings of a node: a file and the environment, parsed and checked before anything starts.
+//!
+//! **Invariant:** a [`Config`] that exists is consistent. Whoever uses it parses nothing and checks
+//! nothing again; every mistake is found here, names its key, and never shows a secret.
+
+mod api;
+mod backend;
+mod check;
+mod cluster;
+mod development;
+mod dialects;
+mod diff;
+mod limits;
+mod listen;
+mod read;
+mod setting;
+mod source;
+mod tree;
+mod value;
+mod visit;
+
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, path::PathBuf};
+
+pub use api::{Api, ApiKey, Log, LogFormat, LogLevel, Scope};
+pub use backend::{Backend, EventHook, Job, JobBody, LoginHook, Method};
+pub use cluster::{Cluster, Drain, Presence, Runtime, Store};
+pub use development::{Generated, RIDE_BACKEND, ThrowAway};
+pub use dialects::{
+    AgentStrategy, Algorithm, Coordinates, Device, Dialects, IMPLEMENTED, Im, ImSessions, Live,
+    LiveAuth, Mount, Orders, Ride, RideTokens, Room, RoomMode, TokenKey,
+};
+pub use diff::Changes;
+pub use limits::Limits;
+pub use listen::{Listen, Tls};
+pub use source::{File, ReloadSource, Source};
+pub use value::{Cidr, HttpUrl, ParseValueError, Ping, Secret, parse_duration};
+use visit::{Section, Visitor};
+
+/// Everything the node can be told. Holds parsed values only.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Whether missing credentials are made at start, and the demo page is served. Off, unless
+    /// nothing at all is configured.
+    pub development: bool,
+    /// Where a running node leaves its number and its admin address.
+    pub pid_file: PathBuf,
+    /// `[listen]`.
+    pub listen: Listen,
+    /// `[cluster]`.
+    pub cluster: Cluster,
+    /// `[store]`.
+    pub store: Store,
+    /// `[api]`.
+    pub api: Api,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// `[drain]`.
+    pub drain: Drain,
+    /// `[presence]`.
+    pub presence: Presence,
+    /// `[dialect]`.
+    pub dialect: Dialects,
+    /// `[backend]`.
+    pub backend: Backend,
+    /// `[runtime]`.
+    pub runtime: Runtime,
+    /// `[log]`.
+    pub log: Log,
+    /// Which of the credentials above were made at start, in development mode.
+    pub throw_away: ThrowAway,
+}
+
+/// Why there is no configuration: at least one mistake.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ConfigError(Vec<Mistake>);
+
+/// A key, and what is wrong with it. Displayed as one line, without secrets.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Mistake {
+    key: String,
+    problem: String,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Reads a configuration. What is missing and has to be made up is taken from `generated`.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake, not only the first.
+    pub fn from_source(source: &Source, generated: &Generated) -> Result<Self, ConfigError> {
+        let mut mistakes = Vec::new();
+        let mut config = Self {
+            development: source.is_empty(),
+            ..Self::default()
+        };
+        let table = tree::read(source, &mut mistakes)?;
+        read::read(table, String::new(), &mut config, &mut mistakes);
+        config.fill(generated);
+        check::check(&config, &mut mistakes);
+        if mistakes.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError(mistakes))
+        }
+    }
+
+    /// What may become a problem, one line each.
+    pub fn warnings(&self) -> Vec<String> {
+        check::warnings(self)
+    }
+
+    /// The name of the node.
+    pub fn node(&self) -> &crate::id::NodeId {
+        let node = self.cluster.node.as_ref();
+        node.expect("a configuration that was read has a node name")
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            development: false,
+            pid_file: PathBuf::from("tidegate.pid"),
+            listen: Listen::default(),
+            cluster: Cluster::default(),
+            store: Store::default(),
+            api: Api::default(),
+            limits: Limits::default(),
+            drain: Drain::default(),
+            presence: Presence::default(),
+            dialect: Dialects::default(),
+            backend: Backend::default(),
+            runtime: Runtime::default(),
+            log: Log::default(),
+            throw_away: ThrowAway::default(),
+        }
+    }
+}
+
+impl Section for Config {
+    fn visit(&mut self, visitor: &mut dyn Visitor) {
+        visitor.setting("development", &mut self.development);
+        visitor.setting("pid_file", &mut self.pid_file);
+        visitor.section("listen", &mut self.listen);
+        visitor.section("cluster", &mut self.cluster);
+        visitor.section("store", &mut self.store);
+        visitor.section("api", &mut self.api);
+        visitor.section("limits", &mut self.limits);
+        visitor.section("drain", &mut self.drain);
+        visitor.section("presence", &mut self.presence);
+        visitor.section("dialect", &mut self.dialect);
+        visitor.section("backend", &mut self.backend);
+        visitor.section("runtime", &mut self.runtime);
+        visitor.section("log", &mut self.log);
+    }
+}
+
+// === impl ConfigError ===
+
+impl ConfigError {
+    /// The mistakes, at least one.
+    pub fn mistakes(&self) -> &[Mistake] {
+        &self.0
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, mistake) in self.0.iter().enumerate() {
+            if 0 < index {
+                f.write_str("\n")?;
+            }
+            write!(f, "{mistake}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl From<Mistake> for ConfigError {
+    fn from(mistake: Mistake) -> Self {
+        Self(vec![mistake])
+    }
+}
+
+// === impl Mistake ===
+
+impl Mistake {
+    pub(crate) fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            problem: problem.into(),
+        }
+    }
+
+    /// The key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Values and keys can hold line ends, and a mistake is one line.
+        let line = format!("{}: {}", self.key, self.problem);
+        f.write_str(&line.replace(['\n', '\r'], " "))
+    }
+}

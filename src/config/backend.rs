@@ -1,0 +1,183 @@
+//! The applications behind the gateway.
+
+use std::time::Duration;
+
+use super::{
+    setting::words,
+    value::{HttpUrl, Secret},
+    visit::{Section, Visitor},
+};
+
+/// An application that answers within a phone's patience answers within this.
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+/// Webhooks have nobody waiting for them.
+const HOOK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Jobs do real work: the recognition of a picture takes seconds.
+const JOB_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// `[backend]`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Backend {
+    /// Pub/sub channel that existing applications of the `ride` dialect publish to; absent: off.
+    pub pubsub_channel: Option<String>,
+    /// Who answers the methods of the `live` dialect.
+    pub methods: Vec<Method>,
+    /// Who is told of events.
+    pub hooks: Vec<EventHook>,
+    /// Who does jobs.
+    pub jobs: Vec<Job>,
+}
+
+/// One of `[[backend.methods]]`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Method {
+    /// Beginning of the methods that it answers.
+    pub prefix: String,
+    /// Where it is.
+    pub url: HttpUrl,
+    /// It must have answered by then.
+    pub timeout: Duration,
+}
+
+/// One of `[[backend.hooks]]`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct EventHook {
+    /// Names of the events it is told of.
+    pub events: Vec<String>,
+    /// Where it is.
+    pub url: HttpUrl,
+    /// Signs what it is told; absent: unsigned.
+    pub secret: Option<Secret>,
+    /// It must have answered by then, or is told again.
+    pub timeout: Duration,
+}
+
+/// One of `[[backend.jobs]]`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Job {
+    /// Kind of the jobs it does.
+    pub kind: String,
+    /// Where it is.
+    pub url: HttpUrl,
+    /// How it is told what to do.
+    pub body: JobBody,
+    /// It must have answered by then, or is asked again.
+    pub timeout: Duration,
+    /// Most jobs at once from this node.
+    pub concurrency_max: u32,
+    /// Most attempts before a job is put aside.
+    pub attempts_max: u32,
+}
+
+/// The form of a job's request.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum JobBody {
+    /// Form-encoded.
+    Form,
+    /// JSON.
+    #[default]
+    Json,
+}
+
+/// A service that decides about a login.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LoginHook {
+    /// Where it is.
+    pub url: HttpUrl,
+    /// It must have answered by then.
+    pub timeout: Duration,
+    /// Signs what it is asked; absent: unsigned.
+    pub secret: Option<Secret>,
+}
+
+words!(JobBody, "form" => JobBody::Form, "json" => JobBody::Json);
+
+impl Default for Method {
+    fn default() -> Self {
+        Self {
+            prefix: String::new(),
+            url: HttpUrl::default(),
+            timeout: CALL_TIMEOUT,
+        }
+    }
+}
+
+impl Default for EventHook {
+    fn default() -> Self {
+        Self {
+            events: Vec::new(),
+            url: HttpUrl::default(),
+            secret: None,
+            timeout: HOOK_TIMEOUT,
+        }
+    }
+}
+
+impl Default for Job {
+    fn default() -> Self {
+        Self {
+            kind: String::new(),
+            url: HttpUrl::default(),
+            body: JobBody::default(),
+            timeout: JOB_TIMEOUT,
+            // What a small service beside the node bears.
+            concurrency_max: 4,
+            attempts_max: 5,
+        }
+    }
+}
+
+impl Default for LoginHook {
+    fn default() -> Self {
+        Self {
+            url: HttpUrl::default(),
+            timeout: CALL_TIMEOUT,
+            secret: None,
+        }
+    }
+}
+
+impl Section for Backend {
+    fn visit(&mut self, visitor: &mut dyn Visitor) {
+        visitor.setting("pubsub_channel", &mut self.pubsub_channel);
+        visitor.sections("methods", &mut self.methods);
+        visitor.sections("hooks", &mut self.hooks);
+        visitor.sections("jobs", &mut self.jobs);
+    }
+}
+
+impl Section for Method {
+    fn visit(&mut self, visitor: &mut dyn Visitor) {
+        visitor.required("prefix", &mut self.prefix);
+        visitor.required("url", &mut self.url);
+        visitor.setting("timeout", &mut self.timeout);
+    }
+}
+
+impl Section for EventHook {
+    fn visit(&mut self, visitor: &mut dyn Visitor) {
+        visitor.required("events", &mut self.events);
+        visitor.required("url", &mut self.url);
+        visitor.secret("secret", &mut self.secret);
+        visitor.setting("timeout", &mut self.timeout);
+    }
+}
+
+impl Section for Job {
+    fn visit(&mut self, visitor: &mut dyn Visitor) {
+        visitor.required("kind", &mut self.kind);
+        visitor.required("url", &mut self.url);
+        visitor.setting("body", &mut self.body);
+        visitor.setting("timeout", &mut self.timeout);
+        visitor.setting("concurrency_max", &mut self.concurrency_max);
+        visitor.setting("attempts_max", &mut self.attempts_max);
+    }
+}
+
+impl Section for LoginHook {
+    fn visit(&mut self, visitor: &mut dyn Visitor) {
+        visitor.required("url", &mut self.url);
+        visitor.setting("timeout", &mut self.timeout);
+        visitor.secret("secret", &mut self.secret);
+    }
+}

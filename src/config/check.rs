@@ -1,0 +1,261 @@
+//! Rules that no single value can keep by itself: bounds, and what keys demand of one another.
+
+mod dialects;
+mod warnings;
+
+use std::{collections::BTreeSet, fs::File, path::Path, time::Duration};
+
+pub(super) use warnings::warnings;
+
+use super::{Config, Mistake};
+use crate::topic::ROOM_CHARS_MAX;
+
+/// Schemes of the ways to Redis: alone, with Sentinel, as Cluster.
+const REDIS_SCHEMES: &[&str] = &[
+    "redis://",
+    "rediss://",
+    "redis+sentinel://",
+    "rediss+sentinel://",
+    "redis+cluster://",
+    "rediss+cluster://",
+];
+const STORE_SCHEMES: &[&str] = &["sqlite://", "mysql://"];
+/// Every shard has a thread and buffers of its own.
+const SHARDS_MAX: u16 = 1024;
+
+/// Finds every rule that `config` breaks.
+pub(super) fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
+    let unreadable = mistakes.clone();
+    let mut check = Check {
+        config,
+        unreadable,
+        mistakes,
+    };
+    check.listeners();
+    check.credentials();
+    check.neighbours();
+    check.limits();
+    check.durations();
+    check.backend();
+    check.dialects();
+}
+
+struct Check<'a> {
+    config: &'a Config,
+    /// What could not be read. It has its default now, about which there is nothing to be said.
+    unreadable: Vec<Mistake>,
+    mistakes: &'a mut Vec<Mistake>,
+}
+
+impl Check<'_> {
+    fn mistake(&mut self, key: impl Into<String>, problem: impl Into<String>) {
+        let key = key.into();
+        let covers = |mistake: &Mistake| match key.strip_prefix(mistake.key()) {
+            Some(rest) => rest.is_empty() || rest.starts_with(['.', '[']),
+            None => mistake.key().strip_suffix("_file") == Some(&key),
+        };
+        if !self.unreadable.iter().any(covers) {
+            self.mistakes.push(Mistake::new(key, problem));
+        }
+    }
+
+    fn listeners(&mut self) {
+        let listen = &self.config.listen;
+        if listen.public.is_empty() {
+            self.mistake("listen.public", "is empty, expected at least one address");
+        }
+        let mut taken = BTreeSet::new();
+        let listeners = listen
+            .public
+            .iter()
+            .map(|address| ("listen.public", address));
+        for (key, address) in listeners.chain([("listen.admin", &listen.admin)]) {
+            if address.port() != 0 && !taken.insert(address) {
+                self.mistake(key, format!("has {address}, which is taken already"));
+            }
+            if self.config.development && !address.ip().is_loopback() {
+                let problem = format!(
+                    "is {address}, expected a loopback address: in development mode anyone may do \
+                     anything (set development = false and configure credentials)"
+                );
+                self.mistake(key, problem);
+            }
+        }
+        for origin in &listen.origins {
+            if !is_origin(origin) {
+                let problem = format!(
+                    "has {origin:?}, expected origins such as \"https://app.example\", without a \
+                     path"
+                );
+                self.mistake("listen.origins", problem);
+            }
+        }
+        if let Some(tls) = &listen.tls {
+            self.readable("listen.tls.cert", &tls.cert);
+            self.readable("listen.tls.key", &tls.key);
+        }
+    }
+
+    fn readable(&mut self, key: &str, path: &Path) {
+        if let Err(error) = File::open(path) {
+            let path = path.display();
+            self.mistake(key, format!("is {path}, which cannot be read: {error}"));
+        }
+    }
+
+    fn credentials(&mut self) {
+        let keys = &self.config.api.keys;
+        if keys.is_empty() && !self.config.listen.admin.ip().is_loopback() {
+            let problem = "is missing, expected at least one key, since listen.admin is no loopback \
+                           address";
+            self.mistake("api.keys", problem);
+        }
+        for (index, key) in keys.iter().enumerate() {
+            let text = key.key.expose();
+            if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                let problem = "is not usable, expected visible ASCII characters without blanks, \
+                               since it travels in a header";
+                self.mistake(format!("api.keys[{index}].key"), problem);
+            }
+            if keys[..index].iter().any(|other| other.key == key.key) && !key.key.is_empty() {
+                self.mistake(format!("api.keys[{index}].key"), "stands there twice");
+            }
+        }
+    }
+
+    fn neighbours(&mut self) {
+        let cluster = &self.config.cluster;
+        if let Some(redis) = &cluster.redis
+            && !starts_with_any(redis.expose(), REDIS_SCHEMES)
+        {
+            let problem = format!(
+                "is not usable, expected {} and a host",
+                one_of(REDIS_SCHEMES)
+            );
+            self.mistake("cluster.redis", problem);
+        }
+        if cluster.prefix.contains(['{', '}']) {
+            // Braces are the tags that put keys which belong together onto one node of Redis.
+            self.mistake("cluster.prefix", "has braces, expected a text without them");
+        }
+        if !starts_with_any(self.config.store.url.expose(), STORE_SCHEMES) {
+            let problem = format!("is not usable, expected {} and more", one_of(STORE_SCHEMES));
+            self.mistake("store.url", problem);
+        }
+        let shards = self.config.runtime.shards;
+        if SHARDS_MAX < shards {
+            let problem = format!("is {shards}, expected at most {SHARDS_MAX}");
+            self.mistake("runtime.shards", problem);
+        }
+    }
+
+    fn limits(&mut self) {
+        let limits = &self.config.limits;
+        for (key, value) in [
+            ("message_bytes_max", limits.message_bytes_max),
+            ("outbox_bytes_max", limits.outbox_bytes_max),
+            ("outboxes_bytes_max", limits.outboxes_bytes_max),
+            ("connections_max", limits.connections_max),
+            ("handshakes_pending_max", limits.handshakes_pending_max),
+            ("header_bytes_max", limits.header_bytes_max),
+            ("topics_per_session_max", limits.topics_per_session_max),
+            ("uplink_bytes_max", limits.uplink_bytes_max),
+            ("history_page_max", limits.history_page_max),
+            ("room_chars_max", limits.room_chars_max),
+        ] {
+            if value == 0 {
+                self.mistake(format!("limits.{key}"), "is 0, expected at least 1");
+            }
+        }
+        if ROOM_CHARS_MAX < limits.room_chars_max {
+            let problem = format!(
+                "is {}, expected at most {ROOM_CHARS_MAX}",
+                limits.room_chars_max
+            );
+            self.mistake("limits.room_chars_max", problem);
+        }
+        if limits.messages_burst == Some(0) && 0 < limits.messages_per_second {
+            let problem = "is 0, expected at least 1, since limits.messages_per_second is a limit";
+            self.mistake("limits.messages_burst", problem);
+        }
+        if self.config.drain.rate == 0 {
+            self.mistake("drain.rate", "is 0, expected at least 1");
+        }
+        if self.config.listen.accept_backlog == 0 {
+            self.mistake("listen.accept_backlog", "is 0, expected at least 1");
+        }
+    }
+
+    fn durations(&mut self) {
+        let Config {
+            limits, dialect, ..
+        } = self.config;
+        for (key, duration) in [
+            ("limits.idle", limits.idle),
+            ("limits.message_timeout", limits.message_timeout),
+            ("limits.handshake_timeout", limits.handshake_timeout),
+            ("dialect.ride.login_timeout", dialect.ride.login_timeout),
+            ("dialect.device.auth_timeout", dialect.device.auth_timeout),
+            ("dialect.im.token_max_age", dialect.im.token_max_age),
+        ] {
+            self.not_zero(key, duration);
+        }
+    }
+
+    fn not_zero(&mut self, key: &str, duration: Duration) {
+        if duration.is_zero() {
+            self.mistake(key, "is 0, expected a duration such as \"10s\"");
+        }
+    }
+
+    fn backend(&mut self) {
+        let backend = &self.config.backend;
+        for (index, method) in backend.methods.iter().enumerate() {
+            let key = format!("backend.methods[{index}]");
+            let before = &backend.methods[..index];
+            if before.iter().any(|other| other.prefix == method.prefix) {
+                self.mistake(format!("{key}.prefix"), "stands there twice");
+            }
+            self.not_zero(&format!("{key}.timeout"), method.timeout);
+        }
+        for (index, hook) in backend.hooks.iter().enumerate() {
+            self.not_zero(&format!("backend.hooks[{index}].timeout"), hook.timeout);
+        }
+        for (index, job) in backend.jobs.iter().enumerate() {
+            let key = format!("backend.jobs[{index}]");
+            let before = &backend.jobs[..index];
+            if before.iter().any(|other| other.kind == job.kind) {
+                self.mistake(format!("{key}.kind"), "stands there twice");
+            }
+            self.not_zero(&format!("{key}.timeout"), job.timeout);
+            if job.concurrency_max == 0 {
+                self.mistake(
+                    format!("{key}.concurrency_max"),
+                    "is 0, expected at least 1",
+                );
+            }
+            if job.attempts_max == 0 {
+                self.mistake(format!("{key}.attempts_max"), "is 0, expected at least 1");
+            }
+        }
+    }
+}
+
+/// As browsers write it: scheme, host and port, nothing behind.
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, host)) = text.split_once("://") else {
+        return false;
+    };
+    !scheme.is_empty() && !host.is_empty() && !host.contains(['/', '?', '#', '*', ' ', '@'])
+}
+
+fn starts_with_any(text: &str, beginnings: &[&str]) -> bool {
+    beginnings.iter().any(|beginning| {
+        text.strip_prefix(beginning)
+            .is_some_and(|rest| !rest.is_empty())
+    })
+}
+
+fn one_of(words: &[&str]) -> String {
+    words.join(" or ")
+}

@@ -1,0 +1,126 @@
+//! What the node shares with others, and how it leaves them.
+
+use std::time::Duration;
+
+use super::{
+    value::Secret,
+    visit::{Section, Visitor},
+};
+use crate::id::NodeId;
+
+/// `[cluster]`: the way to the other nodes.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// Where Redis is, with its password; absent: one node with nothing beside it.
+    pub redis: Option<Secret>,
+    /// Name of the node. Absent in the file: host name and a random part, filled in when the
+    /// configuration is read, and the same at each reload.
+    pub node: Option<NodeId>,
+    /// Beginning of every key in Redis.
+    pub prefix: String,
+}
+
+/// `[store]`: where acknowledged messages are kept.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// `sqlite://` and a path, or `mysql://` with user and password.
+    pub url: Secret,
+}
+
+/// `[presence]`: who is where.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Presence {
+    /// How long a topic outlives its last subscriber. Long enough for a reconnect, so that nobody
+    /// sees it flicker.
+    pub linger: Duration,
+}
+
+/// `[drain]`: the orderly end of the node.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Drain {
+    /// Time between "not ready" and the first close, for load balancers to notice.
+    pub delay: Duration,
+    /// Time that sessions have to leave. Under the 30 s that most orchestrators allow between the
+    /// stop signal and the kill.
+    pub grace: Duration,
+    /// Sessions closed per second, or more if the grace period needs it: 500 a second come back
+    /// to the other nodes without a storm.
+    pub rate: u32,
+}
+
+/// `[runtime]`: threads.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Runtime {
+    /// Worker threads, and shards of sessions; 0: as many as there are cores.
+    pub shards: u16,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self {
+            redis: None,
+            node: None,
+            prefix: "tg:".to_owned(),
+        }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            url: Secret::new("sqlite://tidegate.db"),
+        }
+    }
+}
+
+impl Default for Presence {
+    fn default() -> Self {
+        Self {
+            linger: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self {
+            delay: Duration::from_secs(2),
+            grace: Duration::from_secs(25),
+            rate: 500,
+        }
+    }
+}
+
+impl Section for Cluster {
+    fn visit(&mut self, visitor: &mut dyn Visitor) {
+        visitor.secret("redis", &mut self.redis);
+        visitor.setting("node", &mut self.node);
+        visitor.setting("prefix", &mut self.prefix);
+    }
+}
+
+impl Section for Store {
+    fn visit(&mut self, visitor: &mut dyn Visitor) {
+        visitor.secret("url", &mut self.url);
+    }
+}
+
+impl Section for Presence {
+    fn visit(&mut self, visitor: &mut dyn Visitor) {
+        visitor.setting("linger", &mut self.linger);
+    }
+}
+
+impl Section for Drain {
+    fn visit(&mut self, visitor: &mut dyn Visitor) {
+        visitor.setting("delay", &mut self.delay);
+        visitor.setting("grace", &mut self.grace);
+        visitor.setting("rate", &mut self.rate);
+    }
+}
+
+impl Section for Runtime {
+    fn visit(&mut self, visitor: &mut dyn Visitor) {
+        visitor.setting("shards", &mut self.shards);
+    }
+}

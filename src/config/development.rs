@@ -1,0 +1,117 @@
+//! Credentials that are made at start, so that a node nobody configured can be tried at once.
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+
+use super::{
+    Config,
+    api::{ApiKey, Scope},
+    dialects::{Algorithm, RideTokens, TokenKey},
+    value::Secret,
+};
+use crate::id::NodeId;
+
+/// Client id of the backend that development mode makes for the `ride` dialect.
+pub const RIDE_BACKEND: &str = "backend";
+
+/// What a process makes up once, whether it turns out to be needed or not.
+#[derive(Clone, Debug)]
+pub struct Generated {
+    node: NodeId,
+    api_key: Secret,
+    ride_backend: Secret,
+    device_secret: Secret,
+}
+
+/// The credentials of a [`Config`] that end with the process. They are printed at start.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ThrowAway {
+    /// An API key with every scope.
+    pub api_key: Option<Secret>,
+    /// The secret of the `ride` backend [`RIDE_BACKEND`].
+    pub ride_backend: Option<Secret>,
+    /// The secret that `device` tokens are signed with.
+    pub device_secret: Option<Secret>,
+}
+
+// === impl Generated ===
+
+impl Generated {
+    /// Makes everything up.
+    #[allow(clippy::new_without_default)] // Each one is different.
+    pub fn new() -> Self {
+        Self {
+            node: node_name(),
+            api_key: Secret::new(random_hex::<16>()),
+            ride_backend: Secret::new(random_hex::<16>()),
+            device_secret: Secret::new(random_hex::<32>()),
+        }
+    }
+}
+
+fn node_name() -> NodeId {
+    let host = rustix::system::uname();
+    let host = host.nodename().to_string_lossy();
+    let allowed = |c: &char| c.is_ascii_alphanumeric() || *c == '-' || *c == '_';
+    // Short enough to leave room for the random part.
+    let host: String = host.chars().filter(allowed).take(48).collect();
+    let name = format!("{host}-{}", random_hex::<4>());
+    name.parse().expect("it has nothing but allowed characters")
+}
+
+/// `BYTES` random bytes in hexadecimal digits.
+pub(crate) fn random_hex<const BYTES: usize>() -> String {
+    let mut bytes = [0; BYTES];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .expect("the system has randomness to give");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Fills in what nobody configured: the node's name, and in development mode credentials.
+    pub(super) fn fill(&mut self, generated: &Generated) {
+        self.cluster
+            .node
+            .get_or_insert_with(|| generated.node.clone());
+        if !self.development {
+            return;
+        }
+        if self.api.keys.is_empty() {
+            self.api.keys.push(ApiKey {
+                key: generated.api_key.clone(),
+                scopes: Scope::ALL.to_vec(),
+            });
+            self.throw_away.api_key = Some(generated.api_key.clone());
+        }
+        let ride = &mut self.dialect.ride;
+        if ride.mount.enabled {
+            ride.tokens.get_or_insert(RideTokens::Any);
+            if ride.backends.is_empty() {
+                let secret = generated.ride_backend.clone();
+                ride.backends
+                    .insert(RIDE_BACKEND.to_owned(), secret.clone());
+                self.throw_away.ride_backend = Some(secret);
+            }
+        }
+        let device = &mut self.dialect.device;
+        if device.mount.enabled && device.keys.is_empty() && device.hook.is_none() {
+            device.keys.push(TokenKey {
+                alg: Algorithm::Hs256,
+                secret: Some(generated.device_secret.clone()),
+                public_key: None,
+            });
+            self.throw_away.device_secret = Some(generated.device_secret.clone());
+        }
+    }
+}
+
+// === impl ThrowAway ===
+
+impl ThrowAway {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}

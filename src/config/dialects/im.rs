@@ -1,0 +1,141 @@
+//! `[dialect.im]`.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::Mount;
+use crate::{
+    config::{
+        backend::LoginHook,
+        setting::words,
+        value::{HttpUrl, Ping, Secret},
+        visit::{Section, Visitor},
+    },
+    dialect::DialectId,
+};
+
+/// Settings of the chat between customers and couriers.
+#[derive(Clone, Debug)]
+pub struct Im {
+    /// What every dialect has.
+    pub mount: Mount,
+    /// Public keys that tokens are checked with, PEM.
+    pub public_keys: Vec<String>,
+    /// Files of more of them.
+    pub public_key_files: Vec<PathBuf>,
+    /// The key that tokens are signed with, PEM; absent: none are issued.
+    pub private_key: Option<Secret>,
+    /// Whether a second login of a user ends the first.
+    pub sessions: ImSessions,
+    /// Whether a token is good for one login only.
+    pub one_time: bool,
+    /// Oldest token that is accepted; what `POST /IM/token` gives out lasts as long.
+    pub token_max_age: Duration,
+    /// The coordinates that couriers' phones report.
+    pub coordinates: Coordinates,
+    /// Who is asked about the application's own tokens at `POST /IM/token`.
+    pub hook: Option<LoginHook>,
+    /// Where the customer of an order is looked up.
+    pub orders: Orders,
+    /// Whether the list `MQ` of the original system is drained too.
+    pub legacy_mq: bool,
+}
+
+/// How many sessions a user may have.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ImSessions {
+    /// Any number.
+    Multi,
+    /// One, the newest.
+    #[default]
+    Single,
+}
+
+/// What is converted to WGS-84.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Coordinates {
+    /// Baidu's.
+    Bd09,
+    /// Those of Chinese maps.
+    #[default]
+    Gcj02,
+    /// Nothing: they are already.
+    None,
+}
+
+/// `dialect.im.orders`: whose order it is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Orders {
+    /// Who is asked; absent: the table is.
+    pub hook: Option<HttpUrl>,
+    /// Table of the orders.
+    pub table: String,
+    /// Its column with the order's id.
+    pub order_column: String,
+    /// Its column with the customer's id.
+    pub customer_column: String,
+    /// Its column with the courier's id.
+    pub courier_column: String,
+}
+
+words!(ImSessions, "single" => ImSessions::Single, "multi" => ImSessions::Multi);
+words!(Coordinates,
+    "gcj02" => Coordinates::Gcj02,
+    "bd09" => Coordinates::Bd09,
+    "none" => Coordinates::None,
+);
+
+impl Default for Im {
+    fn default() -> Self {
+        Self {
+            mount: Mount::new(DialectId::Im, &["/im/{token}", "/{token}"], Ping::Off),
+            public_keys: Vec::new(),
+            public_key_files: Vec::new(),
+            private_key: None,
+            sessions: ImSessions::default(),
+            one_time: false,
+            token_max_age: Duration::from_secs(120),
+            coordinates: Coordinates::default(),
+            hook: None,
+            orders: Orders::default(),
+            legacy_mq: false,
+        }
+    }
+}
+
+impl Default for Orders {
+    fn default() -> Self {
+        Self {
+            hook: None,
+            table: "orders".to_owned(),
+            order_column: "id".to_owned(),
+            customer_column: "customer_id".to_owned(),
+            courier_column: "courier_id".to_owned(),
+        }
+    }
+}
+
+impl Section for Im {
+    fn visit(&mut self, visitor: &mut dyn Visitor) {
+        self.mount.visit(visitor);
+        visitor.setting("public_keys", &mut self.public_keys);
+        visitor.setting("public_key_files", &mut self.public_key_files);
+        visitor.secret("private_key", &mut self.private_key);
+        visitor.setting("sessions", &mut self.sessions);
+        visitor.setting("one_time", &mut self.one_time);
+        visitor.setting("token_max_age", &mut self.token_max_age);
+        visitor.setting("coordinates", &mut self.coordinates);
+        visitor.sections("hook", &mut self.hook);
+        visitor.section("orders", &mut self.orders);
+        visitor.setting("legacy_mq", &mut self.legacy_mq);
+    }
+}
+
+impl Section for Orders {
+    fn visit(&mut self, visitor: &mut dyn Visitor) {
+        visitor.setting("hook", &mut self.hook);
+        visitor.setting("table", &mut self.table);
+        visitor.setting("order_column", &mut self.order_column);
+        visitor.setting("customer_column", &mut self.customer_column);
+        visitor.setting("courier_column", &mut self.courier_column);
+    }
+}

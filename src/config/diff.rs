@@ -1,0 +1,134 @@
+//! What a reload changes, and what only a restart does.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Config,
+    visit::{Section, Sections, Setting, Visitor},
+};
+
+/// Keys, and tables of keys, whose change needs a restart: they are sockets, identities and threads
+/// that live as long as the process. Everything else is looked up when it is needed.
+const NEEDS_RESTART: &[&str] = &[
+    "development",
+    "pid_file",
+    "listen.public",
+    "listen.admin",
+    "listen.proxy_protocol",
+    "listen.accept_backlog",
+    "cluster",
+    "store",
+    "runtime",
+    "log.format",
+    "log.file",
+    "dialect.ride.enabled",
+    "dialect.ride.paths",
+    "dialect.im.enabled",
+    "dialect.im.paths",
+    "dialect.room.enabled",
+    "dialect.room.paths",
+    "dialect.live.enabled",
+    "dialect.live.paths",
+    "dialect.device.enabled",
+    "dialect.device.paths",
+];
+
+/// The keys that two configurations differ in. Lists are named as a whole.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Changes {
+    /// Those that a running node takes over.
+    pub applied: Vec<String>,
+    /// Those that it does not.
+    pub needs_restart: Vec<String>,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// What is different in `new`.
+    pub fn diff(&self, new: &Self) -> Changes {
+        let (old, new) = (record(self), record(new));
+        let mut changes = Changes::default();
+        for key in old
+            .keys()
+            .chain(new.keys().filter(|key| !old.contains_key(*key)))
+        {
+            if old.get(key) == new.get(key) {
+                continue;
+            }
+            if needs_restart(key) {
+                changes.needs_restart.push(key.clone());
+            } else {
+                changes.applied.push(key.clone());
+            }
+        }
+        changes
+    }
+}
+
+fn needs_restart(key: &str) -> bool {
+    NEEDS_RESTART.iter().any(|listed| {
+        key.strip_prefix(listed)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
+}
+
+pub(super) fn record(config: &Config) -> BTreeMap<String, String> {
+    let mut record = Record {
+        path: String::new(),
+        values: BTreeMap::new(),
+    };
+    config.clone().visit(&mut record);
+    record.values
+}
+
+/// The visitor that takes the fingerprint of every key.
+struct Record {
+    path: String,
+    values: BTreeMap<String, String>,
+}
+
+impl Record {
+    fn add(&mut self, key: &str, value: String) {
+        self.values.insert(format!("{}{key}", self.path), value);
+    }
+}
+
+impl Visitor for Record {
+    fn setting(&mut self, key: &'static str, setting: &mut dyn Setting) {
+        self.add(key, setting.fingerprint());
+    }
+
+    fn required(&mut self, key: &'static str, setting: &mut dyn Setting) {
+        self.add(key, setting.fingerprint());
+    }
+
+    fn secret(&mut self, key: &'static str, setting: &mut dyn Setting) {
+        self.add(key, setting.fingerprint());
+    }
+
+    fn required_secret(&mut self, key: &'static str, setting: &mut dyn Setting) {
+        self.add(key, setting.fingerprint());
+    }
+
+    fn section(&mut self, key: &'static str, section: &mut dyn Section) {
+        let length = self.path.len();
+        self.path.push_str(key);
+        self.path.push('.');
+        section.visit(self);
+        self.path.truncate(length);
+    }
+
+    fn sections(&mut self, key: &'static str, sections: &mut dyn Sections) {
+        let mut all = Vec::new();
+        for index in 0..sections.count() {
+            let mut one = Self {
+                path: String::new(),
+                values: BTreeMap::new(),
+            };
+            sections.at(index).visit(&mut one);
+            all.push(one.values);
+        }
+        self.add(key, format!("{all:?}"));
+    }
+}

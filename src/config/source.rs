@@ -1,0 +1,139 @@
+//! Where the configuration comes from: the environment and a file, in production; tables in tests.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use super::{Config, ConfigError, Mistake, development::Generated};
+
+/// Beginning of every environment variable that is a key.
+pub(crate) const PREFIX: &str = "TIDEGATE_";
+
+/// The texts that a configuration is read from.
+#[derive(Clone, Default)]
+pub struct Source {
+    /// The environment; what does not begin with `TIDEGATE_` is of no concern.
+    pub environment: BTreeMap<String, String>,
+    /// The file, if there is one.
+    pub file: Option<File>,
+}
+
+/// A file that was read.
+#[derive(Clone)]
+pub struct File {
+    /// How mistakes name it.
+    pub name: String,
+    /// What is in it.
+    pub text: String,
+}
+
+/// Reads the configuration, again at every reload.
+#[derive(Debug)]
+pub struct ReloadSource {
+    path: Option<PathBuf>,
+    environment: BTreeMap<String, String>,
+    /// Made once, so that a reload changes neither the node's name nor throw-away credentials.
+    generated: OnceLock<Generated>,
+}
+
+// === impl Source ===
+
+impl Source {
+    /// A source that is one text, as tests like it.
+    pub fn from_text(text: impl Into<String>) -> Self {
+        Self {
+            environment: BTreeMap::new(),
+            file: Some(File {
+                name: "tidegate.toml".to_owned(),
+                text: text.into(),
+            }),
+        }
+    }
+
+    /// Whether nothing at all is configured.
+    pub fn is_empty(&self) -> bool {
+        self.file.is_none() && self.settings().next().is_none()
+    }
+
+    /// The environment variables that are keys, in order. An empty one counts as absent, since
+    /// that is what `${NAME:-}` makes of a variable that nobody set.
+    pub(crate) fn settings(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.environment
+            .iter()
+            .filter(|(name, text)| is_setting(name) && !text.is_empty())
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+}
+
+/// Kubernetes and Docker put the addresses of a service that is called `tidegate` into the
+/// environment of its neighbours, under our prefix: `TIDEGATE_SERVICE_HOST`, `TIDEGATE_PORT`,
+/// `TIDEGATE_ADMIN_PORT_8081_TCP_ADDR`. None of our own keys look like them.
+fn is_setting(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix(PREFIX) else {
+        return false;
+    };
+    let service = rest.ends_with("SERVICE_HOST") || rest.contains("SERVICE_PORT");
+    let port = rest == "PORT"
+        || rest.ends_with("_PORT")
+        || rest
+            .split("PORT_")
+            .skip(1)
+            .any(|after| after.starts_with(|c: char| c.is_ascii_digit()));
+    let link = rest == "NAME" || rest.contains("_ENV_");
+    rest.contains("__") || !(service || port || link)
+}
+
+// === impl ReloadSource ===
+
+impl ReloadSource {
+    /// Reads the file at `path`, if one is given, and lays `environment` over it.
+    pub fn new(path: Option<PathBuf>, environment: BTreeMap<String, String>) -> Self {
+        Self {
+            path,
+            environment,
+            generated: OnceLock::new(),
+        }
+    }
+
+    /// The file that it reads.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Reads the whole configuration, secrets' files included. Binds nothing, connects to nothing.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake, not only the first.
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        let file = self.path.as_deref().map(read_file).transpose()?;
+        let source = Source {
+            environment: self.environment.clone(),
+            file,
+        };
+        Config::from_source(&source, self.generated.get_or_init(Generated::new))
+    }
+}
+
+fn read_file(path: &Path) -> Result<File, ConfigError> {
+    let name = path.display().to_string();
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(File { name, text }),
+        Err(error) => Err(Mistake::new(name, format!("cannot be read: {error}")).into()),
+    }
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Source(..)")
+    }
+}
+
+impl std::fmt::Debug for File {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "File({:?})", self.name)
+    }
+}

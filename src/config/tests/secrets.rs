@@ -1,0 +1,135 @@
+//! Secrets come from files, and show nowhere.
+
+use super::*;
+
+#[test]
+fn every_secret_can_be_a_file() {
+    let file = TestFile::new("from-the-file-0123456789\n");
+    let path = file.path();
+    let text = format!(
+        "api.keys = [{{ key_file = {path:?}, scopes = [\"read\"] }}]\n\
+         cluster.node = \"a\"\n\
+         dialect.live.key_file = {path:?}\n\
+         dialect.ride.tokens = \"jwt\"\n\
+         dialect.ride.backends = {{ flask = {{ file = {path:?} }} }}\n\
+         dialect.ride.keys = [{{ alg = \"HS256\", secret_file = {path:?} }}]\n\
+         dialect.device.hook = {{ url = \"http://h/\", secret_file = {path:?} }}\n"
+    );
+    let config = Config::from_source(&source(&text, &[]), &GENERATED).unwrap();
+    let expect = "from-the-file-0123456789";
+    assert!(config.api.keys[0].key.matches(expect));
+    assert!(config.dialect.live.key.clone().unwrap().matches(expect));
+    assert!(config.dialect.ride.backends["flask"].matches(expect));
+    let key = config.dialect.ride.keys[0].secret.clone().unwrap();
+    assert!(key.matches(expect));
+    let hook = config.dialect.device.hook.clone().unwrap();
+    assert!(hook.secret.unwrap().matches(expect));
+    assert!(!format!("{config:?}").contains(expect));
+}
+
+#[test]
+fn a_secrets_file_may_come_from_the_environment_and_replaces_the_value() {
+    let file = TestFile::new("redis://:password@host/0\n");
+    let text = "[cluster]\nredis = \"redis://other/\"";
+    let config = sound(text, &[("TIDEGATE_CLUSTER__REDIS_FILE", file.path())]);
+    let redis = config.cluster.redis.unwrap();
+    assert!(redis.matches("redis://:password@host/0"));
+
+    let text = format!("[cluster]\nredis_file = {:?}", file.path());
+    let config = sound(&text, &[("TIDEGATE_CLUSTER__REDIS", "redis://other/")]);
+    assert!(config.cluster.redis.unwrap().matches("redis://other/"));
+}
+
+#[test]
+fn a_missing_file_names_the_key() {
+    let line = &mistakes("[cluster]\nredis_file = \"/nowhere/redis\"", &[])[0];
+    let beginning =
+        "cluster.redis_file: cannot be read, expected a readable file: /nowhere/redis: ";
+    assert!(line.starts_with(beginning), "{line}");
+    check_mistake(
+        "[cluster]\nredis_file = 5",
+        "cluster.redis_file: is 5, expected the path of a file",
+    );
+}
+
+#[test]
+fn both_forms_of_a_secret_are_a_mistake() {
+    let file = TestFile::new("redis://host/0");
+    let text = format!(
+        "[cluster]\nredis = \"redis://h/\"\nredis_file = {:?}",
+        file.path()
+    );
+    check_mistake(
+        &text,
+        "cluster.redis: stands beside redis_file, expected one of the two",
+    );
+    let environment = [
+        ("TIDEGATE_CLUSTER__REDIS", "redis://h/"),
+        ("TIDEGATE_CLUSTER__REDIS_FILE", file.path()),
+    ];
+    assert_eq!(
+        mistakes("", &environment),
+        ["cluster.redis: stands beside redis_file, expected one of the two"]
+    );
+}
+
+#[test]
+fn no_mistake_shows_a_secret() {
+    let file = TestFile::new("hunter2");
+    let text = format!(
+        r#"
+        [cluster]
+        redis = "hunter2"
+        [store]
+        url = "hunter2"
+        [api]
+        keys = [
+            {{ key = "hunter2 with a blank", scopes = [] }},
+            {{ key = "hunter2", scopes = [] }},
+            {{ key = "hunter2", scopes = [] }},
+            {{ key = ["hunter2"], scopes = [] }},
+        ]
+        [dialect.ride]
+        backends = ["hunter2"]
+        keys = [{{ alg = "RS256", public_key = "hunter2", secret = "hunter2" }}]
+        [dialect.device]
+        private_key_file = {:?}
+        keys = [{{ alg = "RS256", public_key_file = {:?} }}]
+        "#,
+        file.path(),
+        file.path()
+    );
+    let environment = [
+        ("TIDEGATE_DIALECT__LIVE__KEY", ""),
+        (
+            "TIDEGATE_DIALECT__RIDE__HOOK",
+            r#"{ url = "http://h/", secret = 2, x = "hunter2" }"#,
+        ),
+    ];
+    let found = mistakes_alone(&text, &environment);
+    assert!(10 <= found.len(), "{found:#?}");
+    for line in &found {
+        assert!(!line.contains("hunter2"), "{line}");
+    }
+}
+
+#[test]
+fn development_mode_makes_what_is_missing_and_nothing_else() {
+    let config = Config::from_source(&Source::default(), &GENERATED).unwrap();
+    assert!(config.development);
+    let made = &config.throw_away;
+    assert_eq!(made.api_key.as_ref(), Some(&config.api.keys[0].key));
+    assert_eq!(config.api.keys[0].scopes, Scope::ALL);
+    assert_eq!(
+        made.ride_backend.as_ref(),
+        config.dialect.ride.backends.get(RIDE_BACKEND)
+    );
+    assert_eq!(made.device_secret, config.dialect.device.keys[0].secret);
+    assert_eq!(config.dialect.ride.tokens, Some(RideTokens::Any));
+    let shown = format!("{config:?}");
+    assert!(!shown.contains(made.api_key.as_ref().unwrap().expose()));
+
+    let config = sound("development = true", &[]);
+    assert!(config.throw_away.device_secret.is_none());
+    assert!(config.throw_away.api_key.is_some());
+}

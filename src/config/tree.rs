@@ -1,0 +1,152 @@
+//! The raw configuration: the file's values with the environment's laid over them.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Mistake,
+    setting::inline,
+    source::{PREFIX, Source},
+    visit::Raw,
+};
+
+/// Keys in braces of these tables are names that somebody chose: their case is kept.
+const NAMED_TABLES: &[&str] = &["dialect.ride.backends"];
+
+/// A table, by its keys.
+pub(crate) type Table = BTreeMap<String, Node>;
+
+/// What a key has.
+pub(crate) enum Node {
+    /// More keys.
+    Table(Table),
+    /// A value of the file.
+    Typed(toml::Value),
+    /// The value of an environment variable, and its name.
+    Text(String, String),
+}
+
+impl Node {
+    /// The keys below, if it has any; a table in an environment variable is TOML or JSON.
+    pub(crate) fn into_table(self) -> Result<Table, Self> {
+        match self {
+            Self::Table(table) => Ok(table),
+            Self::Typed(toml::Value::Table(table)) => Ok(typed(table)),
+            Self::Typed(value) => Err(Self::Typed(value)),
+            Self::Text(text, variable) => match inline(&Raw::Text(text.clone())) {
+                Raw::Typed(toml::Value::Table(table)) => Ok(typed(table)),
+                _ => Err(Self::Text(text, variable)),
+            },
+        }
+    }
+
+    /// The value, and the environment variable that it comes from.
+    pub(crate) fn into_raw(self) -> (Raw, Option<String>) {
+        match self {
+            Self::Table(table) => (Raw::Typed(toml::Value::Table(untyped(table))), None),
+            Self::Typed(value) => (Raw::Typed(value), None),
+            Self::Text(text, variable) => (Raw::Text(text), Some(variable)),
+        }
+    }
+}
+
+fn typed(table: toml::Table) -> Table {
+    let node = |value| match value {
+        toml::Value::Table(table) => Node::Table(typed(table)),
+        value => Node::Typed(value),
+    };
+    table
+        .into_iter()
+        .map(|(key, value)| (key, node(value)))
+        .collect()
+}
+
+fn untyped(table: Table) -> toml::Table {
+    let value = |node| match node {
+        Node::Table(table) => toml::Value::Table(untyped(table)),
+        Node::Typed(value) => value,
+        Node::Text(text, _) => toml::Value::String(text),
+    };
+    table
+        .into_iter()
+        .map(|(key, node)| (key, value(node)))
+        .collect()
+}
+
+/// Reads the file of `source` and lays its environment over it.
+///
+/// # Errors
+///
+/// A file that is not TOML: whatever else could be said would only follow from that.
+pub(crate) fn read(source: &Source, mistakes: &mut Vec<Mistake>) -> Result<Table, Mistake> {
+    let mut table = match &source.file {
+        Some(file) => match toml::from_str::<toml::Table>(&file.text) {
+            Ok(table) => typed(table),
+            Err(error) => return Err(Mistake::new(&file.name, syntax(&error, &file.text))),
+        },
+        None => Table::new(),
+    };
+    // Sorted, so that `A` comes before `A__B` and does not replace it.
+    for (variable, text) in source.settings() {
+        let path = key_path(&variable[PREFIX.len()..]);
+        if lay_over(
+            &mut table,
+            &path,
+            Node::Text(text.to_owned(), variable.to_owned()),
+        )
+        .is_err()
+        {
+            let problem = format!("is no table of keys (from {variable})");
+            mistakes.push(Mistake::new(path.join("."), problem));
+        }
+    }
+    Ok(table)
+}
+
+/// One line, without the line of the file that the library would show: it may hold a secret.
+fn syntax(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().replace('\n', ", ");
+    let Some(span) = error.span() else {
+        return format!("is not TOML: {message}");
+    };
+    let before = text.get(..span.start).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+    format!("line {line}, column {column}: {message}")
+}
+
+fn key_path(name: &str) -> Vec<String> {
+    let mut path: Vec<String> = Vec::new();
+    for part in name.split("__") {
+        let named = NAMED_TABLES.contains(&path.join(".").as_str());
+        path.push(if named {
+            part.to_owned()
+        } else {
+            part.to_ascii_lowercase()
+        });
+    }
+    path
+}
+
+/// Puts `node` at `path`, making the tables on the way.
+fn lay_over(table: &mut Table, path: &[String], node: Node) -> Result<(), ()> {
+    let (key, rest) = path.split_first().ok_or(())?;
+    if rest.is_empty() {
+        // The other form of a secret in the file does not stay beside the one that wins.
+        let other = match key.strip_suffix("_file") {
+            Some(plain) => plain.to_owned(),
+            None => format!("{key}_file"),
+        };
+        if matches!(table.get(&other), Some(Node::Typed(_))) {
+            table.remove(&other);
+        }
+        table.insert(key.clone(), node);
+        return Ok(());
+    }
+    let below = table
+        .remove(key)
+        .unwrap_or_else(|| Node::Table(Table::new()));
+    let mut below = below.into_table().map_err(|_| ())?;
+    let laid = lay_over(&mut below, rest, node);
+    table.insert(key.clone(), Node::Table(below));
+    laid
+}
