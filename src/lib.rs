@@ -1,5 +1,7 @@
 //! Tidegate: a WebSocket gateway cluster that speaks five existing dialects.
 
+pub mod auth;
+pub mod backend;
 pub mod clock;
 pub mod close;
 pub mod config;
