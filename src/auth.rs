@@ -5,6 +5,7 @@
 
 pub mod api_key;
 mod grant;
+pub mod issue;
 pub mod jwt;
 mod login;
 

@@ -27,6 +27,7 @@ use std::{fmt, path::PathBuf};
 pub use api::{Api, ApiKey, Log, LogFormat, LogLevel, Scope};
 pub use backend::{Backend, EventHook, Job, JobBody, LoginHook, Method};
 pub use cluster::{Cluster, Drain, Presence, Runtime, Store};
+pub(crate) use development::random_hex;
 pub use development::{Generated, RIDE_BACKEND, ThrowAway};
 pub use dialects::{
     AgentStrategy, Algorithm, Coordinates, Device, Dialects, IMPLEMENTED, Im, ImSessions, Live,
@@ -71,6 +72,9 @@ pub struct Config {
     pub log: Log,
     /// Which of the credentials above were made at start, in development mode.
     pub throw_away: ThrowAway,
+    /// What `tidegate stop` and its like show to the admin listener. Made at start, never
+    /// configured: whoever may read the pid file may control the process.
+    pub control: Secret,
 }
 
 /// Why there is no configuration: at least one mistake.
@@ -94,12 +98,7 @@ impl Config {
     /// Every mistake, not only the first.
     pub fn from_source(source: &Source, generated: &Generated) -> Result<Self, ConfigError> {
         let mut mistakes = Vec::new();
-        let mut config = Self {
-            development: source.is_empty(),
-            ..Self::default()
-        };
-        let table = tree::read(source, &mut mistakes)?;
-        read::read(table, String::new(), &mut config, &mut mistakes);
+        let mut config = Self::read(source, &mut mistakes)?;
         config.fill(generated);
         check::check(&config, &mut mistakes);
         if mistakes.is_empty() {
@@ -107,6 +106,17 @@ impl Config {
         } else {
             Err(ConfigError(mistakes))
         }
+    }
+
+    /// Reads what is readable; what is not has its default.
+    fn read(source: &Source, mistakes: &mut Vec<Mistake>) -> Result<Self, Mistake> {
+        let mut config = Self {
+            development: source.is_empty(),
+            ..Self::default()
+        };
+        let table = tree::read(source, mistakes)?;
+        read::read(table, String::new(), &mut config, mistakes);
+        Ok(config)
     }
 
     /// What may become a problem, one line each.
@@ -138,6 +148,7 @@ impl Default for Config {
             runtime: Runtime::default(),
             log: Log::default(),
             throw_away: ThrowAway::default(),
+            control: Secret::default(),
         }
     }
 }

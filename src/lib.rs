@@ -1,13 +1,16 @@
 //! Tidegate: a WebSocket gateway cluster that speaks five existing dialects.
 
+pub mod app;
 pub mod auth;
 pub mod backend;
+pub mod cli;
 pub mod clock;
 pub mod close;
 pub mod config;
 pub mod dialect;
 pub mod frame;
 pub mod id;
+pub mod log;
 pub mod message;
 pub mod outbox;
 pub mod router;

@@ -1,2 +1,151 @@
-//! x
-fn main() {}
+//! The process around a node: command line, logging, runtime, signals, exit code.
+
+use std::{convert::Infallible, process::ExitCode, thread, time::Duration};
+
+use tidegate::{
+    app::{App, Reloader},
+    cli::{
+        self, Command, Failure, Machine, Start, chain,
+        pid::{Entry, PidFile},
+    },
+    config::{Config, ReloadSource},
+    log,
+};
+use tikv_jemallocator::Jemalloc;
+use tokio::{
+    runtime::Builder,
+    signal::unix::{Signal, SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
+
+/// What blocking tasks, name look-ups and the store's, may still take when everything has ended.
+const RUNTIME_TIMEOUT: Duration = Duration::from_secs(3);
+
+fn main() -> ExitCode {
+    let invocation = match cli::parse(std::env::args_os()) {
+        Ok(invocation) => invocation,
+        Err(instead) => {
+            let _ = instead.print();
+            return ExitCode::from(u8::try_from(instead.exit_code()).unwrap_or(1));
+        }
+    };
+    match invocation.command {
+        Command::Start(start) if !start.daemon => {
+            let source = ReloadSource::new(invocation.config, cli::environment());
+            cli::exit(serve(start, source).map(|()| String::new()))
+        }
+        _ => cli::run(invocation, cli::environment()),
+    }
+}
+
+/// Runs a node in this process, from its configuration to its end.
+fn serve(start: Start, source: ReloadSource) -> Result<(), Failure> {
+    if start.daemon_child {
+        cli::become_daemon();
+    }
+    let config = source.load().map_err(Failure::wrong)?;
+    PidFile::check(&config.pid_file).map_err(|error| Failure::failed(chain(&error)))?;
+    log::set_up(&config.log).map_err(Failure::failed)?;
+    cli::raise_open_files();
+    let warnings = config.warnings().into_iter();
+    for warning in warnings.chain(Machine::read().warnings(&config)) {
+        tracing::warn!("{warning}");
+    }
+
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(worker_threads(&config))
+        .thread_name("tidegate")
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("the runtime cannot start: {error}")))?;
+    let ended = runtime.block_on(run(config, source));
+    runtime.shutdown_timeout(RUNTIME_TIMEOUT);
+    ended
+}
+
+fn worker_threads(config: &Config) -> usize {
+    match config.runtime.shards {
+        0 => thread::available_parallelism().map_or(1, Into::into),
+        shards => shards.into(),
+    }
+}
+
+async fn run(config: Config, source: ReloadSource) -> Result<(), Failure> {
+    // Before anybody can know of the process, so that no early signal ends it without a drain.
+    let signals = Signals::listen().map_err(Failure::failed)?;
+    let app = App::build(config.clone(), source)
+        .await
+        .map_err(|error| Failure::failed(chain(&error)))?;
+    let addresses = app.addresses();
+    let member = app.member().to_string();
+    let entry = Entry::own(addresses.admin, member.clone(), config.control.clone());
+    let pid_file = PidFile::create(&config.pid_file, &entry)
+        .map_err(|error| Failure::failed(chain(&error)))?;
+    tracing::info!(member, public = ?addresses.public, admin = %addresses.admin, "listening");
+    if config.development {
+        cli::say(&cli::welcome(&config, &addresses));
+    }
+
+    let (stop, kill) = (CancellationToken::new(), CancellationToken::new());
+    let reloader = app.reloader();
+    let report = tokio::select! {
+        report = app.run(stop.clone(), kill.clone()) => report,
+        never = signals.obey(&stop, &kill, &reloader) => match never {},
+    };
+    drop(pid_file);
+    tracing::info!(?report, "ended");
+    if kill.is_cancelled() {
+        return Err(Failure::failed("killed before the drain was through"));
+    }
+    Ok(())
+}
+
+/// The signals that mean something to a node.
+struct Signals {
+    hang_up: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            hang_up: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// The first signal to end is a drain, the second a kill. A drain that was asked for over HTTP
+    /// does not count: orchestrators do that and send the signal right after.
+    async fn obey(
+        mut self,
+        stop: &CancellationToken,
+        kill: &CancellationToken,
+        reloader: &Reloader,
+    ) -> Infallible {
+        let mut ordered = false;
+        loop {
+            let name = tokio::select! {
+                _ = self.interrupt.recv() => "SIGINT",
+                _ = self.terminate.recv() => "SIGTERM",
+                _ = self.hang_up.recv() => {
+                    tracing::info!(signal = "SIGHUP", "reloading");
+                    reloader.reload();
+                    continue;
+                }
+            };
+            if ordered {
+                tracing::warn!(signal = name, "ending at once");
+                kill.cancel();
+            } else {
+                tracing::info!(signal = name, "draining; another signal ends at once");
+                stop.cancel();
+            }
+            ordered = true;
+        }
+    }
+}

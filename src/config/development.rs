@@ -17,6 +17,7 @@ pub const RIDE_BACKEND: &str = "backend";
 #[derive(Clone, Debug)]
 pub struct Generated {
     node: NodeId,
+    control: Secret,
     api_key: Secret,
     ride_backend: Secret,
     device_secret: Secret,
@@ -41,6 +42,7 @@ impl Generated {
     pub fn new() -> Self {
         Self {
             node: node_name(),
+            control: Secret::new(random_hex::<32>()),
             api_key: Secret::new(random_hex::<16>()),
             ride_backend: Secret::new(random_hex::<16>()),
             device_secret: Secret::new(random_hex::<32>()),
@@ -75,6 +77,7 @@ impl Config {
         self.cluster
             .node
             .get_or_insert_with(|| generated.node.clone());
+        self.control = generated.control.clone();
         if !self.development {
             return;
         }

@@ -212,7 +212,12 @@ impl Visitor for Reader<'_> {
 }
 
 fn describe(raw: &Raw, show: Show) -> String {
-    match (show, raw) {
+    let text = match raw {
+        Raw::Text(text) | Raw::Typed(toml::Value::String(text)) => text.as_str(),
+        Raw::Typed(_) => "",
+    };
+    let password = text.contains("://") && text.contains('@');
+    match (if password { Show::Redacted } else { show }, raw) {
         (Show::Redacted, _) => "is not usable".to_owned(),
         (Show::Value, Raw::Text(text)) => format!("is {text:?}"),
         (Show::Value, Raw::Typed(toml::Value::Table(_))) => "is a table".to_owned(),

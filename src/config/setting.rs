@@ -91,7 +91,7 @@ from_str! {
     PathBuf => "the path of a file",
     SocketAddr => "an address and a port such as \"127.0.0.1:8080\"",
     Cidr => "a range of addresses such as \"10.0.0.0/8\"",
-    HttpUrl => "an address such as \"http://10.0.0.5/path\"",
+    HttpUrl => "an address such as \"http://10.0.0.5/path\", without a password",
     NodeId => "a name of at most 64 letters, digits, \"-\" and \"_\"",
 }
 

@@ -103,18 +103,36 @@ impl ReloadSource {
         self.path.as_deref()
     }
 
+    /// The environment that it lays over the file.
+    pub fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
     /// Reads the whole configuration, secrets' files included. Binds nothing, connects to nothing.
     ///
     /// # Errors
     ///
     /// Every mistake, not only the first.
     pub fn load(&self) -> Result<Config, ConfigError> {
-        let file = self.path.as_deref().map(read_file).transpose()?;
-        let source = Source {
-            environment: self.environment.clone(),
-            file,
-        };
+        let source = self.read()?;
         Config::from_source(&source, self.generated.get_or_init(Generated::new))
+    }
+
+    /// Reads what is readable, for whoever only looks for a running node: a mistake that somebody
+    /// is just making in the file must not keep anybody from stopping it.
+    pub fn load_readable(&self) -> Config {
+        let source = self.read().unwrap_or_else(|_| Source {
+            environment: self.environment.clone(),
+            file: None,
+        });
+        Config::read(&source, &mut Vec::new()).unwrap_or_default()
+    }
+
+    fn read(&self) -> Result<Source, ConfigError> {
+        Ok(Source {
+            environment: self.environment.clone(),
+            file: self.path.as_deref().map(read_file).transpose()?,
+        })
     }
 }
 

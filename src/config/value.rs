@@ -148,7 +148,11 @@ impl FromStr for HttpUrl {
         let uri: Uri = text.parse().map_err(|_| ParseValueError)?;
         let known = matches!(uri.scheme_str(), Some("http" | "https"));
         let host = uri.host().is_some_and(|host| !host.is_empty());
-        if known && host {
+        // Nobody would send what stands before the `@`, and logs would show it.
+        let password = uri
+            .authority()
+            .is_some_and(|authority| authority.as_str().contains('@'));
+        if known && host && !password {
             Ok(Self(uri))
         } else {
             Err(ParseValueError)
@@ -265,7 +269,14 @@ mod tests {
     fn an_http_address_has_a_scheme_and_a_host() {
         assert!("http://10.0.0.5/hook".parse::<HttpUrl>().is_ok());
         assert!("https://hooks.example:8443".parse::<HttpUrl>().is_ok());
-        for text in ["", "/hook", "ftp://host/", "http://", "10.0.0.5/hook"] {
+        for text in [
+            "",
+            "/hook",
+            "ftp://host/",
+            "http://",
+            "10.0.0.5/hook",
+            "http://u:p@h/",
+        ] {
             assert_eq!(text.parse::<HttpUrl>(), Err(ParseValueError), "{text}");
         }
     }

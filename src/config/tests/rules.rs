@@ -291,6 +291,18 @@ fn token_keys_fit_their_algorithm() {
 }
 
 #[test]
+fn a_public_key_is_pem() {
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+    let file = TestFile::new(&pair.public_key_pem());
+    let text = format!(
+        "dialect.ride = {{ tokens = \"any\", realm = \"r\" }}\n\
+         dialect.device.keys = [{{ alg = \"RS256\", public_key_file = {:?} }}]",
+        file.path()
+    );
+    Config::from_source(&source(&text, &[]), &GENERATED).unwrap();
+}
+
+#[test]
 fn backends_are_told_apart_and_answer_in_time() {
     let text = r#"
         backend.methods = [
@@ -303,7 +315,7 @@ fn backends_are_told_apart_and_answer_in_time() {
         mistakes(text, &[]),
         [
             "backend.methods[1].url: is \"h\", expected an address such as \
-             \"http://10.0.0.5/path\"",
+             \"http://10.0.0.5/path\", without a password",
             "backend.methods[0].timeout: is 0, expected a duration such as \"10s\"",
             "backend.methods[1].prefix: stands there twice",
             "backend.jobs[0].concurrency_max: is 0, expected at least 1",

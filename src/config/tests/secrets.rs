@@ -92,6 +92,8 @@ fn no_mistake_shows_a_secret() {
         [dialect.ride]
         backends = ["hunter2"]
         keys = [{{ alg = "RS256", public_key = "hunter2", secret = "hunter2" }}]
+        [dialect.im]
+        orders.hook = "https://user:hunter2@host/"
         [dialect.device]
         private_key_file = {:?}
         keys = [{{ alg = "RS256", public_key_file = {:?} }}]
@@ -110,6 +112,29 @@ fn no_mistake_shows_a_secret() {
     assert!(10 <= found.len(), "{found:#?}");
     for line in &found {
         assert!(!line.contains("hunter2"), "{line}");
+    }
+}
+
+#[test]
+fn no_syntax_error_shows_a_secret() {
+    for text in [
+        "key = \"hunter2",
+        "key = hunter2",
+        "key = 'hunter2' hunter2",
+        "key = [\"hunter2\", hunter2",
+        "key = { a = \"hunter2\", \"hunter2\" }",
+        "key = \"\\hunter2\"",
+        "key = \"\"\"hunter2",
+        "key = 1hunter2",
+        "key = 2026-hunter2",
+        "[hunter2",
+    ] {
+        let found = mistakes_alone(text, &[]).concat();
+        assert!(
+            found.starts_with("tidegate.toml: line 1, column "),
+            "{found}"
+        );
+        assert!(!found.contains("hunter2"), "{found}");
     }
 }
 

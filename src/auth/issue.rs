@@ -1,0 +1,364 @@
+//! Credentials for people who try a dialect out, made from the configuration.
+
+use std::time::Duration;
+
+use jsonwebtoken::{EncodingKey, Header, encode};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::{Algorithm, Config, Device, Ride, RideTokens, Secret, TokenKey},
+    id::UserId,
+    topic::Topic,
+};
+
+/// How long a credential lasts that nobody gave a time.
+pub const TTL: Duration = Duration::from_secs(60 * 60);
+
+/// What a credential is wanted for.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(tag = "dialect", rename_all = "lowercase", deny_unknown_fields)]
+pub enum TokenRequest {
+    /// For the `ride` dialect.
+    Ride {
+        /// The client id; one of a configured backend gets that one's secret.
+        client_id: String,
+        /// The token, which is the user's address.
+        #[serde(default)]
+        token: Option<String>,
+        /// How long a signed one lasts.
+        #[serde(default = "ttl_seconds")]
+        ttl_seconds: u64,
+    },
+    /// For the `device` dialect.
+    Device {
+        /// The user.
+        user: String,
+        /// Devices to watch.
+        #[serde(default)]
+        devices: Vec<String>,
+        /// Rooms to join.
+        #[serde(default)]
+        rooms: Vec<String>,
+        /// Topics to publish to; a trailing `*` stands for any ending.
+        #[serde(default)]
+        publish: Vec<String>,
+        /// How long it lasts.
+        #[serde(default = "ttl_seconds")]
+        ttl_seconds: u64,
+    },
+}
+
+/// Why there is no credential.
+#[allow(missing_docs)] // The messages say it.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum IssueError {
+    #[error("dialect.{0}.enabled: is false, so there is nothing to log in to")]
+    Disabled(&'static str),
+    #[error("dialect.ride.tokens: is \"hook\", so the service behind the hook makes the tokens")]
+    Hook,
+    #[error("{0}")]
+    NoKey(&'static str),
+    #[error("{what} {problem}")]
+    Unusable { what: String, problem: String },
+    #[error("the token cannot be signed")]
+    Signature(#[source] jsonwebtoken::errors::Error),
+}
+
+/// The claims of a token. Empty lists are left out.
+#[derive(Serialize)]
+struct Claims<'a> {
+    sub: &'a str,
+    iat: u64,
+    exp: u64,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    devices: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    rooms: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    publish: &'a [String],
+}
+
+/// Makes a credential that a client can log in with: a token, or a query.
+///
+/// # Errors
+///
+/// A request that could never be accepted, or a configuration without the key to sign it.
+pub fn issue(
+    config: &Config,
+    request: &TokenRequest,
+    unix_seconds: u64,
+) -> Result<String, IssueError> {
+    match request {
+        TokenRequest::Ride {
+            client_id,
+            token,
+            ttl_seconds,
+        } => ride(
+            &config.dialect.ride,
+            client_id,
+            token.as_deref(),
+            Validity::new(unix_seconds, *ttl_seconds),
+        ),
+        TokenRequest::Device {
+            user,
+            devices,
+            rooms,
+            publish,
+            ttl_seconds,
+        } => {
+            user_id(user)?;
+            for room in rooms {
+                usable(room, Topic::room(room))?;
+            }
+            for device in devices {
+                usable(device, Topic::room(&format!("device/{device}")))?;
+            }
+            for topic in publish.iter().filter(|topic| !topic.ends_with('*')) {
+                usable(topic, topic.parse::<Topic>())?;
+            }
+            let validity = Validity::new(unix_seconds, *ttl_seconds);
+            let claims = Claims {
+                sub: user,
+                iat: validity.from,
+                exp: validity.to,
+                devices,
+                rooms,
+                publish,
+            };
+            device(&config.dialect.device, &claims)
+        }
+    }
+}
+
+fn ride(
+    settings: &Ride,
+    client_id: &str,
+    token: Option<&str>,
+    validity: Validity,
+) -> Result<String, IssueError> {
+    if !settings.mount.enabled {
+        return Err(IssueError::Disabled("ride"));
+    }
+    if let Some(secret) = settings.backends.get(client_id) {
+        return Ok(query(client_id, secret.expose()));
+    }
+    let Some(token) = token else {
+        let what = "--token".to_owned();
+        let problem = "is missing, expected the address of the user".to_owned();
+        return Err(IssueError::Unusable { what, problem });
+    };
+    user_id(token)?;
+    match settings.tokens {
+        None | Some(RideTokens::Any) => Ok(query(client_id, token)),
+        Some(RideTokens::Hook) => Err(IssueError::Hook),
+        Some(RideTokens::Jwt) => {
+            let claims = Claims {
+                sub: token,
+                iat: validity.from,
+                exp: validity.to,
+                devices: &[],
+                rooms: &[],
+                publish: &[],
+            };
+            let secret = shared_secret(&settings.keys).ok_or(IssueError::NoKey(
+                "dialect.ride.keys: has no key of alg \"HS256\", so somebody else signs the tokens",
+            ))?;
+            sign(&claims, Algorithm::Hs256, secret)
+        }
+    }
+}
+
+fn device(settings: &Device, claims: &Claims<'_>) -> Result<String, IssueError> {
+    if !settings.mount.enabled {
+        return Err(IssueError::Disabled("device"));
+    }
+    if let Some(secret) = shared_secret(&settings.keys) {
+        return sign(claims, Algorithm::Hs256, secret);
+    }
+    match &settings.private_key {
+        Some(private_key) => sign(claims, Algorithm::Rs256, private_key),
+        None => Err(IssueError::NoKey(
+            "dialect.device: has neither a key of alg \"HS256\" nor a private_key, so somebody else \
+             signs the tokens",
+        )),
+    }
+}
+
+fn shared_secret(keys: &[TokenKey]) -> Option<&Secret> {
+    let shared = keys.iter().filter(|key| key.alg == Algorithm::Hs256);
+    shared.filter_map(|key| key.secret.as_ref()).next()
+}
+
+fn sign(claims: &Claims<'_>, alg: Algorithm, key: &Secret) -> Result<String, IssueError> {
+    let key = key.expose().as_bytes();
+    let (alg, key) = match alg {
+        Algorithm::Hs256 => (
+            jsonwebtoken::Algorithm::HS256,
+            EncodingKey::from_secret(key),
+        ),
+        Algorithm::Rs256 => (
+            jsonwebtoken::Algorithm::RS256,
+            EncodingKey::from_rsa_pem(key).map_err(IssueError::Signature)?,
+        ),
+    };
+    encode(&Header::new(alg), claims, &key).map_err(IssueError::Signature)
+}
+
+fn query(client_id: &str, token: &str) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .append_pair("client_id", client_id)
+        .append_pair("token", token)
+        .finish()
+}
+
+fn user_id(text: &str) -> Result<(), IssueError> {
+    usable(text, text.parse::<UserId>())
+}
+
+fn usable<T, E: ToString>(what: &str, parsed: Result<T, E>) -> Result<(), IssueError> {
+    let error = |error: E| IssueError::Unusable {
+        what: format!("{what:?}"),
+        problem: error.to_string(),
+    };
+    parsed.map(drop).map_err(error)
+}
+
+const fn ttl_seconds() -> u64 {
+    TTL.as_secs()
+}
+
+/// When a token is good, in Unix seconds.
+#[derive(Clone, Copy)]
+struct Validity {
+    from: u64,
+    to: u64,
+}
+
+impl Validity {
+    fn new(from: u64, seconds: u64) -> Self {
+        let to = from.saturating_add(seconds);
+        Self { from, to }
+    }
+}
+
+/// A `ride` token is an address that only its user should know.
+impl std::fmt::Debug for TokenRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ride { .. } => "Ride(..)",
+            Self::Device { .. } => "Device(..)",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jsonwebtoken::{DecodingKey, Validation, decode};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::config::{Generated, Source};
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    fn config(ride: &str) -> Config {
+        let text = format!(
+            "[dialect.ride]\n{ride}\n[dialect.device]\n\
+             keys = [{{ alg = \"HS256\", secret = {SECRET:?} }}]"
+        );
+        Config::from_source(&Source::from_text(text), &Generated::new()).unwrap()
+    }
+
+    #[track_caller]
+    fn request(value: Value) -> TokenRequest {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[track_caller]
+    fn claims(token: &str, secret: &str) -> Value {
+        let mut validation = Validation::new(jsonwebtoken::Algorithm::HS256);
+        validation.validate_exp = false;
+        let key = DecodingKey::from_secret(secret.as_bytes());
+        decode(token, &key, &validation).unwrap().claims
+    }
+
+    #[test]
+    fn a_device_token_carries_what_was_asked_for() {
+        let config = config("tokens = \"any\"\nrealm = \"r\"");
+        let request = request(json!({
+            "dialect": "device", "user": "42", "devices": ["d1"], "rooms": ["x"],
+            "publish": ["room:x", "room:device/*"], "ttl_seconds": 60,
+        }));
+        let token = issue(&config, &request, 1000).unwrap();
+        assert_eq!(
+            claims(&token, SECRET),
+            json!({
+                "sub": "42", "iat": 1000, "exp": 1060, "devices": ["d1"], "rooms": ["x"],
+                "publish": ["room:x", "room:device/*"],
+            })
+        );
+    }
+
+    #[test]
+    fn a_device_token_is_signed_with_the_private_key_where_there_is_no_shared_one() {
+        let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+        let text = format!(
+            "dialect.ride.enabled = false\n[dialect.device]\nprivate_key = '''{}'''\n\
+             keys = [{{ alg = \"RS256\", public_key = '''{}''' }}]",
+            pair.serialize_pem(),
+            pair.public_key_pem()
+        );
+        let config = Config::from_source(&Source::from_text(text), &Generated::new()).unwrap();
+        let request = request(json!({"dialect": "device", "user": "42"}));
+        let token = issue(&config, &request, 1000).unwrap();
+        let mut validation = Validation::new(jsonwebtoken::Algorithm::RS256);
+        validation.validate_exp = false;
+        let key = DecodingKey::from_rsa_pem(pair.public_key_pem().as_bytes()).unwrap();
+        let claims: Value = decode(&token, &key, &validation).unwrap().claims;
+        assert_eq!(claims["sub"], "42");
+    }
+
+    #[test]
+    fn a_device_token_of_an_impossible_user_room_or_topic_is_refused() {
+        let config = config("tokens = \"any\"\nrealm = \"r\"");
+        for value in [
+            json!({"dialect": "device", "user": ""}),
+            json!({"dialect": "device", "user": "1", "rooms": [""]}),
+            json!({"dialect": "device", "user": "1", "devices": ["a\nb"]}),
+            json!({"dialect": "device", "user": "1", "publish": ["x"]}),
+        ] {
+            let error = issue(&config, &request(value), 0).unwrap_err();
+            assert!(matches!(error, IssueError::Unusable { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_ride_credential_is_a_query_or_a_token() {
+        let driver = json!({"dialect": "ride", "client_id": "driver_1", "token": "a b&c"});
+        let any = config("tokens = \"any\"\nrealm = \"r\"\nbackends = { flask = \"s3cret\" }");
+        let query = issue(&any, &request(driver.clone()), 0).unwrap();
+        assert_eq!(query, "client_id=driver_1&token=a+b%26c");
+        let backend = json!({"dialect": "ride", "client_id": "flask"});
+        let query = issue(&any, &request(backend), 0).unwrap();
+        assert_eq!(query, "client_id=flask&token=s3cret");
+
+        let keys = format!("tokens = \"jwt\"\nkeys = [{{ alg = \"HS256\", secret = {SECRET:?} }}]");
+        let token = issue(&config(&keys), &request(driver.clone()), 5).unwrap();
+        let expect = json!({"sub": "a b&c", "iat": 5, "exp": 3605});
+        assert_eq!(claims(&token, SECRET), expect);
+
+        let hook = config("tokens = \"hook\"\nhook = { url = \"http://h/\" }");
+        let error = issue(&hook, &request(driver), 0).unwrap_err();
+        assert_eq!(error, IssueError::Hook);
+        let nobody = json!({"dialect": "ride", "client_id": "x"});
+        assert!(issue(&any, &request(nobody), 0).is_err());
+    }
+
+    #[test]
+    fn nothing_is_issued_for_a_dialect_that_is_off() {
+        let config = config("enabled = false");
+        let request = request(json!({"dialect": "ride", "client_id": "a", "token": "t"}));
+        let error = issue(&config, &request, 0).unwrap_err();
+        assert_eq!(error, IssueError::Disabled("ride"));
+    }
+}

@@ -1,0 +1,188 @@
+//! The words of the command line.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+
+use crate::config::parse_duration;
+
+/// What was asked for.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// The configuration file.
+    pub config: Option<PathBuf>,
+    /// What to do.
+    pub command: Command,
+}
+
+/// A gateway that holds the WebSocket connections of applications which stay stateless.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version)]
+struct Cli {
+    /// The configuration file; without one, and without TIDEGATE_ variables: development mode
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    start: Start,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// One verb of the command line.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Run a node (the default)
+    Start(Start),
+    /// Drain the node that runs here, and wait for its end
+    Stop,
+    /// Let the node that runs here read its configuration again
+    Reload,
+    /// Stop the node that runs here and start it again, as a daemon
+    Restart,
+    /// Show the node that runs here
+    Status,
+    /// Look for mistakes in a configuration
+    Check,
+    /// Print a credential that a client can log in with
+    #[command(subcommand)]
+    Token(Token),
+}
+
+/// How to start.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct Start {
+    /// Go on in the background
+    #[arg(long)]
+    pub daemon: bool,
+    /// This is the process in the background
+    #[arg(long, hide = true)]
+    pub daemon_child: bool,
+}
+
+/// For which dialect a credential is wanted.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Token {
+    /// A credential for the ride dialect: a query, or a signed token where those are asked for
+    Ride {
+        /// The client id: driver_7 for driver 7, a backend's own for a backend
+        #[arg(long, value_name = "ID")]
+        client_id: String,
+        /// The user's address; not needed for a backend
+        #[arg(long)]
+        token: Option<String>,
+        /// How long a signed token lasts
+        #[arg(long, default_value = "1h", value_parser = duration)]
+        ttl: Duration,
+    },
+    /// A token for the device dialect
+    Device {
+        /// The user
+        #[arg(long, value_name = "ID")]
+        user: String,
+        /// A device to watch; may stand several times
+        #[arg(long, value_name = "ID")]
+        device: Vec<String>,
+        /// A room to join; may stand several times
+        #[arg(long, value_name = "NAME")]
+        room: Vec<String>,
+        /// A topic to publish to, room:* for all rooms; may stand several times
+        #[arg(long, value_name = "TOPIC")]
+        publish: Vec<String>,
+        /// How long it lasts
+        #[arg(long, default_value = "1h", value_parser = duration)]
+        ttl: Duration,
+    },
+}
+
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    parse_duration(text).ok_or("expected a duration such as \"60s\"")
+}
+
+/// Understands a command line.
+///
+/// # Errors
+///
+/// What to print instead, help and version included; it knows its exit code.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
+    let cli = Cli::try_parse_from(arguments)?;
+    let stray = cli.start.daemon || cli.start.daemon_child;
+    let command = match cli.command {
+        None => Command::Start(cli.start),
+        Some(_) if stray => {
+            let problem = "--daemon stands behind start, or alone";
+            return Err(Cli::command().error(ErrorKind::ArgumentConflict, problem));
+        }
+        Some(command) => command,
+    };
+    Ok(Invocation {
+        config: cli.config,
+        command,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Invocation, clap::Error> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn no_verb_means_start() {
+        for line in ["tidegate", "tidegate start", "tidegate --config a.toml"] {
+            let invocation = parsed(line).unwrap();
+            let Command::Start(start) = invocation.command else {
+                panic!("{line}");
+            };
+            assert!(!start.daemon, "{line}");
+        }
+        for line in ["tidegate --daemon", "tidegate start --daemon"] {
+            let command = parsed(line).unwrap().command;
+            assert!(
+                matches!(command, Command::Start(Start { daemon: true, .. })),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_file_may_stand_before_or_behind_the_verb() {
+        for line in [
+            "tidegate --config a.toml",
+            "tidegate --config a.toml check",
+            "tidegate check --config a.toml",
+            "tidegate token --config a.toml device --user 1",
+            "tidegate token device --user 1 --config a.toml",
+        ] {
+            assert_eq!(
+                parsed(line).unwrap().config,
+                Some("a.toml".into()),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn wrong_usage_exits_with_2_and_help_with_0() {
+        for line in [
+            "tidegate fly",
+            "tidegate --daemon stop",
+            "tidegate stop --daemon",
+            "tidegate token",
+            "tidegate token im",
+            "tidegate token device",
+            "tidegate token device --user 1 --ttl 5",
+            "tidegate --config",
+        ] {
+            assert_eq!(parsed(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+        for line in [
+            "tidegate --help",
+            "tidegate --version",
+            "tidegate token ride --help",
+        ] {
+            assert_eq!(parsed(line).unwrap_err().exit_code(), 0, "{line}");
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! `stop`, `reload`, `restart` and `status`: verbs about a node that runs here already.
+
+use std::{
+    collections::BTreeMap, ffi::OsString, fs, os::unix::ffi::OsStringExt, path::PathBuf, thread,
+    time::Duration,
+};
+
+use rustix::process::{Signal, kill_process};
+use serde_json::Value;
+
+use super::{
+    Command, Done, Failure,
+    args::parse,
+    control::{self, Answer},
+    daemon,
+    pid::Entry,
+};
+use crate::config::{Config, Drain, ReloadSource};
+
+/// Between two looks at a process that is to end.
+const POLL: Duration = Duration::from_millis(50);
+/// What a node may take for its end beside the drain itself.
+const STOP_MARGIN: Duration = Duration::from_secs(5);
+
+/// Drains the node, and waits for its end.
+pub(super) fn stop(source: &ReloadSource) -> Done {
+    let config = source.load_readable();
+    let entry = running(&config)?;
+    stop_and_wait(&entry, &config.drain)?;
+    Ok(format!("tidegate, process {}, has stopped", entry.pid))
+}
+
+/// Lets the node read its configuration again.
+pub(super) fn reload(source: &ReloadSource) -> Done {
+    let entry = running(&source.load_readable())?;
+    match control::request(&entry, "POST", "/api/process/reload", None) {
+        Ok(answer) => reloaded(&answer),
+        Err(error) => {
+            signal(&entry, Signal::HUP)?;
+            Ok(format!(
+                "{error}; sent SIGHUP instead, its log says what came of it"
+            ))
+        }
+    }
+}
+
+/// Stops the node and starts it again, unless its configuration is such that it would not start.
+pub(super) fn restart(source: ReloadSource) -> Done {
+    let readable = source.load_readable();
+    let Some(entry) = Entry::running(&readable.pid_file) else {
+        return daemon::start(&source);
+    };
+    let origin = Origin::of(entry.pid);
+    let path = source.path().map(Into::into).or(origin.config);
+    // What was the node's own environment still is, where ours says nothing else.
+    let mut environment = origin.environment;
+    environment.extend(source.environment().clone());
+    let source = ReloadSource::new(path, environment);
+    source.load().map_err(|mistakes| {
+        Failure::wrong(format!(
+            "{mistakes}\nprocess {} runs on, as it was",
+            entry.pid
+        ))
+    })?;
+    stop_and_wait(&entry, &readable.drain)?;
+    let mut text = daemon::start(&source)?;
+    if !origin.daemon {
+        text.push_str("\nit had a terminal before, and is a daemon now");
+    }
+    Ok(text)
+}
+
+/// Shows the node.
+pub(super) fn status(source: &ReloadSource) -> Done {
+    let entry = running(&source.load_readable())?;
+    let answer = control::request(&entry, "GET", "/api/process", None)
+        .map_err(|error| Failure::failed(format!("process {} runs, but {error}", entry.pid)))?;
+    if !answer.is_success() {
+        return Err(Failure::failed(answer.problem()));
+    }
+    Ok(table(&entry, &answer.body))
+}
+
+fn running(config: &Config) -> Result<Entry, Failure> {
+    let path = &config.pid_file;
+    Entry::running(path)
+        .ok_or_else(|| Failure::failed(format!("no node runs here ({})", path.display())))
+}
+
+fn signal(entry: &Entry, signal: Signal) -> Result<(), Failure> {
+    let pid = entry.process().expect("a process that runs has a number");
+    kill_process(pid, signal)
+        .map_err(|error| Failure::failed(format!("process {}: {error}", entry.pid)))
+}
+
+fn stop_and_wait(entry: &Entry, drain: &Drain) -> Result<(), Failure> {
+    let asked = control::request(entry, "POST", "/api/process/stop", None);
+    if !asked.is_ok_and(|answer| answer.is_success()) {
+        signal(entry, Signal::TERM)?;
+    }
+    let limit = drain.delay + drain.grace + STOP_MARGIN;
+    for _ in 0..limit.as_millis() / POLL.as_millis() {
+        if !entry.is_alive() {
+            return Ok(());
+        }
+        thread::sleep(POLL);
+    }
+    Err(Failure::failed(format!(
+        "process {} still runs after {limit:?}",
+        entry.pid
+    )))
+}
+
+fn reloaded(answer: &Answer) -> Done {
+    let list = |key| -> Vec<String> {
+        let items = answer.body.get(key).and_then(Value::as_array);
+        let items = items.into_iter().flatten();
+        items.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let errors = list("errors");
+    if !errors.is_empty() {
+        return Err(Failure::wrong(errors.join("\n")));
+    }
+    if !answer.is_success() {
+        return Err(Failure::failed(answer.problem()));
+    }
+    let (applied, needs_restart) = (list("applied"), list("needs_restart"));
+    let mut lines = Vec::new();
+    if !applied.is_empty() {
+        lines.push(format!("applied: {}", applied.join(", ")));
+    }
+    if !needs_restart.is_empty() {
+        lines.push(format!("needs a restart: {}", needs_restart.join(", ")));
+    }
+    if lines.is_empty() {
+        lines.push("nothing has changed".to_owned());
+    }
+    Ok(lines.join("\n"))
+}
+
+fn table(entry: &Entry, status: &Value) -> String {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let items = items.iter().filter_map(Value::as_str);
+            items.collect::<Vec<_>>().join(", ")
+        }
+        value => value.to_string(),
+    };
+    let mut lines = vec![format!("{:<10} {}", "process", entry.pid)];
+    let mut row = |name: &str, value: String| lines.push(format!("{name:<10} {value}"));
+    for key in ["node", "member", "version", "state"] {
+        if let Some(value) = status.get(key) {
+            row(key, text(value));
+        }
+    }
+    if let Some(seconds) = status.get("uptime_seconds").and_then(Value::as_u64) {
+        row("uptime", uptime(seconds));
+    }
+    for key in ["public", "admin"] {
+        if let Some(value) = status.get(key) {
+            row(key, text(value));
+        }
+    }
+    if let Some(sessions) = status.get("sessions").and_then(Value::as_object) {
+        let dialect = |(name, count): (&String, &Value)| format!("{name} {count}");
+        let dialects: Vec<String> = sessions.iter().map(dialect).collect();
+        row("sessions", dialects.join(", "));
+    }
+    lines.join("\n")
+}
+
+fn uptime(seconds: u64) -> String {
+    let (minutes, seconds) = (seconds / 60, seconds % 60);
+    let (hours, minutes) = (minutes / 60, minutes % 60);
+    let (days, hours) = (hours / 24, hours % 24);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m {seconds}s"),
+        (0, _, _) => format!("{hours}h {minutes}m"),
+        (_, _, _) => format!("{days}d {hours}h"),
+    }
+}
+
+/// How a process was started, as the kernel remembers it.
+struct Origin {
+    config: Option<PathBuf>,
+    daemon: bool,
+    environment: BTreeMap<String, String>,
+}
+
+impl Origin {
+    fn of(pid: u32) -> Self {
+        let words = |name| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+        Self::parse(&words("cmdline"), &words("environ"))
+    }
+
+    fn parse(command_line: &[u8], environment: &[u8]) -> Self {
+        let words = |bytes: &[u8]| -> Vec<OsString> {
+            let words = bytes.split(|byte| *byte == 0);
+            let words = words.filter(|word| !word.is_empty());
+            words
+                .map(|word| OsString::from_vec(word.to_vec()))
+                .collect()
+        };
+        let pair = |word: OsString| {
+            let word = word.into_string().ok()?;
+            let (name, value) = word.split_once('=')?;
+            name.starts_with("TIDEGATE_")
+                .then(|| (name.to_owned(), value.to_owned()))
+        };
+        let environment = words(environment).into_iter().filter_map(pair).collect();
+        let invocation = parse(words(command_line)).ok();
+        let daemon = invocation.as_ref().is_some_and(
+            |invocation| matches!(invocation.command, Command::Start(start) if start.daemon_child),
+        );
+        Self {
+            config: invocation.and_then(|invocation| invocation.config),
+            daemon,
+            environment,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::Code;
+
+    fn answer(status: u16, body: Value) -> Answer {
+        Answer { status, body }
+    }
+
+    #[test]
+    fn a_reload_says_what_came_of_it() {
+        let done = |status, body| reloaded(&answer(status, body));
+        let body = json!({"applied": ["limits.idle", "log.level"], "needs_restart": ["store.url"]});
+        assert_eq!(
+            done(200, body).unwrap(),
+            "applied: limits.idle, log.level\nneeds a restart: store.url"
+        );
+        let body = json!({"applied": [], "needs_restart": [], "errors": []});
+        assert_eq!(done(200, body).unwrap(), "nothing has changed");
+        let body = json!({"errors": ["limits.idle: is 5", "x: is not a known key"]});
+        let failure = done(422, body).unwrap_err();
+        assert_eq!(failure.code, Code::Wrong);
+        assert_eq!(failure.text, "limits.idle: is 5\nx: is not a known key");
+        let failure = done(401, Value::Null).unwrap_err();
+        assert_eq!(failure.code, Code::Failed);
+    }
+
+    #[test]
+    fn the_status_is_an_aligned_table() {
+        let (entry, _thread) = control::tests::answering("");
+        let status = json!({
+            "node": "gw-1", "member": "gw-1.5", "version": "0.1.0", "state": "ready",
+            "uptime_seconds": 3725, "public": ["127.0.0.1:1", "127.0.0.1:2"],
+            "admin": "127.0.0.1:3", "sessions": {"device": 3, "ride": 12},
+        });
+        let expect = format!(
+            "process    {}\nnode       gw-1\nmember     gw-1.5\nversion    0.1.0\n\
+             state      ready\nuptime     1h 2m\npublic     127.0.0.1:1, 127.0.0.1:2\n\
+             admin      127.0.0.1:3\nsessions   device 3, ride 12",
+            entry.pid
+        );
+        assert_eq!(table(&entry, &status), expect);
+    }
+
+    #[test]
+    fn an_uptime_shows_its_two_largest_units() {
+        for (seconds, expect) in [(5, "5s"), (65, "1m 5s"), (7260, "2h 1m"), (90_000, "1d 1h")] {
+            assert_eq!(uptime(seconds), expect);
+        }
+    }
+
+    #[test]
+    fn the_origin_of_a_process_is_its_file_and_its_environment() {
+        let origin = Origin::parse(
+            b"/usr/bin/tidegate\0start\0--daemon-child\0--config\0a b.toml\0",
+            b"PATH=/bin\0TIDEGATE_LIMITS__IDLE=5s\0TIDEGATE_STORE__URL=sqlite://a?b=c\0",
+        );
+        assert_eq!(origin.config, Some("a b.toml".into()));
+        assert!(origin.daemon);
+        assert_eq!(origin.environment["TIDEGATE_LIMITS__IDLE"], "5s");
+        assert_eq!(origin.environment["TIDEGATE_STORE__URL"], "sqlite://a?b=c");
+        assert_eq!(origin.environment.len(), 2);
+
+        let origin = Origin::parse(b"tidegate\0", b"");
+        assert_eq!(origin.config, None);
+        assert!(!origin.daemon);
+    }
+}

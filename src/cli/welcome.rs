@@ -1,0 +1,90 @@
+//! What a node in development mode says at its start: how to try it.
+
+use crate::{
+    app::Addresses,
+    config::{Config, RIDE_BACKEND, Secret},
+};
+
+/// Throw-away credentials, where everything is, and a command to paste.
+pub fn welcome(config: &Config, addresses: &Addresses) -> String {
+    let Addresses { public, admin } = addresses;
+    let made = &config.throw_away;
+    let mut lines = vec![
+        "Tidegate runs in development mode: for this machine only, and whoever is on it."
+            .to_owned(),
+        String::new(),
+    ];
+    let mut row = |name: &str, value: String| lines.push(format!("  {name:<14} {value}"));
+    let scheme = if config.listen.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    if let Some(address) = public.first() {
+        row("demo page", format!("{scheme}://{address}/"));
+    }
+    row("HTTP API", format!("http://{admin}/api/"));
+    if let Some(key) = &made.api_key {
+        row("API key", key.expose().to_owned());
+    }
+    if let Some(secret) = &made.ride_backend {
+        let credentials = format!("client_id={RIDE_BACKEND}&token={}", secret.expose());
+        row("ride backend", credentials);
+    }
+    if let Some(secret) = &made.device_secret {
+        row("device secret", secret.expose().to_owned());
+    }
+    if !made.is_empty() {
+        lines.push(
+            "These credentials end with the process. A token for a device client:".to_owned(),
+        );
+        lines.push("  tidegate token device --user 42".to_owned());
+    }
+    // A key of somebody's own is no throw-away one, and is not for the screen.
+    let key = made.api_key.as_ref().map_or("$API_KEY", Secret::expose);
+    lines.push("Something to try:".to_owned());
+    lines.push(format!(
+        "  curl -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \
+         -d '{{\"to\":\"all\",\"event\":\"hello\",\"data\":{{\"from\":\"curl\"}}}}' \
+         http://{admin}/api/publish"
+    ));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Generated, Source};
+
+    fn shown(source: &Source) -> (Config, String) {
+        let config = Config::from_source(source, &Generated::new()).unwrap();
+        let addresses = Addresses {
+            public: config.listen.public.clone(),
+            admin: config.listen.admin,
+        };
+        let text = welcome(&config, &addresses);
+        (config, text)
+    }
+
+    #[test]
+    fn it_shows_what_was_made_up() {
+        let (config, text) = shown(&Source::default());
+        let made = config.throw_away;
+        for secret in [made.api_key, made.ride_backend, made.device_secret] {
+            assert!(text.contains(secret.unwrap().expose()), "{text}");
+        }
+        assert!(text.contains("http://127.0.0.1:8080/"), "{text}");
+        assert!(text.contains("http://127.0.0.1:8081/api/publish"), "{text}");
+        assert!(!text.contains(config.control.expose()), "{text}");
+    }
+
+    #[test]
+    fn it_shows_no_credential_that_somebody_configured() {
+        let text = "development = true\n\
+                    api.keys = [{ key = \"mine-1\", scopes = [\"admin\"] }]\n\
+                    dialect.ride.backends = { flask = \"mine-2\" }\n\
+                    dialect.device.keys = [{ alg = \"HS256\", secret = \"mine-3\" }]";
+        let (_, text) = shown(&Source::from_text(text));
+        assert!(!text.contains("mine-"), "{text}");
+    }
+}
