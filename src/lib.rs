@@ -17,4 +17,5 @@ pub mod router;
 pub mod services;
 pub mod session;
 pub mod stats;
+pub mod telemetry;
 pub mod topic;
