@@ -1,5 +1,6 @@
 //! Tidegate: a WebSocket gateway cluster that speaks five existing dialects.
 
+pub mod admin;
 pub mod app;
 pub mod auth;
 pub mod backend;

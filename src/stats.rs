@@ -174,6 +174,17 @@ impl ShardStats {
     }
 }
 
+// === impl DialectStats ===
+
+impl DialectStats {
+    /// Sessions that began and have not ended.
+    pub fn open(&self) -> u64 {
+        // What was closed is read first, so that nothing is closed that was not opened.
+        let closed: u64 = self.closed.iter().map(Count::load).sum();
+        self.opened.load().saturating_sub(closed)
+    }
+}
+
 // === impl RejectReason ===
 
 impl RejectReason {

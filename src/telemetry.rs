@@ -108,11 +108,12 @@ fn write_sessions(sheet: &Sheet<'_>, router: &Router) {
         let slow = by(CloseReason::SlowConsumer);
         sheet.counter(&names::SLOW_CONSUMERS, &labels, slow);
         sheet.counter(&names::THROTTLED, &labels, total(|stats| &stats.throttled));
-        // Read after what was closed, so that no session is closed that was not opened.
+        let open = shards
+            .iter()
+            .map(|shard| shard.stats.dialect(dialect).open());
+        sheet.gauge(&names::CONNECTIONS, &labels, open.sum::<u64>() as f64);
         let opened = total(|stats| &stats.opened);
         sheet.counter(&names::SESSIONS_OPENED, &labels, opened);
-        let open = opened.saturating_sub(closed.iter().sum());
-        sheet.gauge(&names::CONNECTIONS, &labels, open as f64);
     }
     sheet.gauge(&names::SESSIONS, &[], router.sessions() as f64);
     sheet.gauge(&names::TOPICS, &[], router.topics() as f64);
