@@ -1,21 +1,41 @@
 //! The node as a whole: what is built from a configuration, served, and drained.
+//!
+//! The only module that knows all others. Each shard has a thread and a runtime of its own; accepting,
+//! the admin listener and everything slow runs on the runtime of the process.
 
-use std::net::SocketAddr;
+mod node;
+mod settings;
+mod shards;
 
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
+use arc_swap::ArcSwap;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::node::{Node, Reloader};
+use self::shards::ShardThread;
 use crate::{
+    clock::Clock,
     config::{Config, ReloadSource},
+    dialect::Dialect,
+    drain::{self, Drained},
     id::Member,
+    ingress::{self, Ingress, tls::TlsError},
+    router::Router,
+    session,
 };
 
 /// A node whose sockets are bound.
 #[derive(Debug)]
 pub struct App {
+    node: Arc<Node>,
+    shards: Vec<ShardThread>,
     public: Vec<TcpListener>,
     admin: TcpListener,
-    member: Member,
 }
 
 /// Where a node listens.
@@ -26,6 +46,9 @@ pub struct Addresses {
     /// The admin listener.
     pub admin: SocketAddr,
 }
+
+/// Dialects mounted beside the configured ones, by path.
+pub type Mounted = Vec<(String, Arc<dyn Dialect>)>;
 
 /// Why a node cannot start.
 #[allow(missing_docs)] // The messages say it.
@@ -38,78 +61,178 @@ pub enum BuildError {
         #[source]
         source: std::io::Error,
     },
+    #[error("a thread for sessions cannot start")]
+    Thread(#[source] std::io::Error),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// How a node ended.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct ExitReport {
     /// Sessions that were cut, since they had not left in time.
-    pub sessions_cut: u64,
-}
-
-/// Reads the configuration of a running node again.
-#[derive(Clone, Debug)]
-pub struct Reloader;
-
-impl Reloader {
-    /// Applies what can be applied, and logs what came of it.
-    pub fn reload(&self) {}
+    pub sessions_cut: usize,
 }
 
 impl App {
-    /// Binds the sockets.
+    /// Binds the sockets and starts the shards.
     ///
     /// # Errors
     ///
-    /// An address that cannot be bound.
-    pub async fn build(config: Config, source: ReloadSource) -> Result<Self, BuildError> {
-        let _ = source;
-        let mut public = Vec::new();
-        for address in &config.listen.public {
-            public.push(bind("listen.public", *address).await?);
+    /// An address that cannot be bound, a certificate that cannot be used, a thread that cannot be
+    /// started.
+    pub fn build(config: Config, source: ReloadSource) -> Result<Self, BuildError> {
+        Self::build_with(config, source, Vec::new())
+    }
+
+    /// Like [`Self::build`], with dialects of the caller's own beside the configured ones.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::build`].
+    pub fn build_with(
+        config: Config,
+        source: ReloadSource,
+        mounted: Mounted,
+    ) -> Result<Self, BuildError> {
+        let clock = Clock::start();
+        let member = Member::new(config.node(), epoch());
+        let (public, admin) = listen(&config)?;
+        let tls = settings::tls(&config)?;
+        let router = Router::new(
+            member,
+            settings::shards(&config),
+            config.limits.outbox_bytes_max,
+            config.limits.outboxes_bytes_max,
+        );
+        let services = settings::services(&config);
+        let session_settings = Arc::new(ArcSwap::from_pointee(settings::session(&config)));
+        let mut shards = Vec::new();
+        for shard in router.shards() {
+            let context = Arc::new(session::Context {
+                router: Arc::clone(&router),
+                shard: Arc::clone(shard),
+                services: Arc::clone(&services) as Arc<_>,
+                settings: Arc::clone(&session_settings),
+                clock,
+                timers: session::timers::Timers::default(),
+                tracker: TaskTracker::new(),
+            });
+            shards.push(ShardThread::start(context).map_err(BuildError::Thread)?);
         }
+        let sides = shards
+            .iter()
+            .map(|shard| (Arc::clone(&shard.context), shard.handle.clone()));
+        let ingress = Ingress::new(sides, settings::ingress(&config, tls, &mounted));
+        let node = Node {
+            addresses: addresses(&public, &admin),
+            router,
+            ingress: Arc::new(ingress),
+            services,
+            session_settings,
+            clock,
+            source,
+            mounted,
+            config: ArcSwap::from_pointee(config),
+            reloading: parking_lot::Mutex::new(()),
+            phase: ArcSwap::from_pointee(drain::Phase::Starting),
+            stop: CancellationToken::new(),
+        };
         Ok(Self {
+            node: Arc::new(node),
+            shards,
             public,
-            admin: bind("listen.admin", config.listen.admin).await?,
-            member: Member::new(config.node(), 1),
+            admin,
         })
     }
 
     /// Where it listens.
     pub fn addresses(&self) -> Addresses {
-        let address = |listener: &TcpListener| listener.local_addr().expect("it is bound");
-        Addresses {
-            public: self.public.iter().map(address).collect(),
-            admin: address(&self.admin),
-        }
+        self.node.addresses.clone()
     }
 
     /// Which life of which node it is.
     pub fn member(&self) -> &Member {
-        &self.member
+        self.node.router.member()
     }
 
     /// What reads its configuration again.
     pub fn reloader(&self) -> Reloader {
-        Reloader
+        Reloader::new(&self.node)
     }
 
-    /// Serves until it is drained.
+    /// Serves until it is drained. `stop` begins the drain, `kill` cuts it short.
     pub async fn run(self, stop: CancellationToken, kill: CancellationToken) -> ExitReport {
+        let Self {
+            node,
+            shards,
+            public,
+            admin,
+        } = self;
+        let accepting = CancellationToken::new();
+        let serving = TaskTracker::new();
+        for listener in public {
+            let accept = Arc::clone(&node.ingress).accept(listener, accepting.clone());
+            serving.spawn(async move {
+                if let Err(error) = accept.await {
+                    tracing::error!(%error, "a public listener has failed");
+                }
+            });
+        }
+        let ended = CancellationToken::new();
+        let _ = admin;
+        node.set_phase(drain::Phase::Ready);
         tokio::select! {
             () = stop.cancelled() => {}
+            () = node.stop.cancelled() => {}
             () = kill.cancelled() => {}
         }
-        ExitReport::default()
+        node.set_phase(drain::Phase::Draining);
+        node.ingress.drain();
+        let settings = node.config.load().drain.clone();
+        let drained = tokio::select! {
+            drained = drain::run(&node.router, &settings, &accepting) => drained,
+            () = kill.cancelled() => Drained { cut: drain::cut(&node.router) },
+        };
+        accepting.cancel();
+        ended.cancel();
+        serving.close();
+        serving.wait().await;
+        for shard in shards {
+            shard.stop().await;
+        }
+        ExitReport {
+            sessions_cut: drained.cut,
+        }
     }
 }
 
-async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, BuildError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| BuildError::Bind {
+fn listen(config: &Config) -> Result<(Vec<TcpListener>, TcpListener), BuildError> {
+    let bind = |key: &'static str, address: SocketAddr, backlog: u32| {
+        ingress::bind(address, backlog).map_err(|source| BuildError::Bind {
             key,
             address,
             source,
         })
+    };
+    let backlog = config.listen.accept_backlog;
+    let mut public = Vec::new();
+    for address in &config.listen.public {
+        public.push(bind("listen.public", *address, backlog)?);
+    }
+    Ok((public, bind("listen.admin", config.listen.admin, 128)?))
+}
+
+fn addresses(public: &[TcpListener], admin: &TcpListener) -> Addresses {
+    let address = |listener: &TcpListener| listener.local_addr().expect("it is bound");
+    Addresses {
+        public: public.iter().map(address).collect(),
+        admin: address(admin),
+    }
+}
+
+/// A number that grows from life to life of a node, also when two follow within a second.
+fn epoch() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(1, |since| since.as_millis() as u64)
 }

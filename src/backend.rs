@@ -12,6 +12,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use tokio::runtime::Handle;
 
 /// Shorter than common servers keep an idle connection (uvicorn and Node.js: 5 s), so that hardly
 /// any request meets a connection that its server is about to close.
@@ -22,16 +23,21 @@ const IDLE_PER_HOST_MAX: usize = 64;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Speaks HTTP/1.1, with TLS where the address says so. Cheap to clone; clones share connections.
+///
+/// It works on one runtime, whoever asks: sessions live on runtimes that do nothing else.
 #[derive(Clone)]
-pub struct HttpClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub struct HttpClient {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    runtime: Handle,
+}
 
 impl HttpClient {
-    /// A client without connections.
+    /// A client without connections, to work on `runtime`.
     ///
     /// # Errors
     ///
     /// A TLS library that does not offer what it must.
-    pub fn new() -> io::Result<Self> {
+    pub fn new(runtime: Handle) -> io::Result<Self> {
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         let tls = HttpsConnectorBuilder::new()
             .with_provider_and_webpki_roots(provider)
@@ -46,7 +52,7 @@ impl HttpClient {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
             .build(connector);
-        Ok(Self(client))
+        Ok(Self { client, runtime })
     }
 }
 

@@ -9,8 +9,10 @@
 pub mod device;
 pub mod json;
 pub mod ride;
+#[cfg(test)]
+mod testing;
 
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{collections::VecDeque, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -140,7 +142,7 @@ pub struct Refusal {
 
 /// What a conversation wants done, in order.
 #[derive(Debug, Default)]
-pub struct Actions(Vec<Action>);
+pub struct Actions(VecDeque<Action>);
 
 /// One thing to be done for a conversation.
 #[derive(Debug)]
@@ -165,7 +167,7 @@ pub enum Action {
 
 /// What only one session in the cluster may hold, for example a client id.
 #[derive(Clone, Eq, Hash, PartialEq)]
-pub struct Claim(pub Box<str>);
+pub struct Claim(pub Arc<str>);
 
 /// A question to a service.
 #[derive(Clone, Eq, PartialEq)]
@@ -252,52 +254,67 @@ impl<'a> Incoming<'a> {
 impl Actions {
     /// Asks a service.
     pub fn ask(&mut self, question: Question) {
-        self.0.push(Action::Ask(question));
+        self.0.push_back(Action::Ask(question));
     }
 
     /// Makes the client this user.
     pub fn authenticate(&mut self, user: UserId) {
-        self.0.push(Action::Authenticate(user));
+        self.0.push_back(Action::Authenticate(user));
     }
 
     /// Ends every other holder of `claim`.
     pub fn claim(&mut self, claim: Claim) {
-        self.0.push(Action::Claim(claim));
+        self.0.push_back(Action::Claim(claim));
     }
 
     /// Ends the session.
     pub fn close(&mut self, reason: CloseReason) {
-        self.0.push(Action::Close(reason));
+        self.0.push_back(Action::Close(reason));
     }
 
     /// Hands a message to the router.
     pub fn publish(&mut self, message: Message) {
-        self.0.push(Action::Publish(message));
+        self.0.push_back(Action::Publish(message));
     }
 
     /// Sends a text to this client.
     pub fn reply(&mut self, text: &[u8]) {
-        self.0.push(Action::Reply(Frame::text(text)));
+        self.0.push_back(Action::Reply(Frame::text(text)));
     }
 
     /// Sends a frame to this client.
     pub fn reply_frame(&mut self, frame: Frame) {
-        self.0.push(Action::Reply(frame));
+        self.0.push_back(Action::Reply(frame));
     }
 
     /// Subscribes the session.
     pub fn subscribe(&mut self, topic: Topic) {
-        self.0.push(Action::Subscribe(topic));
+        self.0.push_back(Action::Subscribe(topic));
     }
 
     /// Undoes a subscription.
     pub fn unsubscribe(&mut self, topic: Topic) {
-        self.0.push(Action::Unsubscribe(topic));
+        self.0.push_back(Action::Unsubscribe(topic));
     }
 
     /// Takes the actions out, in order.
     pub fn drain(&mut self) -> impl Iterator<Item = Action> + '_ {
         self.0.drain(..)
+    }
+
+    /// Takes the next one out.
+    pub fn take_next(&mut self) -> Option<Action> {
+        self.0.pop_front()
+    }
+
+    /// Adds one to be the last.
+    pub fn push(&mut self, action: Action) {
+        self.0.push_back(action);
+    }
+
+    /// Puts one back to be the next.
+    pub fn put_back(&mut self, action: Action) {
+        self.0.push_front(action);
     }
 
     /// Whether there is nothing to be done.

@@ -1,6 +1,6 @@
 //! The process around a node: command line, logging, runtime, signals, exit code.
 
-use std::{convert::Infallible, process::ExitCode, thread, time::Duration};
+use std::{convert::Infallible, process::ExitCode, time::Duration};
 
 use tidegate::{
     app::{App, Reloader},
@@ -21,6 +21,9 @@ use tokio_util::sync::CancellationToken;
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
+/// Threads for everything that is not a session: accepting, the admin listener, services. Sessions
+/// have threads of their own.
+const WORKER_THREADS: usize = 2;
 /// What blocking tasks, name look-ups and the store's, may still take when everything has ended.
 const RUNTIME_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -56,7 +59,7 @@ fn serve(start: Start, source: ReloadSource) -> Result<(), Failure> {
     }
 
     let runtime = Builder::new_multi_thread()
-        .worker_threads(worker_threads(&config))
+        .worker_threads(WORKER_THREADS)
         .thread_name("tidegate")
         .enable_all()
         .build()
@@ -66,19 +69,10 @@ fn serve(start: Start, source: ReloadSource) -> Result<(), Failure> {
     ended
 }
 
-fn worker_threads(config: &Config) -> usize {
-    match config.runtime.shards {
-        0 => thread::available_parallelism().map_or(1, Into::into),
-        shards => shards.into(),
-    }
-}
-
 async fn run(config: Config, source: ReloadSource) -> Result<(), Failure> {
     // Before anybody can know of the process, so that no early signal ends it without a drain.
     let signals = Signals::listen().map_err(Failure::failed)?;
-    let app = App::build(config.clone(), source)
-        .await
-        .map_err(|error| Failure::failed(chain(&error)))?;
+    let app = App::build(config.clone(), source).map_err(|error| Failure::failed(chain(&error)))?;
     let addresses = app.addresses();
     let member = app.member().to_string();
     let entry = Entry::own(addresses.admin, member.clone(), config.control.clone());

@@ -20,24 +20,29 @@ use crate::{
 /// Most control frames that wait; a client that pings without reading gets an answer to its newest
 /// Ping (RFC 6455, section 5.5.3, allows that).
 const CONTROLS_MAX: usize = 16;
-/// A queue that grew over this many entries gives its memory back when it is empty.
-const KEPT_ENTRIES_MAX: usize = 16;
 
 /// A bounded queue to one socket. Pure: somebody else owns the socket and the lock.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    /// Taken out of its queue when a part of it was written; `sent` bytes of it are gone.
-    partial: Option<Entry>,
-    sent: usize,
-    control: Vec<Bytes>,
     /// The head of the queue stands inline: a session that keeps up never allocates.
     first: Option<Entry>,
-    /// Not empty only if `first` is not.
-    rest: VecDeque<Entry>,
-    last: Option<Bytes>,
+    /// Everything that a session that keeps up does not have.
+    backlog: Option<Box<Backlog>>,
     /// Bytes of data that wait, without controls and Close.
     bytes: usize,
     closed: Option<CloseReason>,
+}
+
+/// What waits beside the head of the queue.
+#[derive(Debug, Default)]
+struct Backlog {
+    /// Taken out of its queue when a part of it was written; `sent` bytes of it are gone.
+    partial: Option<Entry>,
+    sent: usize,
+    control: VecDeque<Bytes>,
+    /// Not empty only if `first` is there.
+    rest: VecDeque<Entry>,
+    last: Option<Bytes>,
 }
 
 /// One or more whole frames that are written together.
@@ -100,7 +105,7 @@ impl Outbox {
         if self.first.is_none() {
             self.first = Some(entry);
         } else {
-            self.rest.push_back(entry);
+            self.backlog().rest.push_back(entry);
         }
         Pushed::Queued
     }
@@ -110,13 +115,17 @@ impl Outbox {
         if self.closed.is_some() {
             return Pushed::Closed;
         }
-        if self.control.len() == CONTROLS_MAX {
-            self.control.pop();
-            self.control.push(frame.into_bytes());
-            return Pushed::Conflated;
+        let control = &mut self.backlog().control;
+        let is_full = control.len() == CONTROLS_MAX;
+        if is_full {
+            control.pop_back();
         }
-        self.control.push(frame.into_bytes());
-        Pushed::Queued
+        control.push_back(frame.into_bytes());
+        if is_full {
+            Pushed::Conflated
+        } else {
+            Pushed::Queued
+        }
     }
 
     /// Ends the outbox with a Close of this form. The first reason wins: says whether this one did.
@@ -125,16 +134,21 @@ impl Outbox {
             return false;
         }
         self.closed = Some(reason);
-        self.last = Frame::close(form, reason.label()).map(Frame::into_bytes);
         if !reason.flushes_outbox() {
-            self.control.clear();
             self.first = None;
-            self.rest = VecDeque::new();
+            if let Some(backlog) = &mut self.backlog {
+                backlog.control.clear();
+                backlog.rest.clear();
+            }
             self.bytes = self
-                .partial
+                .backlog
                 .as_ref()
-                .map_or(0, |entry| entry.bytes.len() - self.sent);
+                .map_or(0, |backlog| backlog.partial_bytes());
         }
+        if let Some(frame) = Frame::close(form, reason.label()) {
+            self.backlog().last = Some(frame.into_bytes());
+        }
+        self.release();
         true
     }
 
@@ -142,7 +156,7 @@ impl Outbox {
     pub fn close_with(&mut self, reason: CloseReason, frame: Frame) -> bool {
         let first = self.close(reason, CloseForm::None);
         if first {
-            self.last = Some(frame.into_bytes());
+            self.backlog().last = Some(frame.into_bytes());
         }
         first
     }
@@ -154,10 +168,7 @@ impl Outbox {
 
     /// Whether nothing waits, not even a Close.
     pub fn is_empty(&self) -> bool {
-        self.partial.is_none()
-            && self.control.is_empty()
-            && self.first.is_none()
-            && self.last.is_none()
+        self.first.is_none() && self.backlog.is_none()
     }
 
     /// Whether everything that will ever be written has been written.
@@ -170,20 +181,25 @@ impl Outbox {
         self.bytes
     }
 
+    /// What leaves next, if it is a single entry, as it is for a session that keeps up.
+    pub fn single(&self) -> Option<&[u8]> {
+        let is_single = self.backlog.is_none();
+        self.first
+            .as_ref()
+            .filter(|_| is_single)
+            .map(|entry| &entry.bytes[..])
+    }
+
     /// Fills `slices` with what leaves next, until they are full or hold `bytes_max` bytes, and says
     /// how many were filled. At least one if anything waits.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>], bytes_max: usize) -> usize {
-        let partial = self.partial.iter().map(|entry| &entry.bytes[self.sent..]);
-        let data = self
-            .first
-            .iter()
-            .chain(&self.rest)
-            .map(|entry| &entry.bytes[..]);
-        let control = self.control.iter().map(|bytes| &bytes[..]);
-        let last = self.last.iter().map(|bytes| &bytes[..]);
+        let backlog = self.backlog.as_deref();
+        let before = backlog.into_iter().flat_map(Backlog::before_first);
+        let first = self.first.iter().map(|entry| &entry.bytes[..]);
+        let behind = backlog.into_iter().flat_map(Backlog::behind_first);
         let mut filled = 0;
         let mut bytes = 0;
-        for part in partial.chain(control).chain(data).chain(last) {
+        for part in before.chain(first).chain(behind) {
             if filled == slices.len() || bytes_max <= bytes {
                 break;
             }
@@ -197,69 +213,111 @@ impl Outbox {
     /// Takes note that `written` bytes of [`Self::slices`] have left.
     pub fn advance(&mut self, mut written: usize) -> Advanced {
         let mut advanced = Advanced::default();
-        if let Some(entry) = self.partial.take() {
-            let left = entry.bytes.len() - self.sent;
-            let data = entry.frames != 0;
-            if written < left {
-                self.sent += written;
-                self.account(data, written, &mut advanced);
-                self.partial = Some(entry);
-                return advanced;
-            }
-            written -= left;
-            self.account(data, left, &mut advanced);
-            advanced.frames += entry.frames;
-        }
         while 0 < written {
-            let Some(entry) = self.pop() else { break };
-            let data = entry.frames != 0;
-            if written < entry.bytes.len() {
-                self.account(data, written, &mut advanced);
-                self.sent = written;
-                self.partial = Some(entry);
+            let Some((entry, sent)) = self.pop() else {
+                break;
+            };
+            let left = entry.bytes.len() - sent;
+            let gone = written.min(left);
+            if entry.is_data() {
+                self.bytes -= gone;
+                advanced.bytes += gone;
+            }
+            written -= gone;
+            if gone < left {
+                let backlog = self.backlog();
+                backlog.sent = sent + gone;
+                backlog.partial = Some(entry);
                 return advanced;
             }
-            written -= entry.bytes.len();
-            self.account(data, entry.bytes.len(), &mut advanced);
             advanced.frames += entry.frames;
         }
+        self.release();
         advanced
     }
 
-    fn account(&mut self, data: bool, bytes: usize, advanced: &mut Advanced) {
-        if data {
-            self.bytes -= bytes;
-            advanced.bytes += bytes;
+    /// Gives back the memory of a backlog that is none any more.
+    fn release(&mut self) {
+        let backlog = self.backlog.as_ref();
+        if backlog.is_some_and(|backlog| backlog.is_empty()) {
+            self.backlog = None;
         }
     }
 
-    /// The next entry in the order of leaving. Controls and the Close count no frames.
-    fn pop(&mut self) -> Option<Entry> {
-        let control = |bytes| Entry {
-            bytes,
-            frames: 0,
-            key: None,
-        };
-        if !self.control.is_empty() {
-            let bytes = self.control.remove(0);
-            if self.control.is_empty() {
-                self.control = Vec::new();
+    /// The next entry in the order of leaving, and how much of it has left.
+    fn pop(&mut self) -> Option<(Entry, usize)> {
+        if let Some(backlog) = &mut self.backlog {
+            if let Some(entry) = backlog.partial.take() {
+                return Some((entry, backlog.sent));
             }
-            return Some(control(bytes));
+            if let Some(bytes) = backlog.control.pop_front() {
+                return Some((Entry::control(bytes), 0));
+            }
         }
         if let Some(entry) = self.first.take() {
-            self.first = self.rest.pop_front();
-            if self.first.is_none() && KEPT_ENTRIES_MAX < self.rest.capacity() {
-                self.rest = VecDeque::new();
-            }
-            return Some(entry);
+            let backlog = self.backlog.as_mut();
+            self.first = backlog.and_then(|backlog| backlog.rest.pop_front());
+            return Some((entry, 0));
         }
-        self.last.take().map(control)
+        let last = self.backlog.as_mut()?.last.take()?;
+        Some((Entry::control(last), 0))
     }
 
     fn waiting_mut(&mut self, key: ConflationKey) -> Option<&mut Entry> {
-        let waiting = self.first.iter_mut().chain(&mut self.rest);
+        let rest = self
+            .backlog
+            .iter_mut()
+            .flat_map(|backlog| &mut backlog.rest);
+        let waiting = self.first.iter_mut().chain(rest);
         waiting.rev().find(|entry| entry.key == Some(key))
+    }
+
+    fn backlog(&mut self) -> &mut Backlog {
+        self.backlog.get_or_insert_default()
+    }
+}
+
+// === impl Backlog ===
+
+impl Backlog {
+    fn before_first(&self) -> impl Iterator<Item = &[u8]> {
+        let partial = self.partial.iter().map(|entry| &entry.bytes[self.sent..]);
+        partial.chain(self.control.iter().map(|bytes| &bytes[..]))
+    }
+
+    fn behind_first(&self) -> impl Iterator<Item = &[u8]> {
+        let rest = self.rest.iter().map(|entry| &entry.bytes[..]);
+        rest.chain(self.last.iter().map(|bytes| &bytes[..]))
+    }
+
+    /// Bytes of data that are still to come of the entry that is partly written.
+    fn partial_bytes(&self) -> usize {
+        let data = self.partial.as_ref().filter(|entry| entry.is_data());
+        data.map_or(0, |entry| entry.bytes.len() - self.sent)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.partial.is_none()
+            && self.control.is_empty()
+            && self.rest.is_empty()
+            && self.last.is_none()
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// A control frame: it counts neither as a message nor as data that waits.
+    fn control(bytes: Bytes) -> Self {
+        Self {
+            bytes,
+            frames: 0,
+            key: None,
+        }
+    }
+
+    fn is_data(&self) -> bool {
+        self.frames != 0
     }
 }
 

@@ -1,1 +1,110 @@
-//! The `device` dialect.
+//! The `device` dialect: status of devices and tasks, pushed to whoever watches them.
+//!
+//! Every frame is `{"type","data","time"}`. The first one of a client is `auth`; what its token
+//! grants decides what it hears and what it may publish.
+//!
+//! **Invariant:** a client publishes only to topics that its grant lists.
+
+mod class;
+mod conversation;
+mod frame;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Conversation, Dialect, DialectId, Hello, Profile, Refusal};
+use crate::{
+    close::{CloseForm, CloseReason},
+    frame::Frame,
+    message::Message,
+};
+
+pub use self::class::classified;
+use self::conversation::Talk;
+
+/// How the dialect is configured.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether clients of the document or of the running original are served.
+    pub profile: Profile,
+    /// How long a client has for the `auth` frame.
+    pub auth_timeout: Duration,
+    /// How long a client may be silent before it is sent `{"type":"ping"}`; zero: for ever.
+    pub heartbeat: Duration,
+    /// How many pings in a row may stay unanswered before the session ends; 0: any number. The
+    /// document's own client answers none.
+    pub ping_limit: u32,
+}
+
+/// The dialect with its settings.
+#[derive(Debug)]
+pub struct Device {
+    settings: Arc<Settings>,
+}
+
+// === impl Settings ===
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            profile: Profile::default(),
+            auth_timeout: Duration::from_secs(10),
+            heartbeat: Duration::from_secs(30),
+            ping_limit: 0,
+        }
+    }
+}
+
+// === impl Device ===
+
+impl Device {
+    /// The dialect as these settings have it.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings: Arc::new(settings),
+        }
+    }
+}
+
+impl Dialect for Device {
+    fn id(&self) -> DialectId {
+        DialectId::Device
+    }
+
+    fn accept(&self, hello: &Hello<'_>) -> Result<Box<dyn Conversation>, Refusal> {
+        let talk = Talk::new(self.settings.clone(), hello.session.clone());
+        Ok(Box::new(talk))
+    }
+
+    /// `{"type":<event>,"data":<data>,"time":<unix seconds>}`.
+    fn encode(&self, message: &Message) -> Frame {
+        let seconds = message.time_ms / 1000;
+        Frame::text(&frame::envelope(&message.event, &message.data, seconds))
+    }
+
+    /// Documented: the codes of [`CloseReason::form`].
+    ///
+    /// Observed: the original sends no Close frame of its own, so that whatever the dialect or a
+    /// policy ends just drops. What the transport and the node have to say is still said.
+    fn close_form(&self, reason: CloseReason) -> CloseForm {
+        use CloseReason as R;
+        match (self.settings.profile, reason) {
+            (
+                Profile::Observed,
+                R::AuthFailed
+                | R::AuthTimeout
+                | R::AuthUnavailable
+                | R::HeartbeatLost
+                | R::Idle
+                | R::Kicked
+                | R::LoggedOut
+                | R::MessageTimeout
+                | R::Superseded
+                | R::TooManyTopics
+                | R::Violation,
+            ) => CloseForm::None,
+            _ => reason.form(),
+        }
+    }
+}

@@ -129,6 +129,15 @@ fn a_slow_consumer_gets_the_rest_of_its_frame_and_the_close() {
 }
 
 #[test]
+fn a_slow_consumer_without_frame_is_finished_at_once() {
+    let mut outbox = Outbox::default();
+    outbox.push(entry("a"), 100);
+    outbox.push(entry("b"), 100);
+    outbox.close(CloseReason::SlowConsumer, CloseForm::None);
+    assert!(outbox.is_finished());
+}
+
+#[test]
 fn a_close_without_frame_is_finished_when_the_queue_is_empty() {
     let mut outbox = Outbox::default();
     outbox.push(entry("a"), 100);
@@ -139,13 +148,23 @@ fn a_close_without_frame_is_finished_when_the_queue_is_empty() {
 }
 
 #[test]
+fn controls_that_are_partly_written_are_no_waiting_data() {
+    let mut outbox = Outbox::default();
+    outbox.push_control(Frame::pong(b"ping"));
+    outbox.advance(3);
+    outbox.close(CloseReason::SlowConsumer, CloseForm::Empty);
+    assert_eq!(outbox.bytes(), 0);
+    check(&outbox, b"ing\x88\x00");
+}
+
+#[test]
 fn a_burst_gives_its_memory_back() {
     let mut outbox = Outbox::default();
     for _ in 0..1000 {
         outbox.push(entry("x"), 1000);
     }
     outbox.advance(1000);
-    assert_eq!(outbox.rest.capacity(), 0);
+    assert!(outbox.backlog.is_none());
 }
 
 /// What is done to an outbox, for the comparison with a model.

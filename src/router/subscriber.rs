@@ -108,6 +108,7 @@ pub enum Flushed {
 impl Subscriber {
     /// A session with an empty outbox.
     pub fn new(
+        serial: Serial,
         shard: Arc<Shard>,
         dialect: Arc<dyn Dialect>,
         transport: Arc<dyn Transport>,
@@ -115,7 +116,7 @@ impl Subscriber {
         since_ms: u64,
     ) -> Arc<Self> {
         Arc::new(Self {
-            serial: shard.next_serial(),
+            serial,
             remote,
             since_ms,
             dialect_id: dialect.id(),
@@ -247,9 +248,15 @@ impl Subscriber {
             state.dirty = false;
             return state.finished().map_or(Flushed::Done, Flushed::Finished);
         }
-        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-        let filled = state.outbox.slices(&mut slices, TURN_BYTES_MAX);
-        match self.transport.try_write(&slices[..filled]) {
+        let result = match state.outbox.single() {
+            Some(bytes) => self.transport.try_write(&[IoSlice::new(bytes)]),
+            None => {
+                let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+                let filled = state.outbox.slices(&mut slices, TURN_BYTES_MAX);
+                self.transport.try_write(&slices[..filled])
+            }
+        };
+        match result {
             Ok(written) => {
                 let before = state.outbox.bytes();
                 let advanced = state.outbox.advance(written);

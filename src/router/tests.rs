@@ -1,1 +1,449 @@
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+    net::{IpAddr, Ipv4Addr},
+    sync::atomic::AtomicBool,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use bytes::Bytes;
+use parking_lot::Mutex;
+use proptest::prelude::*;
+
+use super::{
+    fanout::Walker,
+    shard::Queue,
+    subscriber::{End, Flushed, Transport},
+    *,
+};
+use crate::{
+    close::CloseReason,
+    dialect::{Conversation, Dialect, DialectId, Hello, Refusal},
+    frame::Frame,
+    id::UserId,
+    message::ConflationKey,
+};
+
+const NOW: Now = Now {
+    uptime: Duration::ZERO,
+    unix_ms: 1_000_000,
+};
+
+/// A dialect whose frames are the data alone.
+#[derive(Debug)]
+struct Plain;
+
+impl Dialect for Plain {
+    fn id(&self) -> DialectId {
+        DialectId::Ride
+    }
+
+    fn accept(&self, _: &Hello<'_>) -> Result<Box<dyn Conversation>, Refusal> {
+        unreachable!("nobody is upgraded here")
+    }
+
+    fn encode(&self, message: &Message) -> Frame {
+        Frame::text(&message.data)
+    }
+}
+
+/// A socket that keeps what is written, and takes nothing while it is full.
+#[derive(Default)]
+struct Wire {
+    written: Mutex<Vec<u8>>,
+    full: AtomicBool,
+}
+
+impl Transport for Wire {
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.full.load(Relaxed) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let mut written = self.written.lock();
+        let before = written.len();
+        slices
+            .iter()
+            .for_each(|slice| written.extend_from_slice(slice));
+        Ok(written.len() - before)
+    }
+
+    fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn end(&self, _: End) {}
+}
+
+impl Wire {
+    /// The texts of all whole frames so far.
+    fn texts(&self) -> Vec<String> {
+        let written = self.written.lock();
+        let mut rest = &written[..];
+        let mut texts = Vec::new();
+        while let [0x81, length, ..] = rest {
+            let (frame, after) = rest.split_at(2 + usize::from(*length));
+            texts.push(String::from_utf8(frame[2..].to_vec()).unwrap());
+            rest = after;
+        }
+        texts
+    }
+}
+
+struct Client {
+    subscriber: Arc<Subscriber>,
+    wire: Arc<Wire>,
+}
+
+/// A node without threads: its flushers run when the test says so.
+struct Node {
+    router: Arc<Router>,
+    flushers: Vec<(Walker, Queue)>,
+}
+
+impl Node {
+    fn new(shards: u16) -> Self {
+        let member = Member::new(&"test".parse().unwrap(), 1);
+        Self {
+            router: Router::new(member, shards, 1000, 1_000_000),
+            flushers: (0..shards).map(|_| Default::default()).collect(),
+        }
+    }
+
+    fn join(&self, shard: usize) -> Client {
+        let shard = &self.router.shards()[shard];
+        let wire = Arc::<Wire>::default();
+        let subscriber = Subscriber::new(
+            shard.next_serial(),
+            Arc::clone(shard),
+            Arc::new(Plain),
+            Arc::clone(&wire) as Arc<_>,
+            IpAddr::V4(Ipv4Addr::LOCALHOST),
+            0,
+        );
+        self.router.attach(&subscriber);
+        Client { subscriber, wire }
+    }
+
+    fn publish(&self, topic: &Topic, text: &str) -> usize {
+        self.router.publish(message(topic, text), NOW).unwrap()
+    }
+
+    /// One step of a shard's flusher: up to `max` outboxes, then everything that is dirty.
+    fn step(&mut self, shard: usize, max: usize) {
+        let (walker, queue) = &mut self.flushers[shard];
+        let shard = &self.router.shards()[shard];
+        shard.take(queue);
+        walker.step(shard, &mut queue.deliveries, &mut queue.dirty, max);
+        flush(&mut queue.dirty);
+    }
+
+    fn settle(&mut self) {
+        for shard in 0..self.flushers.len() {
+            for _ in 0..1000 {
+                self.step(shard, 256);
+            }
+        }
+    }
+}
+
+fn flush(dirty: &mut VecDeque<Arc<Subscriber>>) {
+    while let Some(subscriber) = dirty.pop_front() {
+        if subscriber.flush() == Flushed::More {
+            dirty.push_back(subscriber);
+        }
+    }
+}
+
+fn message(topic: &Topic, text: &str) -> Message {
+    Message::new(
+        topic.clone(),
+        "test",
+        Bytes::copy_from_slice(text.as_bytes()),
+    )
+}
+
+fn room(name: &str) -> Topic {
+    Topic::room(name).unwrap()
+}
+
+fn user(name: &str) -> Topic {
+    Topic::user(&name.parse::<UserId>().unwrap())
+}
+
+#[test]
+fn a_message_reaches_the_subscribers_of_its_topic_on_every_shard() {
+    let mut node = Node::new(2);
+    let clients = [node.join(0), node.join(1), node.join(1)];
+    let stranger = node.join(0);
+    for client in &clients {
+        node.router.subscribe(&room("a"), &client.subscriber, NOW);
+    }
+    assert_eq!(node.publish(&room("a"), "hello"), 3);
+    node.settle();
+    for client in &clients {
+        assert_eq!(client.wire.texts(), ["hello"]);
+    }
+    assert!(stranger.wire.texts().is_empty());
+}
+
+#[test]
+fn everybody_is_a_topic_and_so_is_each_session() {
+    let mut node = Node::new(2);
+    let (a, b) = (node.join(0), node.join(1));
+    assert_eq!(node.publish(&Topic::all(), "all"), 2);
+    let id = node.router.session_id(b.subscriber.serial);
+    assert_eq!(node.publish(&Topic::session(&id), "one"), 1);
+    node.settle();
+    assert_eq!(a.wire.texts(), ["all"]);
+    assert_eq!(b.wire.texts(), ["all", "one"]);
+}
+
+#[test]
+fn a_session_of_an_earlier_life_of_the_node_is_nobody() {
+    let node = Node::new(1);
+    let client = node.join(0);
+    let mut id = node.router.session_id(client.subscriber.serial);
+    id.member = Member::new(&"test".parse().unwrap(), 2);
+    assert_eq!(node.publish(&Topic::session(&id), "late"), 0);
+    assert_eq!(node.router.stats.undeliverable.load(), 1);
+}
+
+#[test]
+fn only_the_first_and_the_last_subscriber_are_edges() {
+    let node = Node::new(2);
+    let (a, b) = (node.join(0), node.join(1));
+    let (router, topic) = (&node.router, room("a"));
+    assert_eq!(router.subscribe(&topic, &a.subscriber, NOW), Edge::First);
+    assert_eq!(router.subscribe(&topic, &a.subscriber, NOW), Edge::None);
+    assert_eq!(router.subscribe(&topic, &b.subscriber, NOW), Edge::None);
+    assert_eq!(router.unsubscribe(&topic, &a.subscriber), Edge::None);
+    assert_eq!(router.unsubscribe(&topic, &a.subscriber), Edge::None);
+    assert_eq!(router.unsubscribe(&topic, &b.subscriber), Edge::Last);
+    assert_eq!(router.topics(), 0);
+}
+
+#[test]
+fn a_message_to_an_absent_user_is_counted() {
+    let node = Node::new(1);
+    assert_eq!(node.publish(&user("nobody"), "x"), 0);
+    assert_eq!(node.publish(&room("empty"), "x"), 0);
+    assert_eq!(node.router.stats.undeliverable.load(), 1);
+}
+
+#[test]
+fn a_run_of_messages_arrives_in_order_and_as_one_write() {
+    let mut node = Node::new(1);
+    let clients: Vec<Client> = (0..8).map(|_| node.join(0)).collect();
+    for client in &clients {
+        node.router.subscribe(&room("a"), &client.subscriber, NOW);
+    }
+    for text in ["1", "2", "3", "4"] {
+        node.publish(&room("a"), text);
+    }
+    node.settle();
+    for client in &clients {
+        assert_eq!(client.wire.texts(), ["1", "2", "3", "4"]);
+    }
+    assert_eq!(node.router.shards()[0].stats.writes.load(), 8);
+    assert_eq!(node.router.shards()[0].stats.deliveries.load(), 32);
+}
+
+#[test]
+fn the_order_of_a_publisher_holds_over_topics() {
+    let mut node = Node::new(1);
+    let client = node.join(0);
+    let others: Vec<Client> = (0..600).map(|_| node.join(0)).collect();
+    for client in others.iter().chain([&client]) {
+        node.router.subscribe(&room("big"), &client.subscriber, NOW);
+    }
+    node.router.subscribe(&user("u"), &client.subscriber, NOW);
+    node.publish(&room("big"), "1");
+    node.publish(&user("u"), "2");
+    node.publish(&room("big"), "3");
+    node.settle();
+    assert_eq!(client.wire.texts(), ["1", "2", "3"]);
+}
+
+#[test]
+fn a_stalled_subscriber_is_closed_and_its_neighbour_gets_everything() {
+    let mut node = Node::new(1);
+    let (slow, fast) = (node.join(0), node.join(0));
+    for client in [&slow, &fast] {
+        node.router.subscribe(&room("a"), &client.subscriber, NOW);
+    }
+    slow.wire.full.store(true, Relaxed);
+    let text = "x".repeat(100);
+    for _ in 0..20 {
+        node.publish(&room("a"), &text);
+        node.step(0, 256);
+    }
+    assert_eq!(slow.subscriber.closed(), Some(CloseReason::SlowConsumer));
+    assert_eq!(fast.wire.texts().len(), 20);
+    assert_eq!(fast.subscriber.closed(), None);
+    assert_eq!(node.router.shards()[0].outbox_bytes(), 0);
+}
+
+#[test]
+fn a_stalled_subscriber_gets_the_latest_of_each_key() {
+    let mut node = Node::new(1);
+    let client = node.join(0);
+    node.router.subscribe(&user("u"), &client.subscriber, NOW);
+    client.wire.full.store(true, Relaxed);
+    for number in 0..50 {
+        let key = ConflationKey::new(&[&[number % 2]]);
+        let latest = message(&user("u"), &number.to_string()).latest(key);
+        node.router.publish(latest, NOW).unwrap();
+        node.step(0, 256);
+    }
+    client.wire.full.store(false, Relaxed);
+    client.subscriber.unblock();
+    node.settle();
+    assert_eq!(client.wire.texts(), ["48", "49"]);
+    assert_eq!(node.router.shards()[0].stats.conflated.load(), 48);
+}
+
+#[test]
+fn all_outboxes_together_have_a_bound() {
+    let mut node = Node::new(1);
+    node.router.set_limits(1000, 500);
+    let clients: Vec<Client> = (0..4).map(|_| node.join(0)).collect();
+    for client in &clients {
+        client.wire.full.store(true, Relaxed);
+    }
+    let text = "x".repeat(90);
+    for _ in 0..10 {
+        node.publish(&Topic::all(), &text);
+        node.step(0, 256);
+    }
+    let closed = |client: &&Client| client.subscriber.closed().is_some();
+    assert!(clients.iter().filter(closed).count() >= 2);
+    assert!(node.router.shards()[0].outbox_bytes() <= 500 + 4 * 92);
+}
+
+#[test]
+fn without_room_nothing_happens() {
+    let mut node = Node::new(1);
+    let client = node.join(0);
+    node.router.subscribe(&user("u"), &client.subscriber, NOW);
+    for _ in 0..shard::DELIVERIES_MAX {
+        node.publish(&user("u"), "x");
+    }
+    let busy = node
+        .router
+        .publish(message(&user("u"), "y"), NOW)
+        .unwrap_err();
+    assert_eq!(&busy.message.data[..], b"y");
+    assert!(!busy.shard.has_room());
+    node.step(0, 10);
+    assert!(busy.shard.has_room());
+    assert_eq!(node.publish(&user("u"), "y"), 1);
+}
+
+#[test]
+fn the_newest_holder_of_a_claim_wins_and_the_older_one_cannot_take_it_away() {
+    let node = Node::new(1);
+    let (older, newer) = (node.join(0), node.join(0));
+    let claim = Claim("driver_1".into());
+    node.router.claim(claim.clone(), &older.subscriber);
+    node.router.claim(claim.clone(), &newer.subscriber);
+    assert_eq!(older.subscriber.closed(), Some(CloseReason::Superseded));
+    node.router.release(claim.clone(), &older.subscriber);
+    let newest = node.join(0);
+    node.router.claim(claim, &newest.subscriber);
+    assert_eq!(newer.subscriber.closed(), Some(CloseReason::Superseded));
+    assert_eq!(newest.subscriber.closed(), None);
+}
+
+fn status(text: &str, key: u8) -> Message {
+    let mut status = message(&room("device/1"), text).latest(ConflationKey::new(&[&[key]]));
+    status.retain = Some(Duration::from_secs(60));
+    status
+}
+
+#[test]
+fn the_newest_of_each_key_waits_for_those_who_come_later() {
+    let mut node = Node::new(1);
+    for (text, key) in [("a1", 1), ("b1", 2), ("a2", 1)] {
+        node.router.publish(status(text, key), NOW).unwrap();
+    }
+    let client = node.join(0);
+    node.router
+        .subscribe(&room("device/1"), &client.subscriber, NOW);
+    node.settle();
+    assert_eq!(client.wire.texts(), ["b1", "a2"]);
+}
+
+#[test]
+fn what_is_retained_expires() {
+    let mut node = Node::new(1);
+    node.router.publish(status("a1", 1), NOW).unwrap();
+    let later = Now {
+        unix_ms: NOW.unix_ms + 60_000,
+        ..NOW
+    };
+    let client = node.join(0);
+    node.router
+        .subscribe(&room("device/1"), &client.subscriber, later);
+    node.settle();
+    assert!(client.wire.texts().is_empty());
+    let other = message(&room("other"), "x").latest(ConflationKey::new(&[b"x"]));
+    let other = Message {
+        retain: Some(Duration::from_secs(1)),
+        ..other
+    };
+    node.router.publish(other, later).unwrap();
+    assert!(node.router.retained_bytes() < 300);
+}
+
+#[test]
+fn retained_messages_have_a_bound_and_the_oldest_give_way() {
+    let node = Node::new(1);
+    let big = "x".repeat(1024 * 1024);
+    for key in 0..70 {
+        node.router.publish(status(&big, key), NOW).unwrap();
+    }
+    assert!(node.router.retained_bytes() <= 64 * 1024 * 1024);
+    assert!(0 < node.router.stats.retained_evicted.load());
+}
+
+proptest! {
+    /// Whoever is subscribed from before a message until it has been walked gets it exactly once,
+    /// while others come and go in the middle of the walk.
+    #[test]
+    fn a_walk_reaches_everyone_once_while_others_come_and_go(
+        size in 1..200usize,
+        steps in prop::collection::vec((1..20usize, any::<prop::sample::Index>(), any::<bool>()), 0..60),
+    ) {
+        let mut node = Node::new(1);
+        let topic = room("a");
+        let mut staying: Vec<Client> = Vec::new();
+        let mut leaving: Vec<Client> = Vec::new();
+        for index in 0..size {
+            let client = node.join(0);
+            node.router.subscribe(&topic, &client.subscriber, NOW);
+            if index % 3 == 0 { leaving.push(client) } else { staying.push(client) }
+        }
+        node.publish(&topic, "1");
+        node.publish(&topic, "2");
+        let mut late = Vec::new();
+        for (max, who, join) in steps {
+            node.step(0, max);
+            if join {
+                let client = node.join(0);
+                node.router.subscribe(&topic, &client.subscriber, NOW);
+                late.push(client);
+            } else if !leaving.is_empty() {
+                let gone = leaving.swap_remove(who.index(leaving.len()));
+                node.router.unsubscribe(&topic, &gone.subscriber);
+            }
+        }
+        node.settle();
+        for client in staying.iter().chain(&leaving) {
+            prop_assert_eq!(client.wire.texts(), ["1", "2"]);
+        }
+        for client in &late {
+            prop_assert!(client.wire.texts().len() <= 2);
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The command line: raw options, read by clap, with every default in one place.
+
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+
+use crate::template::Template;
+
+/// Load generator for WebSocket gateways.
+#[derive(Debug, Parser)]
+#[command(name = "loadtest", version, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Open connections, let each exchange messages once, hold them: memory per connection
+    Idle(IdleArgs),
+    /// Open and close connections: handshakes per second
+    Handshake(HandshakeArgs),
+    /// Publish to many subscribers in a closed loop: deliveries per second and per CPU second
+    Fanout(FanoutArgs),
+    /// Be the yardstick: a server that writes every message once to every subscriber, one write each
+    RawServer(RawServerArgs),
+}
+
+/// Options of every scenario.
+#[derive(Args, Clone, Debug)]
+pub struct Common {
+    /// Addresses of the server, several separated by commas; connections take turns
+    #[arg(long, value_name = "ADDR", value_delimiter = ',', required = true, value_parser = parse_address)]
+    pub to: Vec<SocketAddr>,
+    /// Number of connections
+    #[arg(short = 'n', long, value_name = "COUNT", value_parser = parse_count)]
+    pub connections: usize,
+    /// How long to measure or hold [default: 10; handshake: until all are done]
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub secs: Option<Duration>,
+    /// Write all figures to this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Processes of the server, for its memory and CPU time
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    pub server_pid: Vec<u32>,
+    /// Run on this CPU only
+    #[arg(long)]
+    pub cpu: Option<usize>,
+    /// Connections opening at a time
+    #[arg(long, value_name = "COUNT", default_value = "64", value_parser = parse_count)]
+    pub parallel: usize,
+    /// Give up after so long without any progress
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub patience: Duration,
+    /// First source address; on loopback, connections are spread over several from here on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.1.1")]
+    pub source: Ipv4Addr,
+    /// Further line in the upgrade request, such as "Origin: http://localhost"; may be repeated
+    #[arg(long, value_name = "LINE", value_parser = parse_header)]
+    pub header: Vec<String>,
+}
+
+/// Options of `idle`.
+#[derive(Args, Clone, Debug)]
+pub struct IdleArgs {
+    /// Options of every scenario.
+    #[command(flatten)]
+    pub common: Common,
+    /// Path to connect to; {i} is the number of the connection
+    #[arg(long, default_value = "/ws/?client_id=c{i}&token=t{i}")]
+    pub path: Template,
+    /// Message that every connection sends once; empty: none
+    #[arg(long, value_name = "TEXT", default_value = r#"{"flag":"ping"}"#)]
+    pub send: Template,
+    /// What the answer contains; empty: wait for no answer
+    #[arg(long, value_name = "TEXT", default_value = "pong")]
+    pub expect: Template,
+    /// Time to settle between the exchange and the reading of the memory
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = parse_seconds)]
+    pub settle: Duration,
+}
+
+/// Options of `handshake`.
+#[derive(Args, Clone, Debug)]
+pub struct HandshakeArgs {
+    /// Options of every scenario.
+    #[command(flatten)]
+    pub common: Common,
+    /// Path to connect to; {i} is the number of the connection
+    #[arg(long, default_value = "/ws/?client_id=c{i}&token=t{i}")]
+    pub path: Template,
+}
+
+/// Options of `fanout`.
+#[derive(Args, Clone, Debug)]
+pub struct FanoutArgs {
+    /// Options of every scenario; the connections are the subscribers.
+    #[command(flatten)]
+    pub common: Common,
+    /// Messages under way at any time; a message is done when all subscribers have it
+    #[arg(long, value_name = "COUNT", default_value = "8", value_parser = parse_outstanding)]
+    pub outstanding: usize,
+    /// Size of the message, filled up with {pad}
+    #[arg(long, value_name = "BYTES", default_value = "128")]
+    pub bytes: usize,
+    /// Run so long before measuring
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = parse_seconds)]
+    pub warmup: Duration,
+    /// Path of subscribers; {i} is the number of the connection
+    #[arg(long, default_value = "/ws/?client_id=driver_{i}&token=d{i}")]
+    pub path: Template,
+    /// Message that every subscriber sends after connecting; {i} is its number
+    #[arg(long, value_name = "FRAME")]
+    pub subscribe: Option<Template>,
+    /// Who publishes, in the path of the publisher
+    #[arg(long, value_name = "NAME:SECRET", default_value = "11flask_backend:secret", value_parser = parse_backend)]
+    pub backend: (String, String),
+    /// Path of the publisher [default: /ws/?client_id=NAME&token=SECRET]
+    #[arg(long, value_name = "PATH")]
+    pub publisher_path: Option<String>,
+    /// Message that the publisher sends after connecting
+    #[arg(long, value_name = "FRAME")]
+    pub publisher_hello: Option<String>,
+    /// What is published; {seq} is a number of 10 characters, {pad} fills up to --bytes
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = r#"{"flag":"m","target_token":"driver","seq":"{seq}","pad":"{pad}"}"#
+    )]
+    pub message: Template,
+    /// Messages shorter than this are not deliveries [default: --bytes]
+    #[arg(long, value_name = "BYTES")]
+    pub counted_bytes_min: Option<u64>,
+    /// Before measuring, publish probes until every subscriber has received one
+    #[arg(long)]
+    pub wait: bool,
+    /// Acknowledge every read at once instead of every second segment; costs the load generator more
+    #[arg(long)]
+    pub prompt_acks: bool,
+    /// Sleep so long between two looks at the sockets while few are ready; 0: never
+    #[arg(long, value_name = "MICROSECONDS", default_value = "100")]
+    pub collect: u64,
+}
+
+/// Options of `raw-server`.
+#[derive(Args, Clone, Debug)]
+pub struct RawServerArgs {
+    /// Address to listen on
+    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
+    pub listen: SocketAddr,
+    /// Run on this CPU only
+    #[arg(long)]
+    pub cpu: Option<usize>,
+}
+
+/// Why there is no command.
+#[derive(Debug)]
+pub enum ParseError {
+    /// Help or version was asked for; this is it.
+    Shown(String),
+    /// Wrong usage, in one line.
+    Wrong(String),
+}
+
+/// Reads the command line, the program's name included.
+///
+/// # Errors
+/// See [`ParseError`].
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, ParseError> {
+    match Cli::try_parse_from(arguments) {
+        Ok(cli) => Ok(cli.command),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            ) =>
+        {
+            Err(ParseError::Shown(error.to_string()))
+        }
+        Err(error) => Err(ParseError::Wrong(one_line(&error))),
+    }
+}
+
+/// The message of clap without its advice, in one line: it goes to logs and to other programs.
+fn one_line(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "error: a subcommand is missing: idle, handshake, fanout or raw-server (see --help)".to_owned();
+    }
+    let text = error.to_string();
+    let message: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.is_empty())
+        .collect();
+    message.join(" ")
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let addresses: Vec<SocketAddr> = text
+        .to_socket_addrs()
+        .map_err(|_| "not HOST:PORT, or the host is unknown".to_owned())?
+        .collect();
+    // "localhost" often means ::1 first, where there is one source address only.
+    let preferred = addresses
+        .iter()
+        .find(|address| address.is_ipv4())
+        .or(addresses.first());
+    preferred
+        .copied()
+        .ok_or_else(|| "the host has no address".to_owned())
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err("not a whole number above 0".to_owned()),
+    }
+}
+
+/// Upper limit: every one of them is a slot in a ring, and the sum must fit into the socket buffers.
+fn parse_outstanding(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=65_536) => Ok(count),
+        _ => Err("not a whole number from 1 to 65536".to_owned()),
+    }
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "not a number of seconds".to_owned())?;
+    if (0.0..=1e6).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err("not between 0 and 1000000 seconds".to_owned())
+    }
+}
+
+fn parse_header(text: &str) -> Result<String, String> {
+    if text.contains(':') && !text.contains(['\r', '\n']) {
+        Ok(text.to_owned())
+    } else {
+        Err("not of the form \"Name: value\"".to_owned())
+    }
+}
+
+fn parse_backend(text: &str) -> Result<(String, String), String> {
+    text.split_once(':')
+        .map(|(name, secret)| (name.to_owned(), secret.to_owned()))
+        .ok_or_else(|| "not of the form NAME:SECRET".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

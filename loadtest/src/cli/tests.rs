@@ -1,0 +1,89 @@
+use super::*;
+
+fn parse_line(line: &str) -> Result<Command, ParseError> {
+    parse(line.split(' ').map(OsString::from))
+}
+
+fn check_wrong(line: &str, contained: &str) {
+    match parse_line(line) {
+        Err(ParseError::Wrong(message)) => {
+            assert!(
+                message.starts_with("error: ") && message.contains(contained),
+                "{message}"
+            );
+            assert!(!message.contains('\n'), "{message}");
+        }
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn addresses_are_a_list() {
+    let Ok(Command::Idle(arguments)) =
+        parse_line("loadtest idle --to 127.0.0.1:1,127.0.0.2:2 -n 5 --secs 0.5")
+    else {
+        panic!("refused");
+    };
+    assert_eq!(
+        arguments.common.to,
+        [
+            "127.0.0.1:1".parse().unwrap(),
+            "127.0.0.2:2".parse().unwrap()
+        ]
+    );
+    assert_eq!(arguments.common.connections, 5);
+    assert_eq!(arguments.common.secs, Some(Duration::from_millis(500)));
+    assert_eq!(arguments.path.for_index(3), "/ws/?client_id=c3&token=t3");
+}
+
+#[test]
+fn fanout_speaks_ride_by_default() {
+    let Ok(Command::Fanout(arguments)) =
+        parse_line("loadtest fanout --to 127.0.0.1:1 -n 5 --backend b:s:t")
+    else {
+        panic!("refused");
+    };
+    assert_eq!(
+        arguments.path.for_index(0),
+        "/ws/?client_id=driver_0&token=d0"
+    );
+    assert_eq!(arguments.backend, ("b".to_owned(), "s:t".to_owned()));
+    assert_eq!(
+        arguments.message.expand(0, "1", ""),
+        r#"{"flag":"m","target_token":"driver","seq":"1","pad":""}"#
+    );
+    assert_eq!((arguments.outstanding, arguments.bytes), (8, 128));
+}
+
+#[test]
+fn mistakes_take_one_line() {
+    check_wrong("loadtest", "subcommand");
+    check_wrong("loadtest idle -n 5", "--to");
+    check_wrong("loadtest idle --to nowhere -n 5", "HOST:PORT");
+    check_wrong("loadtest idle --to 127.0.0.1:1 -n 0", "above 0");
+    check_wrong("loadtest idle --to 127.0.0.1:1 -n 1 --secs=-1", "--secs");
+    check_wrong(
+        "loadtest fanout --to 127.0.0.1:1 -n 1 --outstanding 0",
+        "1 to 65536",
+    );
+    check_wrong(
+        "loadtest fanout --to 127.0.0.1:1 -n 1 --backend x",
+        "NAME:SECRET",
+    );
+    check_wrong(
+        "loadtest fanout --to 127.0.0.1:1 -n 1 --frobnicate",
+        "--frobnicate",
+    );
+}
+
+#[test]
+fn help_is_no_mistake() {
+    assert!(matches!(
+        parse_line("loadtest --help"),
+        Err(ParseError::Shown(_))
+    ));
+    assert!(matches!(
+        parse_line("loadtest fanout --help"),
+        Err(ParseError::Shown(_))
+    ));
+}

@@ -1,0 +1,191 @@
+//! One client connection without its socket: from the upgrade request to the end, and why it ended.
+
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::frame::{FrameError, Scanner, Sink};
+use crate::handshake;
+
+/// Why a connection was lost or never came to be.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum Loss {
+    /// Nobody listens there.
+    #[error("connection refused")]
+    Refused,
+    /// The server reset the connection.
+    #[error("connection reset by the server")]
+    Reset,
+    /// The upgrade was answered with another status than 101.
+    #[error("upgrade rejected with status {0}")]
+    Rejected(u16),
+    /// The answer to the upgrade was not HTTP or not an answer to our key.
+    #[error("no valid answer to the upgrade request")]
+    Handshake,
+    /// The server closed, with its close code if it sent one.
+    #[error("closed by the server{}", .0.map(|code| format!(" with code {code}")).unwrap_or_default())]
+    Closed(Option<u16>),
+    /// The server broke the protocol.
+    #[error("protocol broken by the server: {0}")]
+    Protocol(#[from] FrameError),
+    /// No answer in time.
+    #[error("no answer in time")]
+    TimedOut,
+    /// Anything else the system reported.
+    #[error("{0}")]
+    System(rustix::io::Errno),
+}
+
+impl From<rustix::io::Errno> for Loss {
+    fn from(error: rustix::io::Errno) -> Self {
+        use rustix::io::Errno;
+        match error {
+            Errno::CONNREFUSED => Self::Refused,
+            Errno::CONNRESET | Errno::PIPE => Self::Reset,
+            Errno::TIMEDOUT => Self::TimedOut,
+            other => Self::System(other),
+        }
+    }
+}
+
+/// How many connections were lost, by reason; all fields are counts of connections.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Losses {
+    /// Nobody listened.
+    pub refused: u64,
+    /// Reset by the server.
+    pub reset: u64,
+    /// Upgrade answered with another status than 101.
+    pub rejected: u64,
+    /// No valid answer to the upgrade.
+    pub handshake: u64,
+    /// Closed by the server.
+    pub closed: u64,
+    /// Protocol broken by the server.
+    pub protocol: u64,
+    /// No answer in time.
+    pub timed_out: u64,
+    /// Other errors of the system.
+    pub system: u64,
+    /// The first loss in words.
+    pub first: Option<String>,
+}
+
+impl Losses {
+    /// Counts one loss.
+    pub fn add(&mut self, loss: &Loss) {
+        let counter = match loss {
+            Loss::Refused => &mut self.refused,
+            Loss::Reset => &mut self.reset,
+            Loss::Rejected(_) => &mut self.rejected,
+            Loss::Handshake => &mut self.handshake,
+            Loss::Closed(_) => &mut self.closed,
+            Loss::Protocol(_) => &mut self.protocol,
+            Loss::TimedOut => &mut self.timed_out,
+            Loss::System(_) => &mut self.system,
+        };
+        *counter += 1;
+        if self.first.is_none() {
+            self.first = Some(loss.to_string());
+        }
+    }
+
+    /// All losses.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.refused
+            + self.reset
+            + self.rejected
+            + self.handshake
+            + self.closed
+            + self.protocol
+            + self.timed_out
+            + self.system
+    }
+}
+
+/// The state of one connection.
+#[derive(Debug, Default)]
+pub struct Client {
+    /// What has come of the answer to the upgrade; empty and without memory once open.
+    head: Vec<u8>,
+    open: bool,
+    scanner: Scanner,
+}
+
+impl Client {
+    /// Whether the upgrade is done.
+    #[inline]
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Takes bytes of the answer to the upgrade. Gives the number of bytes left over behind it once it is
+    /// complete: they are the end of `bytes` and belong to [`Client::receive`].
+    ///
+    /// # Errors
+    /// The reason why the connection is of no use.
+    pub fn upgrade(&mut self, bytes: &[u8]) -> Result<Option<usize>, Loss> {
+        self.head.extend_from_slice(bytes);
+        let Some(length) = handshake::head_len(&self.head) else {
+            return if self.head.len() > handshake::HEAD_BYTES_MAX {
+                Err(Loss::Handshake)
+            } else {
+                Ok(None)
+            };
+        };
+        let head = std::mem::take(&mut self.head);
+        handshake::check_response(&head[..length])?;
+        self.open = true;
+        Ok(Some(head.len() - length))
+    }
+
+    /// Takes bytes of an open connection.
+    ///
+    /// # Errors
+    /// A [`FrameError`] when the server breaks the protocol.
+    #[inline]
+    pub fn receive<S: Sink>(&mut self, bytes: &[u8], sink: &mut S) -> Result<(), FrameError> {
+        self.scanner.scan(bytes, sink)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWER: &[u8] =
+        b"HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+    #[test]
+    fn an_answer_in_pieces_opens_and_leaves_the_rest() {
+        let mut client = Client::default();
+        let (head, tail) = ANSWER.split_at(20);
+        assert_eq!(client.upgrade(head), Ok(None));
+        assert!(!client.is_open());
+        assert_eq!(client.upgrade(&[tail, &[0x81, 0]].concat()), Ok(Some(2)));
+        assert!(client.is_open());
+    }
+
+    #[test]
+    fn an_endless_answer_is_given_up() {
+        let mut client = Client::default();
+        assert_eq!(
+            client.upgrade(&vec![b'x'; handshake::HEAD_BYTES_MAX + 1]),
+            Err(Loss::Handshake)
+        );
+    }
+
+    #[test]
+    fn losses_add_up() {
+        let mut losses = Losses::default();
+        losses.add(&Loss::Refused);
+        losses.add(&Loss::Closed(Some(1013)));
+        assert_eq!((losses.total(), losses.refused, losses.closed), (2, 1, 1));
+        assert_eq!(losses.first.as_deref(), Some("connection refused"));
+        assert_eq!(
+            Loss::Closed(Some(1013)).to_string(),
+            "closed by the server with code 1013"
+        );
+    }
+}

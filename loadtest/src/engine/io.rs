@@ -1,0 +1,325 @@
+//! The connections: sending and closing on demand, reading when epoll says so.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::event::epoll;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
+
+use super::Handler;
+use crate::client::{Client, Loss, Losses};
+use crate::frame::{self, Sink, opcode};
+use crate::socket;
+
+/// The connections, and what can be done with them from a callback.
+#[derive(Debug)]
+pub struct Io {
+    epoll: OwnedFd,
+    connections: Vec<Option<Connection>>,
+    open: usize,
+    /// For frames on their way out, so that sending needs no memory of its own.
+    scratch: Vec<u8>,
+    losses: Losses,
+    reads: u64,
+}
+
+#[derive(Debug)]
+struct Connection {
+    fd: OwnedFd,
+    client: Client,
+    /// What the socket did not take yet.
+    unsent: Vec<u8>,
+    /// The error of a send, which the system reports only once.
+    broken: Option<Errno>,
+}
+
+impl Io {
+    pub(super) fn new() -> Result<Self, Errno> {
+        Ok(Self {
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            connections: Vec::new(),
+            open: 0,
+            scratch: Vec::new(),
+            losses: Losses::default(),
+            reads: 0,
+        })
+    }
+
+    pub(super) fn epoll(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+
+    /// Starts a connection under number `id`, which must be free, and sends the upgrade request.
+    ///
+    /// # Errors
+    /// A loss that is certain at once. It is not counted: the caller does, with [`Io::count_loss`].
+    pub fn connect(
+        &mut self,
+        id: usize,
+        from: Option<Ipv4Addr>,
+        to: SocketAddr,
+        request: &[u8],
+    ) -> Result<(), Loss> {
+        let fd = socket::dial(from, to)?;
+        let flags = epoll::EventFlags::IN
+            | epoll::EventFlags::OUT
+            | epoll::EventFlags::RDHUP
+            | epoll::EventFlags::ET;
+        epoll::add(
+            &self.epoll,
+            &fd,
+            epoll::EventData::new_u64(id as u64),
+            flags,
+        )?;
+        if self.connections.len() <= id {
+            self.connections.resize_with(id + 1, || None);
+        }
+        debug_assert!(
+            self.connections[id].is_none(),
+            "connection number {id} is taken"
+        );
+        let mut connection = Connection {
+            fd,
+            client: Client::default(),
+            unsent: Vec::new(),
+            broken: None,
+        };
+        // On loopback the connection is established by now, which saves an event.
+        connection.send(request);
+        self.connections[id] = Some(connection);
+        Ok(())
+    }
+
+    /// Sends a text message.
+    pub fn send_text(&mut self, id: usize, text: &[u8]) {
+        self.send_frame(id, opcode::TEXT, text);
+    }
+
+    /// Sends a frame.
+    pub fn send_frame(&mut self, id: usize, opcode: u8, payload: &[u8]) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        frame::encode_client(&mut scratch, opcode, payload);
+        self.send_encoded(id, &scratch);
+        scratch.clear();
+        self.scratch = scratch;
+    }
+
+    /// Sends frames that are encoded already. On a connection that is no longer there it does nothing.
+    pub fn send_encoded(&mut self, id: usize, frames: &[u8]) {
+        let Some(Some(connection)) = self.connections.get_mut(id) else {
+            return;
+        };
+        connection.send(frames);
+    }
+
+    /// Asks the kernel to delay acknowledgements on all connections, as for a conversation: every second segment is
+    /// then acknowledged while it arrives. Otherwise each read of a small message sends an acknowledgement of its
+    /// own, which costs more than the read. The kernel goes back to that when a segment stays alone for 40 ms.
+    pub fn delay_acks(&self) {
+        for connection in self.connections.iter().flatten() {
+            // Only a nicety: refused, a read costs what it costs.
+            let _ = sockopt::set_tcp_quickack(&connection.fd, false);
+        }
+    }
+
+    /// Closes a connection with a reset.
+    pub fn close(&mut self, id: usize) {
+        if let Some(connection) = self.connections.get_mut(id).and_then(Option::take)
+            && connection.client.is_open()
+        {
+            self.open -= 1;
+        }
+    }
+
+    /// Whether the connection is open, that is, upgraded.
+    #[must_use]
+    pub fn is_open(&self, id: usize) -> bool {
+        matches!(self.connections.get(id), Some(Some(connection)) if connection.client.is_open())
+    }
+
+    /// Whether there is a connection of that number, open or still opening.
+    #[must_use]
+    pub fn exists(&self, id: usize) -> bool {
+        matches!(self.connections.get(id), Some(Some(_)))
+    }
+
+    /// The number of open connections.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        self.open
+    }
+
+    /// How many reads have been made.
+    #[must_use]
+    pub fn reads(&self) -> u64 {
+        self.reads
+    }
+
+    /// Counts a loss that the caller found.
+    pub fn count_loss(&mut self, loss: &Loss) {
+        self.losses.add(loss);
+    }
+
+    /// All losses so far.
+    #[must_use]
+    pub fn losses(&self) -> &Losses {
+        &self.losses
+    }
+}
+
+impl Connection {
+    /// Sends, and keeps what the socket does not take.
+    fn send(&mut self, frames: &[u8]) {
+        if self.unsent.is_empty() {
+            let sent = self.write(frames);
+            self.unsent.extend_from_slice(&frames[sent..]);
+        } else {
+            self.unsent.extend_from_slice(frames);
+        }
+    }
+
+    /// Sends what was kept, and gives its memory back: an idle connection needs none.
+    fn flush(&mut self) {
+        let unsent = std::mem::take(&mut self.unsent);
+        let sent = self.write(&unsent);
+        self.unsent.extend_from_slice(&unsent[sent..]);
+    }
+
+    /// Writes what it can and gives the number of bytes. An error is kept for the read that comes after it.
+    fn write(&mut self, bytes: &[u8]) -> usize {
+        let mut sent = 0;
+        while sent < bytes.len() && self.broken.is_none() {
+            match send(&self.fd, &bytes[sent..], SendFlags::NOSIGNAL) {
+                Ok(length) => sent += length,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
+                Err(error) => self.broken = Some(error),
+            }
+        }
+        sent
+    }
+}
+
+impl Io {
+    /// Handles one event. Which kind it is does not matter: whatever happened, a read tells.
+    #[inline]
+    pub(super) fn dispatch<H: Handler>(&mut self, id: usize, buffer: &mut [u8], handler: &mut H) {
+        // Gone when a callback of this batch closed it.
+        let Some(Some(connection)) = self.connections.get_mut(id) else {
+            return;
+        };
+        if !connection.unsent.is_empty() {
+            connection.flush();
+        }
+        loop {
+            let Some(Some(connection)) = self.connections.get_mut(id) else {
+                return;
+            };
+            self.reads += 1;
+            let length = match recv(&connection.fd, &mut *buffer, RecvFlags::empty()) {
+                Ok((0, _)) => {
+                    let loss = connection.broken.map_or(Loss::Closed(None), Loss::from);
+                    return self.lose(id, &loss, handler);
+                }
+                Ok((length, _)) => length,
+                Err(Errno::AGAIN) => return,
+                Err(Errno::INTR) => continue,
+                Err(error) => {
+                    let loss = connection.broken.unwrap_or(error).into();
+                    return self.lose(id, &loss, handler);
+                }
+            };
+            if let Err(loss) = self.receive(id, &buffer[..length], handler) {
+                return self.lose(id, &loss, handler);
+            }
+            // A short read emptied the socket, so the next byte makes a new edge.
+            if length < buffer.len() {
+                return;
+            }
+        }
+    }
+
+    #[inline]
+    fn receive<H: Handler>(
+        &mut self,
+        id: usize,
+        bytes: &[u8],
+        handler: &mut H,
+    ) -> Result<(), Loss> {
+        let Some(Some(connection)) = self.connections.get_mut(id) else {
+            return Ok(());
+        };
+        let mut frames = bytes;
+        if !connection.client.is_open() {
+            let Some(left) = connection.client.upgrade(bytes)? else {
+                return Ok(());
+            };
+            frames = &bytes[bytes.len() - left..];
+            self.open += 1;
+            handler.opened(self, id);
+        }
+        // The callback may have closed it, and opened another one under the same number.
+        let Some(Some(connection)) = self.connections.get_mut(id) else {
+            return Ok(());
+        };
+        if !connection.client.is_open() {
+            return Ok(());
+        }
+        let mut visit = Visit {
+            id,
+            handler,
+            answers: &mut self.scratch,
+            close: None,
+        };
+        connection.client.receive(frames, &mut visit)?;
+        let close = visit.close;
+        if !self.scratch.is_empty() {
+            let mut answers = std::mem::take(&mut self.scratch);
+            self.send_encoded(id, &answers);
+            answers.clear();
+            self.scratch = answers;
+        }
+        handler.after_read(self, id);
+        close.map_or(Ok(()), |code| Err(Loss::Closed(code)))
+    }
+
+    fn lose<H: Handler>(&mut self, id: usize, loss: &Loss, handler: &mut H) {
+        self.close(id);
+        self.losses.add(loss);
+        handler.lost(self, id, loss);
+    }
+}
+
+/// Hands frames to the handler, and answers pings on its own.
+struct Visit<'a, H> {
+    id: usize,
+    handler: &'a mut H,
+    answers: &'a mut Vec<u8>,
+    close: Option<Option<u16>>,
+}
+
+impl<H: Handler> Sink for Visit<'_, H> {
+    #[inline]
+    fn payload(&mut self, chunk: &[u8]) {
+        self.handler.payload(self.id, chunk);
+    }
+
+    #[inline]
+    fn message(&mut self, bytes: u64) {
+        self.handler.message(self.id, bytes);
+    }
+
+    fn control(&mut self, opcode: u8, payload: &[u8]) {
+        match opcode {
+            opcode::PING => frame::encode_client(self.answers, opcode::PONG, payload),
+            opcode::CLOSE => {
+                let code = payload
+                    .first_chunk()
+                    .map(|bytes| u16::from_be_bytes(*bytes));
+                self.close = Some(code);
+            }
+            _ => {}
+        }
+    }
+}

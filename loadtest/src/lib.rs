@@ -1,0 +1,50 @@
+#![doc = include_str!("../README.md")]
+
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod engine;
+pub mod frame;
+pub mod handshake;
+pub mod process;
+pub mod rawserver;
+pub mod report;
+pub mod scenario;
+pub mod socket;
+pub mod template;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use scenario::RunError;
+
+/// Runs the command line and gives the exit code: 0 fine, 1 failed or connections lost, 2 wrong usage.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let command = match cli::parse(arguments) {
+        Ok(command) => command,
+        Err(cli::ParseError::Shown(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(cli::ParseError::Wrong(line)) => {
+            eprintln!("{line}");
+            return ExitCode::from(2);
+        }
+    };
+    let outcome = match command {
+        cli::Command::Idle(arguments) => scenario::idle::run(&arguments),
+        cli::Command::Handshake(arguments) => scenario::handshake::run(&arguments),
+        cli::Command::Fanout(arguments) => scenario::fanout::run(&arguments),
+        cli::Command::RawServer(arguments) => rawserver::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            match error {
+                RunError::Usage(_) => ExitCode::from(2),
+                RunError::Lost(_) | RunError::Failed(_) => ExitCode::FAILURE,
+            }
+        }
+    }
+}

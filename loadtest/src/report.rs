@@ -1,0 +1,219 @@
+//! Results: an aligned table for the terminal and a JSON file for programs.
+
+use std::fs;
+use std::path::Path;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::process::Usage;
+use crate::scenario::RunError;
+
+/// From here on the load generator itself may be what limits a run.
+const GENERATOR_PERCENT_MAX: f64 = 95.0;
+
+/// Rows of name and value, printed in two columns.
+#[derive(Debug, Default)]
+pub struct Table {
+    rows: Vec<(String, String)>,
+}
+
+impl Table {
+    /// Adds a row.
+    pub fn row(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.rows.push((name.into(), value.into()));
+    }
+
+    /// Adds a row when there is a value.
+    pub fn row_if(&mut self, name: &str, value: Option<String>) {
+        if let Some(value) = value {
+            self.row(name, value);
+        }
+    }
+
+    /// The table as text.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let width = self
+            .rows
+            .iter()
+            .map(|(name, _)| name.len())
+            .max()
+            .unwrap_or_default();
+        self.rows
+            .iter()
+            .map(|(name, value)| format!("{name:width$}  {value}\n"))
+            .collect()
+    }
+}
+
+/// Prints the table, and writes the figures to the file if one is asked for.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn publish(
+    table: &Table,
+    json: Option<&Path>,
+    figures: &impl Serialize,
+) -> Result<(), RunError> {
+    print!("{}", table.render());
+    let Some(path) = json else { return Ok(()) };
+    let text = serde_json::to_string_pretty(figures)
+        .map_err(|error| RunError::Failed(error.to_string()))?;
+    fs::write(path, text + "\n")
+        .map_err(|error| RunError::Failed(format!("--json {}: {error}", path.display())))
+}
+
+/// CPU use of one stretch of time, as every scenario reports it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cpu {
+    /// Length of the stretch.
+    pub seconds: f64,
+    /// CPU seconds of the server; null without `--server-pid`.
+    pub server_seconds: Option<f64>,
+    /// The same in per cent of one core.
+    pub server_percent: Option<f64>,
+    /// CPU seconds of the load generator.
+    pub generator_seconds: f64,
+    /// The same in per cent of one core.
+    pub generator_percent: f64,
+    /// Whether the load generator was what limited the rate; figures per CPU second of the server still hold.
+    pub generator_saturated: bool,
+}
+
+impl From<Usage> for Cpu {
+    fn from(usage: Usage) -> Self {
+        let percent = |cpu: f64| 100.0 * cpu / usage.seconds;
+        let generator_percent = percent(usage.generator_cpu_seconds);
+        Self {
+            seconds: usage.seconds,
+            server_seconds: usage.server_cpu_seconds,
+            server_percent: usage.server_cpu_seconds.map(percent),
+            generator_seconds: usage.generator_cpu_seconds,
+            generator_percent,
+            generator_saturated: generator_percent >= GENERATOR_PERCENT_MAX,
+        }
+    }
+}
+
+impl Cpu {
+    /// Adds the rows of it.
+    pub fn rows(&self, table: &mut Table) {
+        let figure =
+            |seconds: f64, percent: f64| format!("{seconds:.3} s CPU ({percent:.1} % of one core)");
+        table.row_if(
+            "server",
+            self.server_seconds
+                .zip(self.server_percent)
+                .map(|(s, p)| figure(s, p)),
+        );
+        table.row(
+            "generator",
+            figure(self.generator_seconds, self.generator_percent),
+        );
+    }
+
+    /// So many of something per CPU second of the server; `None` when it used no measurable time.
+    #[must_use]
+    pub fn per_server_second(&self, count: u64) -> Option<f64> {
+        self.server_seconds
+            .filter(|seconds| *seconds > 0.0)
+            .map(|seconds| count as f64 / seconds)
+    }
+}
+
+/// Percentiles of a latency in milliseconds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Latency {
+    /// Values recorded.
+    pub count: u64,
+    /// Half are below.
+    pub p50_ms: f64,
+    /// 99 of 100 are below.
+    pub p99_ms: f64,
+    /// The highest.
+    pub max_ms: f64,
+}
+
+impl From<&Histogram<u64>> for Latency {
+    /// The histogram holds nanoseconds.
+    fn from(nanoseconds: &Histogram<u64>) -> Self {
+        let at = |quantile| nanoseconds.value_at_quantile(quantile) as f64 / 1e6;
+        Self {
+            count: nanoseconds.len(),
+            p50_ms: at(0.5),
+            p99_ms: at(0.99),
+            max_ms: nanoseconds.max() as f64 / 1e6,
+        }
+    }
+}
+
+impl Latency {
+    /// In one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!(
+            "p50 {:.3} ms, p99 {:.3} ms, max {:.3} ms ({} values)",
+            self.p50_ms, self.p99_ms, self.max_ms, self.count
+        )
+    }
+}
+
+/// A histogram of nanoseconds up to a minute, exact to one per cent; higher values count as a minute.
+#[must_use]
+pub fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 60_000_000_000, 2).expect("the bounds are in order")
+}
+
+/// A number with separators between the thousands, without decimals.
+#[must_use]
+pub fn thousands(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) && !out.ends_with('-') {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned() {
+        let mut table = Table::default();
+        table.row("a", "1");
+        table.row("longer", "2");
+        table.row_if("absent", None);
+        assert_eq!(table.render(), "a       1\nlonger  2\n");
+    }
+
+    #[test]
+    fn thousands_are_separated() {
+        for (value, text) in [
+            (0.0, "0"),
+            (999.4, "999"),
+            (1_000.0, "1,000"),
+            (1_234_567.0, "1,234,567"),
+            (-100.0, "-100"),
+        ] {
+            assert_eq!(thousands(value), text);
+        }
+    }
+
+    #[test]
+    fn percentiles_are_in_milliseconds() {
+        let mut values = histogram();
+        for millisecond in 1..=100 {
+            values.saturating_record(millisecond * 1_000_000);
+        }
+        let latency = Latency::from(&values);
+        assert_eq!(latency.count, 100);
+        assert!((latency.p50_ms - 50.0).abs() < 1.0, "{latency:?}");
+        assert!((latency.p99_ms - 99.0).abs() < 1.5, "{latency:?}");
+    }
+}

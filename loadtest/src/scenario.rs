@@ -1,0 +1,103 @@
+//! The scenarios, and what they have in common: preparing the process, opening connections, ending.
+
+pub mod fanout;
+pub mod handshake;
+pub mod idle;
+mod ramp;
+
+use std::net::SocketAddr;
+
+use thiserror::Error;
+
+use crate::cli::Common;
+use crate::client::{Loss, Losses};
+use crate::engine::{Engine, Io};
+use crate::process::{self, Servers};
+use crate::report::{Table, thousands};
+use crate::socket::{self, Sources};
+use crate::template::Template;
+
+/// Why a scenario did not end well.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// Options that do not go together or exceed what this machine allows.
+    #[error("{0}")]
+    Usage(String),
+    /// It ran and reported, but connections were lost.
+    #[error("{0}")]
+    Lost(String),
+    /// It could not go on.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<rustix::io::Errno> for RunError {
+    fn from(error: rustix::io::Errno) -> Self {
+        Self::Failed(format!("epoll: {error}"))
+    }
+}
+
+/// Prepares this process for so many connections at once.
+fn prepare(common: &Common, connections: usize) -> Result<(Engine, Servers), RunError> {
+    socket::reserve_files(connections).map_err(RunError::Usage)?;
+    if let Some(cpu) = common.cpu {
+        process::pin(cpu).map_err(RunError::Usage)?;
+    }
+    process::sharpen_sleep();
+    let servers = Servers::new(&common.server_pid).map_err(RunError::Usage)?;
+    Ok((Engine::new()?, servers))
+}
+
+/// Where connections go, where they come from and what they ask for.
+#[derive(Debug)]
+struct Plan<'a> {
+    targets: &'a [SocketAddr],
+    sources: Sources,
+    path: &'a Template,
+    headers: &'a [String],
+}
+
+impl<'a> Plan<'a> {
+    fn new(common: &'a Common, path: &'a Template, connections_at_once: usize) -> Self {
+        Self {
+            targets: &common.to,
+            sources: Sources::new(common.source, connections_at_once),
+            path,
+            headers: &common.header,
+        }
+    }
+
+    /// Starts the connection that is number `index` of this plan, under `id`.
+    fn open(&self, io: &mut Io, id: usize, index: usize) -> Result<(), Loss> {
+        let target = self.targets[index % self.targets.len()];
+        let mut request = Vec::with_capacity(256);
+        crate::handshake::request(
+            &mut request,
+            &self.path.for_index(index),
+            &target.to_string(),
+            self.headers,
+        );
+        io.connect(id, self.sources.pick(index, target), target, &request)
+    }
+}
+
+/// Adds the rows that tell of losses, if there were any.
+fn loss_rows(table: &mut Table, losses: &Losses) {
+    if losses.total() > 0 {
+        table.row("connections lost", thousands(losses.total() as f64));
+    }
+    table.row_if("first loss", losses.first.clone());
+}
+
+/// Turns losses into the error that makes the exit code 1.
+fn judge(losses: &Losses) -> Result<(), RunError> {
+    match losses.total() {
+        0 => Ok(()),
+        lost => {
+            let first = losses.first.as_deref().unwrap_or_default();
+            Err(RunError::Lost(format!(
+                "{lost} connections lost, the first one: {first}"
+            )))
+        }
+    }
+}

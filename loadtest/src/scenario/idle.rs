@@ -1,0 +1,299 @@
+//! Scenario `idle`: connections that have exchanged one message each and then stay quiet; what each costs in memory.
+//!
+//! The exchange matters: buffers that were never touched are not resident and flatter a server.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::ramp::{Ramp, Then};
+use super::{Plan, RunError, judge, loss_rows, prepare};
+use crate::cli::IdleArgs;
+use crate::client::{Loss, Losses};
+use crate::clock;
+use crate::engine::{Engine, Handler, Ignore, Io};
+use crate::frame::opcode;
+use crate::process::Stopwatch;
+use crate::report::{self, Cpu, Latency, Table, thousands};
+use crate::template::Template;
+
+/// Within the idle limit of common servers and proxies, which is 60 s.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// A hold so short needs no pings.
+const QUIET_HOLD: Duration = Duration::from_secs(30);
+/// So many messages may wait for their answer at a time.
+const EXCHANGES_AT_ONCE: usize = 256;
+const POLL: Duration = Duration::from_millis(100);
+
+/// Figures of an `idle` run.
+#[derive(Debug, Serialize)]
+pub struct Figures {
+    /// Always `idle`.
+    pub scenario: &'static str,
+    /// Connections asked for.
+    pub connections: usize,
+    /// Connections opened.
+    pub opened: usize,
+    /// Connections that got the expected answer.
+    pub exchanged: usize,
+    /// Connections still open at the end.
+    pub open_at_end: usize,
+    /// Connections opened per second.
+    pub connects_per_second: f64,
+    /// CPU seconds of the server per handshake; null without `--server-pid`.
+    pub server_cpu_seconds_per_handshake: Option<f64>,
+    /// From the start of a connection to the end of its handshake.
+    pub handshake: Latency,
+    /// CPU use while connecting.
+    pub connect_cpu: Cpu,
+    /// CPU use while holding.
+    pub hold_cpu: Cpu,
+    /// Resident memory before the first connection.
+    pub base_bytes: Option<u64>,
+    /// Resident memory after exchange and settling.
+    pub settled_bytes: Option<u64>,
+    /// Resident memory at the end of the hold.
+    pub end_bytes: Option<u64>,
+    /// Settled memory divided by the open connections: base included.
+    pub bytes_per_connection_with_base: Option<f64>,
+    /// Growth since before the first connection divided by the open connections.
+    pub bytes_per_connection: Option<f64>,
+    /// The same at the end of the hold.
+    pub bytes_per_connection_at_end: Option<f64>,
+    /// Connections lost.
+    pub losses: Losses,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// See [`RunError`].
+pub fn run(arguments: &IdleArgs) -> Result<(), RunError> {
+    let common = &arguments.common;
+    let (mut engine, servers) = prepare(common, common.connections)?;
+    let base_bytes = servers.resident_bytes();
+    let plan = Plan::new(common, &arguments.path, common.connections);
+    let stopwatch = Stopwatch::start(&servers);
+    let ramp = Ramp::new(
+        &plan,
+        Then::Keep(None),
+        0..common.connections,
+        common.parallel,
+    );
+    let opened = ramp.run(&mut engine, common.patience, None)?;
+    let connect = stopwatch.read(&servers);
+
+    let exchanged = exchange(&mut engine, arguments)?;
+    let settled_at = clock::now() + arguments.settle;
+    while clock::now() < settled_at {
+        engine.poll(POLL, &mut Ignore)?;
+    }
+    let settled_bytes = servers.resident_bytes();
+    let settled_open = engine.io.open_count();
+
+    let stopwatch = Stopwatch::start(&servers);
+    hold(
+        &mut engine,
+        common.connections,
+        common.secs.unwrap_or(Duration::from_secs(10)),
+    )?;
+    let hold = stopwatch.read(&servers);
+    let end_bytes = servers.resident_bytes();
+
+    let per_connection = |bytes: u64, open: usize| bytes as f64 / open.max(1) as f64;
+    let growth =
+        |bytes: u64, open| base_bytes.map(|base| per_connection(bytes.saturating_sub(base), open));
+    let open_at_end = engine.io.open_count();
+    let figures = Figures {
+        scenario: "idle",
+        connections: common.connections,
+        opened: opened.count,
+        exchanged,
+        open_at_end,
+        connects_per_second: opened.count as f64 / connect.seconds,
+        server_cpu_seconds_per_handshake: connect
+            .server_cpu_seconds
+            .map(|cpu| cpu / opened.count.max(1) as f64),
+        handshake: Latency::from(&opened.durations),
+        connect_cpu: connect.into(),
+        hold_cpu: hold.into(),
+        base_bytes,
+        settled_bytes,
+        end_bytes,
+        bytes_per_connection_with_base: settled_bytes
+            .map(|bytes| per_connection(bytes, settled_open)),
+        bytes_per_connection: settled_bytes.and_then(|bytes| growth(bytes, settled_open)),
+        bytes_per_connection_at_end: end_bytes.and_then(|bytes| growth(bytes, open_at_end)),
+        losses: engine.io.losses().clone(),
+    };
+    report::publish(&table(&figures), common.json.as_deref(), &figures)?;
+    judge(&figures.losses)?;
+    let expected =
+        !arguments.expect.for_index(0).is_empty() && !arguments.send.for_index(0).is_empty();
+    if expected && exchanged < opened.count {
+        return Err(RunError::Failed(format!(
+            "{} connections got no answer",
+            opened.count - exchanged
+        )));
+    }
+    Ok(())
+}
+
+fn table(figures: &Figures) -> Table {
+    let kib = |bytes: f64| format!("{:.2} KiB", bytes / 1_024.0);
+    let mut table = Table::default();
+    table.row("connections opened", thousands(figures.opened as f64));
+    table.row("exchanged a message", thousands(figures.exchanged as f64));
+    table.row("open at the end", thousands(figures.open_at_end as f64));
+    table.row(
+        "connects per second",
+        thousands(figures.connects_per_second),
+    );
+    table.row_if(
+        "server CPU per handshake",
+        figures
+            .server_cpu_seconds_per_handshake
+            .map(|seconds| format!("{:.1} us", seconds * 1e6)),
+    );
+    table.row("handshake", figures.handshake.line());
+    figures.connect_cpu.rows(&mut table);
+    if figures.connect_cpu.generator_saturated {
+        table.row(
+            "note",
+            "the load generator was saturated: the rate is its own, not the server's",
+        );
+    }
+    table.row_if(
+        "memory before",
+        figures.base_bytes.map(|bytes| kib(bytes as f64)),
+    );
+    table.row_if(
+        "memory settled",
+        figures.settled_bytes.map(|bytes| kib(bytes as f64)),
+    );
+    table.row_if("per connection", figures.bytes_per_connection.map(kib));
+    table.row_if(
+        "per connection, base included",
+        figures.bytes_per_connection_with_base.map(kib),
+    );
+    table.row_if(
+        "per connection, end of hold",
+        figures.bytes_per_connection_at_end.map(kib),
+    );
+    loss_rows(&mut table, &figures.losses);
+    table
+}
+
+/// Lets every connection exchange a message; gives how many got their answer.
+fn exchange(engine: &mut Engine, arguments: &IdleArgs) -> Result<usize, RunError> {
+    let mut exchange = Exchange {
+        send: &arguments.send,
+        expect: &arguments.expect,
+        next: 0,
+        end: arguments.common.connections,
+        waiting: (0..arguments.common.connections).map(|_| None).collect(),
+        waiting_count: 0,
+        answered: 0,
+        progress: clock::now(),
+    };
+    if arguments.send.for_index(0).is_empty() {
+        return Ok(0);
+    }
+    exchange.top_up(&mut engine.io);
+    while exchange.waiting_count > 0 && clock::now() - exchange.progress < arguments.common.patience
+    {
+        engine.poll(POLL, &mut exchange)?;
+    }
+    Ok(exchange.answered)
+}
+
+/// One message from every connection, and its answer.
+#[derive(Debug)]
+struct Exchange<'a> {
+    send: &'a Template,
+    expect: &'a Template,
+    next: usize,
+    end: usize,
+    /// What has come so far of the current message, for connections that wait for their answer.
+    waiting: Vec<Option<Vec<u8>>>,
+    waiting_count: usize,
+    answered: usize,
+    progress: Instant,
+}
+
+impl Exchange<'_> {
+    fn top_up(&mut self, io: &mut Io) {
+        while self.next < self.end && self.waiting_count < EXCHANGES_AT_ONCE {
+            let id = self.next;
+            self.next += 1;
+            if !io.is_open(id) {
+                continue;
+            }
+            io.send_text(id, self.send.for_index(id).as_bytes());
+            if !self.expect.for_index(id).is_empty() {
+                self.waiting[id] = Some(Vec::new());
+                self.waiting_count += 1;
+            }
+        }
+    }
+
+    fn stop_waiting(&mut self, id: usize) -> bool {
+        let waited = self.waiting[id].take().is_some();
+        if waited {
+            self.waiting_count -= 1;
+            self.progress = clock::now();
+        }
+        waited
+    }
+}
+
+impl Handler for Exchange<'_> {
+    fn payload(&mut self, id: usize, chunk: &[u8]) {
+        if let Some(message) = &mut self.waiting[id] {
+            message.extend_from_slice(chunk);
+        }
+    }
+
+    fn message(&mut self, id: usize, _bytes: u64) {
+        let Some(message) = &mut self.waiting[id] else {
+            return;
+        };
+        if String::from_utf8_lossy(message).contains(&self.expect.for_index(id)) {
+            self.stop_waiting(id);
+            self.answered += 1;
+        } else {
+            message.clear();
+        }
+    }
+
+    fn after_read(&mut self, io: &mut Io, _id: usize) {
+        self.top_up(io);
+    }
+
+    fn lost(&mut self, io: &mut Io, id: usize, _loss: &Loss) {
+        self.stop_waiting(id);
+        self.top_up(io);
+    }
+}
+
+/// Keeps the connections for a while; in a long hold, with pings spread evenly over their interval.
+fn hold(engine: &mut Engine, connections: usize, length: Duration) -> Result<(), RunError> {
+    let began = clock::now();
+    let mut pinged: usize = 0;
+    loop {
+        let elapsed = clock::now() - began;
+        if length <= elapsed {
+            return Ok(());
+        }
+        if QUIET_HOLD < length {
+            let due = elapsed.as_secs_f64() / PING_INTERVAL.as_secs_f64() * connections as f64;
+            while (pinged as f64) < due {
+                engine
+                    .io
+                    .send_frame(pinged % connections, opcode::PING, b"");
+                pinged += 1;
+            }
+        }
+        engine.poll(POLL.min(length - elapsed), &mut Ignore)?;
+    }
+}

@@ -1,0 +1,123 @@
+//! Texts with placeholders: `{i}` (connection number), `{seq}` and `{pad}`; every other brace is literal.
+//!
+//! JSON is full of braces, so only these exact spellings are replaced and nothing needs escaping.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+const PLACEHOLDERS: [(&str, Piece); 3] = [
+    ("{i}", Piece::Index),
+    ("{seq}", Piece::Seq),
+    ("{pad}", Piece::Pad),
+];
+
+/// A parsed template.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Template {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Piece {
+    Text(String),
+    Index,
+    Seq,
+    Pad,
+}
+
+impl Template {
+    /// Parses a text; there is no wrong one.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some((at, spelling, piece)) = first_placeholder(rest) {
+            if at > 0 {
+                pieces.push(Piece::Text(rest[..at].to_owned()));
+            }
+            pieces.push(piece.clone());
+            rest = &rest[at + spelling.len()..];
+        }
+        if !rest.is_empty() {
+            pieces.push(Piece::Text(rest.to_owned()));
+        }
+        Self { pieces }
+    }
+
+    /// The text with every placeholder replaced.
+    #[must_use]
+    pub fn expand(&self, index: usize, seq: &str, pad: &str) -> String {
+        let mut out = String::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Index => write!(out, "{index}").expect("a String takes any text"),
+                Piece::Seq => out.push_str(seq),
+                Piece::Pad => out.push_str(pad),
+            }
+        }
+        out
+    }
+
+    /// The text of connection `index`, where the other placeholders have no meaning.
+    #[must_use]
+    pub fn for_index(&self, index: usize) -> String {
+        self.expand(index, "", "")
+    }
+
+    /// Whether `{seq}` occurs.
+    #[must_use]
+    pub fn has_seq(&self) -> bool {
+        self.pieces.contains(&Piece::Seq)
+    }
+
+    /// Whether `{pad}` occurs.
+    #[must_use]
+    pub fn has_pad(&self) -> bool {
+        self.pieces.contains(&Piece::Pad)
+    }
+}
+
+impl FromStr for Template {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self::new(text))
+    }
+}
+
+fn first_placeholder(text: &str) -> Option<(usize, &'static str, &'static Piece)> {
+    const { &PLACEHOLDERS }
+        .iter()
+        .filter_map(|(spelling, piece)| text.find(spelling).map(|at| (at, *spelling, piece)))
+        .min_by_key(|(at, _, _)| *at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_placeholder_is_replaced_wherever_it_stands() {
+        let template = Template::new("{i}/ws?client_id=c{i}&t=t{i}");
+        assert_eq!(template.for_index(42), "42/ws?client_id=c42&t=t42");
+    }
+
+    #[test]
+    fn other_braces_are_literal() {
+        let template = Template::new(r#"{"a":{"seq":"{seq}"},"pad":"{pad}{}"}"#);
+        assert_eq!(
+            template.expand(0, "7", "xx"),
+            r#"{"a":{"seq":"7"},"pad":"xx{}"}"#
+        );
+        assert!(template.has_seq() && template.has_pad());
+    }
+
+    #[test]
+    fn an_empty_text_stays_empty() {
+        let template = Template::new("");
+        assert_eq!(template.for_index(1), "");
+        assert!(!template.has_seq() && !template.has_pad());
+    }
+}

@@ -1,0 +1,155 @@
+//! From the configuration to the settings of the parts.
+
+use std::{sync::Arc, thread};
+
+use crate::{
+    app::Mounted,
+    auth::issue::{TTL, TokenRequest, issue},
+    config::{Config, Ping, RideTokens},
+    dialect::{
+        Dialect, DialectId,
+        device::{self, Device},
+        ride::{self, Ride},
+    },
+    ingress::{self, mounts::Mounts, tls},
+    session,
+};
+
+/// How many shards.
+pub(super) fn shards(config: &Config) -> u16 {
+    match config.runtime.shards {
+        0 => {
+            let cores = thread::available_parallelism().map_or(1, usize::from);
+            u16::try_from(cores).unwrap_or(u16::MAX)
+        }
+        shards => shards,
+    }
+}
+
+/// The limits of sessions.
+pub(super) fn session(config: &Config) -> session::Settings {
+    let limits = &config.limits;
+    session::Settings {
+        idle: limits.idle,
+        message_bytes_max: limits.message_bytes_max,
+        message_timeout: limits.message_timeout,
+        messages_per_second: limits.messages_per_second,
+        messages_burst: limits.burst(),
+        topics_max: limits.topics_per_session_max,
+        pings: DialectId::ALL.map(|dialect| match config.dialect.mount(dialect).ping {
+            Ping::Every(interval) => Some(interval),
+            Ping::Off => None,
+        }),
+    }
+}
+
+/// The certificate, if there is one.
+pub(super) fn tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, tls::TlsError> {
+    let files = config.listen.tls.as_ref();
+    files
+        .map(|files| tls::load(&files.cert, &files.key))
+        .transpose()
+}
+
+/// The public listeners.
+pub(super) fn ingress(
+    config: &Config,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    mounted: &Mounted,
+) -> ingress::Settings {
+    let limits = &config.limits;
+    ingress::Settings {
+        mounts: mounts(config, mounted),
+        origins: config.listen.origins.clone(),
+        trusted_proxies: config.listen.trusted_proxies.clone(),
+        proxy_protocol: config.listen.proxy_protocol,
+        tls,
+        page: page(config),
+        header_bytes_max: limits.header_bytes_max,
+        handshake_timeout: limits.handshake_timeout,
+        handshakes_pending_max: limits.handshakes_pending_max,
+        handshakes_per_second: limits.handshakes_per_second,
+        connections_max: limits.connections_max,
+        connections_per_address_max: limits.connections_per_address_max,
+    }
+}
+
+fn mounts(config: &Config, mounted: &Mounted) -> Mounts {
+    let mut mounts = Mounts::default();
+    for id in config.dialect.enabled() {
+        let dialect: Arc<dyn Dialect> = match id {
+            DialectId::Ride => Arc::new(Ride::new(ride(config))),
+            DialectId::Device => Arc::new(Device::new(device(config))),
+            // Refused by the configuration as long as they are not there.
+            DialectId::Im | DialectId::Room | DialectId::Live => continue,
+        };
+        for path in &config.dialect.mount(id).paths {
+            mounts.mount(path, Arc::clone(&dialect));
+        }
+        if id == DialectId::Ride {
+            mounts.mount_by_query("client_id", config.dialect.ride.any_path, dialect);
+        }
+    }
+    for (path, dialect) in mounted {
+        mounts.mount(path, Arc::clone(dialect));
+    }
+    mounts
+}
+
+fn ride(config: &Config) -> ride::Settings {
+    let ride = &config.dialect.ride;
+    let backends = ride
+        .backends
+        .iter()
+        .map(|(client_id, secret)| ride::Backend {
+            client_id: client_id.as_str().into(),
+            secret: secret.expose().into(),
+        });
+    ride::Settings {
+        profile: ride.mount.profile,
+        tokens: match ride.tokens {
+            Some(RideTokens::Jwt | RideTokens::Hook) => ride::Tokens::Ask,
+            Some(RideTokens::Any) | None => ride::Tokens::Any,
+        },
+        realm: ride.realm.as_deref().map(Into::into),
+        backends: backends.collect(),
+        login_timeout: ride.login_timeout,
+    }
+}
+
+fn device(config: &Config) -> device::Settings {
+    let device = &config.dialect.device;
+    device::Settings {
+        profile: device.mount.profile,
+        auth_timeout: device.auth_timeout,
+        heartbeat: device.heartbeat,
+        ping_limit: device.ping_limit,
+    }
+}
+
+/// The demo page, in development mode.
+fn page(config: &Config) -> Option<ingress::Page> {
+    let config = config.development.then(|| config.clone())?;
+    Some(ingress::Page::new(move |now| {
+        let request = TokenRequest::Device {
+            user: "demo".to_owned(),
+            devices: vec!["d1".to_owned()],
+            rooms: Vec::new(),
+            publish: vec!["room:device/d1".to_owned()],
+            ttl_seconds: TTL.as_secs(),
+        };
+        // Without a key of its own the page's device stays outside, which it shows.
+        issue(&config, &request, now.unix_seconds()).unwrap_or_default()
+    }))
+}
+
+#[derive(Debug)]
+pub(super) struct NoServices;
+impl crate::services::Services for NoServices {
+    fn ask(&self, _: DialectId, _: crate::dialect::Question) -> crate::services::Asked {
+        crate::services::Asked::Now(crate::dialect::Answer::Denied("no"))
+    }
+}
+pub(super) fn services(_: &Config) -> Arc<NoServices> {
+    Arc::new(NoServices)
+}

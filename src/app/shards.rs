@@ -1,0 +1,63 @@
+//! The threads that serve sessions: one per shard, each with a runtime of its own.
+//!
+//! A message that stays on its shard wakes no other thread, and what two shards share are the queues
+//! between them.
+
+use std::{io, sync::Arc, thread, time::Duration};
+
+use tokio::{
+    runtime::{Builder, Handle},
+    time,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::session::{self, Context, flusher};
+
+/// Time for the last tasks of a shard to end after its sessions have.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A shard's thread.
+#[derive(Debug)]
+pub(super) struct ShardThread {
+    pub(super) context: Arc<Context>,
+    pub(super) handle: Handle,
+    stop: CancellationToken,
+    thread: thread::JoinHandle<()>,
+}
+
+impl ShardThread {
+    /// Starts the thread with its flusher and its timers.
+    pub(super) fn start(context: Arc<Context>) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let stop = CancellationToken::new();
+        let tracker = context.tracker.clone();
+        let flusher = flusher::run(Arc::clone(&context.shard), tracker.clone(), stop.clone());
+        tracker.spawn_on(flusher, &handle);
+        let timers = session::run_timers(Arc::clone(&context), stop.clone());
+        tracker.spawn_on(timers, &handle);
+        let until = stop.clone();
+        let name = format!("shard-{}", context.shard.number());
+        let thread = thread::Builder::new().name(name).spawn(move || {
+            runtime.block_on(async {
+                until.cancelled().await;
+                tracker.close();
+                // What does not end by itself ends with the runtime.
+                let _ = time::timeout(STOP_TIMEOUT, tracker.wait()).await;
+            });
+        })?;
+        Ok(Self {
+            context,
+            handle,
+            stop,
+            thread,
+        })
+    }
+
+    /// Ends the thread and everything on it.
+    pub(super) async fn stop(self) {
+        self.stop.cancel();
+        let thread = self.thread;
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+    }
+}

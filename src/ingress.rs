@@ -1,0 +1,296 @@
+//! The public listeners: from a connection to a session, or to a refusal that says why.
+//!
+//! One task accepts and deals connections out to the shards in turn; everything else about a
+//! connection happens on the thread of its shard. A handshake that is under way costs a place among
+//! the pending ones, not among the connections; when those run out, the oldest gives way, so that
+//! clients who dawdle cannot keep others out.
+//!
+//! **Invariant:** every connection that is accepted ends as a session or under a [`RejectReason`].
+
+pub mod mounts;
+pub mod tls;
+
+mod address;
+mod handshake;
+mod page;
+mod proxy;
+mod slots;
+mod upgrade;
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    runtime::Handle,
+    time::{self, Instant},
+};
+use tokio_util::sync::CancellationToken;
+
+pub use self::page::Page;
+use self::{
+    mounts::Mounts,
+    slots::{Pending, Slots},
+};
+use crate::{
+    config::Cidr,
+    session::Context,
+    stats::{IngressStats, RejectReason},
+};
+
+/// Connections accepted before the accepting task lets others go on.
+const ACCEPTS_PER_TURN: usize = 64;
+/// First pause after an error of accepting, for example for want of open files.
+const ERROR_PAUSE_MIN: Duration = Duration::from_millis(10);
+/// Longest pause after errors of accepting.
+const ERROR_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// What the public listeners share.
+#[derive(Debug)]
+pub struct Ingress {
+    shards: Box<[Shard]>,
+    next_shard: AtomicUsize,
+    settings: ArcSwap<Settings>,
+    slots: Arc<Slots>,
+    rate: Mutex<Rate>,
+    draining: AtomicBool,
+    /// What it counts.
+    pub stats: IngressStats,
+}
+
+/// A shard as its connections see it.
+#[derive(Debug)]
+pub struct Shard {
+    /// What its sessions share.
+    pub context: Arc<Context>,
+    /// The runtime of its thread.
+    pub handle: Handle,
+    pending: Pending,
+}
+
+/// What can change while connections come in.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where the dialects are.
+    pub mounts: Mounts,
+    /// Origins that browsers may come from; empty is any.
+    pub origins: Vec<String>,
+    /// Whose word about a client's address counts.
+    pub trusted_proxies: Vec<Cidr>,
+    /// Whether connections begin with a PROXY header.
+    pub proxy_protocol: bool,
+    /// Certificate and key, if connections are encrypted.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// The page at `/`, in development mode.
+    pub page: Option<Page>,
+    /// Longest request line and headers together, in bytes.
+    pub header_bytes_max: usize,
+    /// Longest time from a connection to its upgrade.
+    pub handshake_timeout: Duration,
+    /// Most handshakes under way at a time.
+    pub handshakes_pending_max: usize,
+    /// Most handshakes begun per second; 0 is no limit.
+    pub handshakes_per_second: u32,
+    /// Most sessions.
+    pub connections_max: usize,
+    /// Most sessions of one client address; 0 is no limit.
+    pub connections_per_address_max: usize,
+}
+
+/// Handshakes that may begin, refilled with time.
+#[derive(Debug)]
+struct Rate {
+    tokens: f64,
+    at: Instant,
+}
+
+/// Binds a listener whose queue holds `backlog` connections.
+///
+/// # Errors
+///
+/// The address is taken or not one of this machine's.
+pub fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(socket.into())
+}
+
+// === impl Ingress ===
+
+impl Ingress {
+    /// Connections are dealt out to `shards`.
+    pub fn new(
+        shards: impl IntoIterator<Item = (Arc<Context>, Handle)>,
+        settings: Settings,
+    ) -> Self {
+        let shards = shards.into_iter().map(|(context, handle)| Shard {
+            context,
+            handle,
+            pending: Pending::default(),
+        });
+        Self {
+            shards: shards.collect(),
+            next_shard: AtomicUsize::new(0),
+            settings: ArcSwap::from_pointee(settings),
+            slots: Arc::default(),
+            rate: Mutex::new(Rate {
+                tokens: 1.0,
+                at: Instant::now(),
+            }),
+            draining: AtomicBool::new(false),
+            stats: IngressStats::default(),
+        }
+    }
+
+    /// Changes the settings for connections to come.
+    pub fn set(&self, settings: Settings) {
+        self.settings.store(Arc::new(settings));
+    }
+
+    /// Connections that have a place: sessions, and upgrades that are about to become some.
+    pub fn connections(&self) -> usize {
+        self.slots.taken()
+    }
+
+    /// Handshakes under way.
+    pub fn pending(&self) -> usize {
+        self.shards.iter().map(|shard| shard.pending.len()).sum()
+    }
+
+    /// Refuses every upgrade from now on.
+    pub fn drain(&self) {
+        self.draining.store(true, Relaxed);
+    }
+
+    /// Accepts connections until `stop` fires.
+    ///
+    /// # Errors
+    ///
+    /// The listener cannot be watched; errors of accepting are counted and waited out.
+    pub async fn accept(
+        self: Arc<Self>,
+        listener: TcpListener,
+        stop: CancellationToken,
+    ) -> io::Result<()> {
+        // Sound for a listener, which owns its descriptor; the successor is an unsafe function for the
+        // sake of types that do not. tokio's own listener would register each connection here first
+        // and make the shard register it once more.
+        #[expect(deprecated)]
+        let listener = AsyncFd::with_interest(listener, Interest::READABLE)?;
+        let mut pause = ERROR_PAUSE_MIN;
+        loop {
+            let mut ready = tokio::select! {
+                ready = listener.readable() => ready?,
+                () = stop.cancelled() => return Ok(()),
+            };
+            for _ in 0..ACCEPTS_PER_TURN {
+                match ready.try_io(|listener| listener.get_ref().accept()) {
+                    Ok(Ok((stream, peer))) => {
+                        pause = ERROR_PAUSE_MIN;
+                        self.stats.accepted.add(1);
+                        self.begin(stream, peer);
+                    }
+                    Ok(Err(error)) if is_of_one_connection(&error) => {}
+                    Ok(Err(error)) => {
+                        self.stats.accept_errors.add(1);
+                        tracing::warn!(%error, ?pause, "cannot accept connections, waiting");
+                        time::sleep(pause).await;
+                        pause = (2 * pause).min(ERROR_PAUSE_MAX);
+                        break;
+                    }
+                    // Nobody is left in the queue.
+                    Err(_) => break,
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Deals a connection out to a shard, unless too many come.
+    fn begin(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let settings = self.settings.load_full();
+        if !self.rate.lock().take(settings.handshakes_per_second) {
+            self.reject(RejectReason::HandshakeLimit);
+            if settings.tls.is_none() {
+                upgrade::refuse_raw(&stream);
+            }
+            return;
+        }
+        let index = self.next_shard.fetch_add(1, Relaxed) % self.shards.len();
+        let shard = &self.shards[index];
+        let per_shard = settings.handshakes_pending_max.div_ceil(self.shards.len());
+        let (place, evicted) = shard.pending.enter(per_shard);
+        if evicted {
+            self.reject(RejectReason::HandshakeLimit);
+        }
+        let handshake = handshake::run(Arc::clone(self), index, settings, stream, peer, place);
+        shard.context.tracker.spawn_on(handshake, &shard.handle);
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
+    }
+
+    fn now(&self) -> crate::dialect::Now {
+        self.shards[0].context.clock.now()
+    }
+
+    fn reject(&self, reason: RejectReason) {
+        self.stats.rejected[reason as usize].add(1);
+    }
+
+    /// A place for a session of `address`.
+    fn slot(&self, address: IpAddr, settings: &Settings) -> Result<slots::Slot, RejectReason> {
+        let per_address = settings.connections_per_address_max;
+        Slots::take(&self.slots, address, settings.connections_max, per_address)
+    }
+}
+
+// === impl Rate ===
+
+impl Rate {
+    fn take(&mut self, per_second: u32) -> bool {
+        if per_second == 0 {
+            return true;
+        }
+        let now = Instant::now();
+        let rate = f64::from(per_second);
+        let gained = now.duration_since(self.at).as_secs_f64() * rate;
+        self.at = now;
+        self.tokens = (self.tokens + gained).min(rate);
+        if self.tokens < 1.0 {
+            return false;
+        }
+        self.tokens -= 1.0;
+        true
+    }
+}
+
+/// Whether an error of accepting concerns the one connection that has ended already, and not the
+/// listener or the process.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}

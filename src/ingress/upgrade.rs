@@ -1,0 +1,248 @@
+//! The answer to an HTTP request on a public listener: an upgrade, or a status that says why not.
+
+use std::{
+    io,
+    net::{IpAddr, TcpStream},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use fastwebsockets::upgrade as websocket;
+use http_body_util::Full;
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode, Version,
+    body::Incoming,
+    header::{self, HeaderName, HeaderValue},
+};
+
+use super::{Ingress, Settings, address, slots::Slot};
+use crate::{
+    dialect::{Conversation, Dialect, Hello},
+    id::Serial,
+    stats::RejectReason,
+};
+
+/// What is sent to a connection that is refused before its request is read.
+const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
+    content-length: 0\r\nconnection: close\r\n\r\n";
+
+/// The body of every answer here: short and known.
+pub(super) type Body = Full<Bytes>;
+
+/// A request that was upgraded, and what becomes a session.
+pub(super) struct Admitted {
+    pub(super) serial: Serial,
+    pub(super) dialect: Arc<dyn Dialect>,
+    pub(super) conversation: Box<dyn Conversation>,
+    pub(super) remote: IpAddr,
+    pub(super) slot: Slot,
+    pub(super) upgrade: hyper::upgrade::OnUpgrade,
+}
+
+/// What an answer needs to know of its connection.
+#[derive(Debug)]
+pub(super) struct Connection<'a> {
+    pub(super) ingress: &'a Ingress,
+    pub(super) shard: usize,
+    pub(super) settings: &'a Settings,
+    pub(super) peer: IpAddr,
+}
+
+/// Why a request is not upgraded.
+struct Refused {
+    reason: RejectReason,
+    status: StatusCode,
+    header: Option<(&'static str, &'static str)>,
+}
+
+/// Writes a refusal without having read anything; whether it arrives does not matter.
+pub(super) fn refuse_raw(stream: &TcpStream) {
+    // Non-blocking by then or not: an empty send buffer takes these few bytes at once.
+    let _ = io::Write::write(&mut &*stream, BUSY);
+}
+
+impl Connection<'_> {
+    /// Answers a request. An upgrade leaves what becomes the session in `admitted`.
+    pub(super) fn answer(
+        &self,
+        mut request: Request<Incoming>,
+        admitted: &mut Option<Admitted>,
+    ) -> Response<Body> {
+        match self.upgrade(&mut request) {
+            Ok(Answer::Page(body)) => page(body),
+            Ok(Answer::Upgrade(response, next)) => {
+                *admitted = Some(*next);
+                response
+            }
+            Err(refused) => {
+                self.ingress.reject(refused.reason);
+                refused.response()
+            }
+        }
+    }
+
+    fn upgrade(&self, request: &mut Request<Incoming>) -> Result<Answer, Refused> {
+        let path = request.uri().path();
+        let query = request.uri().query().unwrap_or("");
+        let Some(dialect) = self.settings.mounts.find(path, query) else {
+            return match &self.settings.page {
+                Some(page) if path == "/" && !websocket::is_upgrade_request(request) => {
+                    Ok(Answer::Page(page.render(self.ingress.now())))
+                }
+                _ => Err(refused(RejectReason::UnknownPath, StatusCode::NOT_FOUND)),
+            };
+        };
+        check_upgrade(request)?;
+        self.check_origin(request.headers())?;
+        if self.ingress.is_draining() {
+            return Err(unavailable(RejectReason::Draining));
+        }
+        let trusted = &self.settings.trusted_proxies;
+        let remote = address::client(request.headers(), self.peer, trusted);
+        let slot = self
+            .ingress
+            .slot(remote, self.settings)
+            .map_err(|reason| match reason {
+                RejectReason::AddressLimit => refused(reason, StatusCode::TOO_MANY_REQUESTS),
+                reason => unavailable(reason),
+            })?;
+        let context = &self.ingress.shards[self.shard].context;
+        let serial = context.shard.next_serial();
+        let hello = Hello {
+            session: &context.router.session_id(serial),
+            path,
+            query,
+            remote,
+            now: context.clock.now(),
+        };
+        let conversation = dialect.accept(&hello).map_err(|refusal| Refused {
+            reason: RejectReason::Dialect,
+            status: StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::FORBIDDEN),
+            header: refusal.header,
+        })?;
+        let dialect = Arc::clone(dialect);
+        // Taken before the library does, whose own future allocates a read buffer.
+        let upgrade = hyper::upgrade::on(&mut *request);
+        let response = switch(request)?;
+        let admitted = Admitted {
+            serial,
+            dialect,
+            conversation,
+            remote,
+            slot,
+            upgrade,
+        };
+        Ok(Answer::Upgrade(response, Box::new(admitted)))
+    }
+
+    /// Browsers say where a page comes from; who says nothing is no browser.
+    fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refused> {
+        let origins = &self.settings.origins;
+        let Some(origin) = headers.get(header::ORIGIN) else {
+            return Ok(());
+        };
+        let is_allowed =
+            |allowed: &String| origin.as_bytes().eq_ignore_ascii_case(allowed.as_bytes());
+        if origins.is_empty() || origins.iter().any(is_allowed) {
+            return Ok(());
+        }
+        Err(refused(RejectReason::Origin, StatusCode::FORBIDDEN))
+    }
+}
+
+enum Answer {
+    Page(Bytes),
+    Upgrade(Response<Body>, Box<Admitted>),
+}
+
+/// RFC 6455, section 4.2.1: what a client must send.
+fn check_upgrade(request: &Request<Incoming>) -> Result<(), Refused> {
+    let headers = request.headers();
+    let version = headers.get(header::SEC_WEBSOCKET_VERSION);
+    let is_version = version.is_some_and(|version| version.as_bytes() == b"13");
+    let is_upgrade = request.method() == Method::GET
+        && request.version() == Version::HTTP_11
+        && websocket::is_upgrade_request(request);
+    if !is_upgrade || !is_version {
+        let status = StatusCode::UPGRADE_REQUIRED;
+        return Err(refused(RejectReason::UpgradeRequired, status));
+    }
+    let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).into_iter();
+    let is_key = keys.next().is_some_and(|key| is_key(key.as_bytes())) && keys.next().is_none();
+    if !is_key {
+        return Err(refused(RejectReason::BadRequest, StatusCode::BAD_REQUEST));
+    }
+    Ok(())
+}
+
+/// Whether it is 16 bytes in base64.
+fn is_key(key: &[u8]) -> bool {
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'+' || *byte == b'/';
+    key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(is_digit)
+}
+
+/// The 101. A browser that offers sub-protocols fails if none is chosen: the first is, as the
+/// servers that clients know do it.
+fn switch(request: &mut Request<Incoming>) -> Result<Response<Body>, Refused> {
+    let offered = request.headers().get(header::SEC_WEBSOCKET_PROTOCOL);
+    let protocol = offered.and_then(|offered| {
+        let first = offered.to_str().ok()?.split(',').next()?.trim();
+        HeaderValue::from_str(first).ok()
+    });
+    let (response, _) = websocket::upgrade(request)
+        .map_err(|_| refused(RejectReason::BadRequest, StatusCode::BAD_REQUEST))?;
+    let mut response = response.map(|_| Full::default());
+    if let Some(protocol) = protocol {
+        let headers = response.headers_mut();
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
+    Ok(response)
+}
+
+fn page(body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Full::new(body));
+    let headers = response.headers_mut();
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, html);
+    // It contains throw-away credentials.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn refused(reason: RejectReason, status: StatusCode) -> Refused {
+    Refused {
+        reason,
+        status,
+        header: None,
+    }
+}
+
+fn unavailable(reason: RejectReason) -> Refused {
+    Refused {
+        reason,
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        header: Some(("retry-after", "1")),
+    }
+}
+
+impl Refused {
+    fn response(self) -> Response<Body> {
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        if self.status == StatusCode::UPGRADE_REQUIRED {
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(
+                header::SEC_WEBSOCKET_VERSION,
+                HeaderValue::from_static("13"),
+            );
+        }
+        if let Some((name, value)) = self.header {
+            headers.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
+        response
+    }
+}

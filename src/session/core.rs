@@ -1,0 +1,435 @@
+//! What happens to a conversation: messages, deadlines and answers go in, actions are carried out.
+
+use std::{fmt, future::Future, mem, pin::Pin, sync::Arc, time::Duration};
+
+use smallvec::SmallVec;
+use tokio::time::Instant;
+
+use super::{
+    Session, Settings,
+    bucket::Bucket,
+    frames::{Event, Flow, ReadError, Reader},
+    tick, tick_after,
+    timers::TICK_MS,
+};
+use crate::{
+    close::CloseReason,
+    dialect::{Action, Actions, Answer, Claim, Conversation, Incoming, Now},
+    frame::Frame,
+    message::{Message, Sender},
+    router::shard::Shard,
+    services::Asked,
+    topic::Topic,
+};
+
+/// The state of one session that changes as its client speaks.
+pub(super) struct Core {
+    conversation: Box<dyn Conversation>,
+    reader: Reader,
+    topics: SmallVec<[Topic; 2]>,
+    claim: Option<Claim>,
+    /// Read from the socket, but not consumed since reading paused.
+    rest: Vec<u8>,
+    /// Wait for room or for an answer; nothing is fed in before they are done.
+    waiting: Option<Box<Actions>>,
+    /// Not yet seen by the reading task.
+    pause: Option<Pause>,
+    paused: bool,
+    /// Nothing of the client counts any more.
+    ended: bool,
+    /// A rule of the protocol was broken: where frames begin is no longer known.
+    broken: bool,
+    bucket: Bucket,
+    /// Tick in which the message began that is not complete.
+    partial_since: Option<u32>,
+    /// Tick of the last Ping of ours.
+    pinged: u32,
+    /// Tick in which the session stands in the wheel.
+    pub(super) entered: u32,
+}
+
+/// Why reading pauses.
+pub(super) enum Pause {
+    /// A service was asked.
+    Answer(Pin<Box<dyn Future<Output = Answer> + Send>>),
+    /// A message found no room.
+    Room(Arc<Shard>),
+    /// The client is over its rate.
+    Until(Instant),
+}
+
+// === impl Core ===
+
+impl Core {
+    pub(super) fn new(conversation: Box<dyn Conversation>, read_ahead: Vec<u8>) -> Self {
+        Self {
+            conversation,
+            reader: Reader::default(),
+            topics: SmallVec::new(),
+            claim: None,
+            rest: read_ahead,
+            waiting: None,
+            pause: None,
+            paused: false,
+            ended: false,
+            broken: false,
+            bucket: Bucket::new(),
+            partial_since: None,
+            pinged: 0,
+            entered: u32::MAX,
+        }
+    }
+
+    /// The upgrade is through.
+    pub(super) fn open(&mut self, session: &Session, now: Now) {
+        let mut actions = Actions::default();
+        self.conversation.open(now, &mut actions);
+        self.pause = self.execute(session, actions, now);
+    }
+
+    /// A pause that something else than reading has led to.
+    pub(super) fn take_pause(&mut self, session: &Session) -> Option<Pause> {
+        if self.pause.is_none() && !self.paused && self.waiting.is_some() {
+            self.pause = self.retry(session);
+        }
+        let pause = self.pause.take();
+        self.paused |= pause.is_some();
+        pause
+    }
+
+    pub(super) fn has_rest(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
+    /// Consumes what was left when reading paused.
+    pub(super) fn consume_rest(&mut self, session: &Session) -> Option<Pause> {
+        let mut rest = mem::take(&mut self.rest);
+        self.consume(session, &mut rest)
+    }
+
+    /// Consumes what was read from the socket, up to a pause.
+    pub(super) fn consume(&mut self, session: &Session, input: &mut [u8]) -> Option<Pause> {
+        if self.broken {
+            return None;
+        }
+        let now = session.context.clock.now();
+        let settings = session.context.settings.load();
+        let mut reader = mem::take(&mut self.reader);
+        let mut pause = None;
+        let mut messages = 0;
+        let result = reader.feed(input, settings.message_bytes_max, |event| {
+            messages += u64::from(matches!(event, Event::Message(_)));
+            pause = self.on_event(session, &settings, event, now);
+            if pause.is_some() {
+                Flow::Stop
+            } else {
+                Flow::Continue
+            }
+        });
+        self.reader = reader;
+        session.stats().messages_in.add(messages);
+        match result {
+            Ok(consumed) => {
+                if consumed < input.len() {
+                    self.rest = input[consumed..].to_vec();
+                }
+                self.note_partial(0 < messages, now);
+            }
+            Err(error) => self.refuse(session, error),
+        }
+        self.paused = pause.is_some();
+        pause
+    }
+
+    /// The answer to the question that was asked last.
+    pub(super) fn answered(&mut self, session: &Session, answer: Answer) {
+        if self.ended {
+            return;
+        }
+        let now = session.context.clock.now();
+        let mut actions = Actions::default();
+        self.conversation.answered(answer, now, &mut actions);
+        self.put_before_waiting(actions);
+        self.pause = self.retry(session);
+    }
+
+    /// Carries out what waits for room or for an answer that has come.
+    pub(super) fn retry(&mut self, session: &Session) -> Option<Pause> {
+        let actions = *self.waiting.take()?;
+        let now = session.context.clock.now();
+        self.execute(session, actions, now)
+    }
+
+    /// Reading goes on.
+    pub(super) fn resume(&mut self) {
+        self.paused = false;
+        // The wait was the server's, not the client's.
+        self.partial_since = None;
+    }
+
+    /// Does what is due.
+    pub(super) fn fire(&mut self, session: &Session) {
+        self.entered = u32::MAX;
+        if self.ended || session.subscriber.closed().is_some() {
+            return;
+        }
+        let now = session.context.clock.now();
+        let settings = session.context.settings.load();
+        let tick = tick(now.uptime);
+        if !self.paused && self.idle_at(session, &settings) <= tick {
+            self.end(session, CloseReason::Idle);
+            return;
+        }
+        if !self.paused && self.partial_until(&settings) <= tick {
+            self.end(session, CloseReason::MessageTimeout);
+            return;
+        }
+        if self.ping_at(session, &settings) <= tick {
+            self.pinged = tick;
+            session.subscriber.send_control(Frame::ping());
+        }
+        let is_due = |deadline: Duration| deadline <= now.uptime;
+        if self.waiting.is_none() && self.conversation.deadline().is_some_and(is_due) {
+            let mut actions = Actions::default();
+            self.conversation.tick(now, &mut actions);
+            // What finds no room stays in `waiting`; the next fire or read tries again.
+            let _ = self.execute(session, actions, now);
+        }
+    }
+
+    /// Tick of the earliest deadline.
+    pub(super) fn due(&self, session: &Session) -> u32 {
+        if self.ended {
+            return u32::MAX;
+        }
+        let settings = session.context.settings.load();
+        let dialect = self.conversation.deadline().map_or(u32::MAX, tick_after);
+        self.idle_at(session, &settings)
+            .min(self.partial_until(&settings))
+            .min(self.ping_at(session, &settings))
+            .min(dialect)
+    }
+
+    /// Leaves every topic and gives up the claim.
+    pub(super) fn leave(&mut self, session: &Session) {
+        self.ended = true;
+        let router = &session.context.router;
+        for topic in self.topics.drain(..) {
+            router.unsubscribe(&topic, &session.subscriber);
+        }
+        if let Some(claim) = self.claim.take() {
+            router.release(claim, &session.subscriber);
+        }
+        self.waiting = None;
+        self.pause = None;
+    }
+
+    fn refuse(&mut self, session: &Session, error: ReadError) {
+        let reason = match error {
+            ReadError::InvalidUtf8 => CloseReason::InvalidUtf8,
+            ReadError::Protocol(_) => CloseReason::ProtocolError,
+            ReadError::TooBig => CloseReason::MessageTooBig,
+        };
+        self.broken = true;
+        tracing::debug!(number = %session.subscriber.serial, %error, "refused what a client sent");
+        self.end(session, reason);
+    }
+
+    fn note_partial(&mut self, has_message: bool, now: Now) {
+        if !self.reader.is_partial() {
+            self.partial_since = None;
+        } else if has_message || self.partial_since.is_none() {
+            self.partial_since = Some(tick(now.uptime));
+        }
+    }
+
+    fn on_event(
+        &mut self,
+        session: &Session,
+        settings: &Settings,
+        event: Event<'_>,
+        now: Now,
+    ) -> Option<Pause> {
+        session.subscriber.see(tick(now.uptime));
+        match event {
+            Event::Close { code } => {
+                self.ended = true;
+                session.subscriber.close_echo(code);
+                None
+            }
+            Event::Ping(payload) => {
+                session.subscriber.send_control(Frame::pong(payload));
+                None
+            }
+            Event::Pong => None,
+            Event::Message(_) if self.ended => None,
+            Event::Message(message) => self.on_message(session, settings, message, now),
+        }
+    }
+
+    fn on_message(
+        &mut self,
+        session: &Session,
+        settings: &Settings,
+        message: Incoming<'_>,
+        now: Now,
+    ) -> Option<Pause> {
+        if session.subscriber.closed().is_some() {
+            self.ended = true;
+            return None;
+        }
+        let mut actions = Actions::default();
+        self.conversation.receive(message, now, &mut actions);
+        let pause = self.execute(session, actions, now);
+        if pause.is_some() || settings.messages_per_second == 0 {
+            return pause;
+        }
+        let (rate, burst) = (settings.messages_per_second, settings.messages_burst);
+        let wait = self.bucket.take(now.uptime, rate, burst)?;
+        session.stats().throttled.add(1);
+        Some(Pause::Until(Instant::now() + wait))
+    }
+
+    /// Carries out actions in order, up to one that has to wait.
+    fn execute(&mut self, session: &Session, mut actions: Actions, now: Now) -> Option<Pause> {
+        while let Some(action) = actions.take_next() {
+            let pause = match action {
+                Action::Ask(question) => {
+                    let services = &session.context.services;
+                    match services.ask(session.subscriber.dialect_id(), question) {
+                        Asked::Later(answer) => Some(Pause::Answer(answer)),
+                        Asked::Now(answer) => {
+                            self.conversation.answered(answer, now, &mut actions);
+                            None
+                        }
+                    }
+                }
+                Action::Publish(message) => self.publish(session, message, now).map(|busy| {
+                    actions.put_back(Action::Publish(*busy.message));
+                    Pause::Room(busy.shard)
+                }),
+                Action::Close(reason) => {
+                    self.end(session, reason);
+                    return None;
+                }
+                other => {
+                    self.execute_now(session, other, now);
+                    None
+                }
+            };
+            if pause.is_some() {
+                self.put_before_waiting(actions);
+                return pause;
+            }
+            if self.ended {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Carries out what never has to wait.
+    fn execute_now(&mut self, session: &Session, action: Action, now: Now) {
+        let subscriber = &session.subscriber;
+        let router = &session.context.router;
+        match action {
+            Action::Authenticate(user) => {
+                let topic = Topic::user(&user);
+                if subscriber.authenticate(user) {
+                    self.subscribe(session, topic, now);
+                }
+            }
+            Action::Claim(claim) => {
+                if let Some(before) = self.claim.replace(claim.clone()) {
+                    router.release(before, subscriber);
+                }
+                router.claim(claim, subscriber);
+            }
+            Action::Reply(frame) => subscriber.send(frame),
+            Action::Subscribe(topic) => self.subscribe(session, topic, now),
+            Action::Unsubscribe(topic) => {
+                if let Some(index) = self.topics.iter().position(|joined| *joined == topic) {
+                    self.topics.swap_remove(index);
+                    router.unsubscribe(&topic, subscriber);
+                }
+            }
+            Action::Ask(_) | Action::Close(_) | Action::Publish(_) => {}
+        }
+    }
+
+    fn subscribe(&mut self, session: &Session, topic: Topic, now: Now) {
+        if self.topics.contains(&topic) {
+            return;
+        }
+        if session.context.settings.load().topics_max <= self.topics.len() {
+            self.end(session, CloseReason::TooManyTopics);
+            return;
+        }
+        session
+            .context
+            .router
+            .subscribe(&topic, &session.subscriber, now);
+        self.topics.push(topic);
+    }
+
+    fn publish(
+        &self,
+        session: &Session,
+        mut message: Message,
+        now: Now,
+    ) -> Option<crate::router::Busy> {
+        message.sender = Some(Sender {
+            user: session.subscriber.user().cloned(),
+            session: session.context.router.session_id(session.subscriber.serial),
+        });
+        session.context.router.publish(message, now).err()
+    }
+
+    fn end(&mut self, session: &Session, reason: CloseReason) {
+        self.ended = true;
+        session.subscriber.close(reason);
+    }
+
+    /// `actions` come before whatever waits already.
+    fn put_before_waiting(&mut self, mut actions: Actions) {
+        if let Some(waiting) = &mut self.waiting {
+            while let Some(action) = waiting.take_next() {
+                actions.push(action);
+            }
+        }
+        self.waiting = Some(Box::new(actions));
+    }
+
+    fn idle_at(&self, session: &Session, settings: &Settings) -> u32 {
+        session
+            .subscriber
+            .seen()
+            .saturating_add(ticks(settings.idle))
+    }
+
+    fn partial_until(&self, settings: &Settings) -> u32 {
+        self.partial_since.map_or(u32::MAX, |since| {
+            since.saturating_add(ticks(settings.message_timeout))
+        })
+    }
+
+    fn ping_at(&self, session: &Session, settings: &Settings) -> u32 {
+        let interval = settings.pings[session.subscriber.dialect_id().index()];
+        interval.map_or(u32::MAX, |interval| {
+            let silent_since = session.subscriber.seen().max(self.pinged);
+            silent_since.saturating_add(ticks(interval))
+        })
+    }
+}
+
+/// Whole ticks that have passed when `duration` has.
+fn ticks(duration: Duration) -> u32 {
+    let ticks = duration.as_millis().div_ceil(u128::from(TICK_MS));
+    u32::try_from(ticks).unwrap_or(u32::MAX)
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").finish_non_exhaustive()
+    }
+}
