@@ -98,8 +98,8 @@ impl Dialect for Ride {
         Frame::text(&frame.finish())
     }
 
-    /// Documented: the codes of [`CloseReason::form`], among them 1000 for a client that logged
-    /// itself out, since it got what it asked for.
+    /// Documented: the codes of [`CloseReason::form`], but 1008 for a client that logged itself out:
+    /// the dialect ends a session in one way, whatever led to it.
     ///
     /// Observed: an empty Close for whatever the dialect or a policy ends, as the original program
     /// knows no codes. Those of the transport, and the invitations to come back, stay: a client
@@ -120,6 +120,7 @@ impl Dialect for Ride {
                 | R::TooManyTopics
                 | R::Violation,
             ) => CloseForm::Empty,
+            (Profile::Documented, R::LoggedOut) => CloseForm::Code(1008),
             _ => reason.form(),
         }
     }

@@ -128,7 +128,6 @@ impl Handshake<'_> {
             ready(Ok::<_, Infallible>(response))
         });
         let served = http1::Builder::new()
-            .keep_alive(false)
             .max_buf_size(self.settings.header_bytes_max.max(HYPER_BUFFER_MIN))
             .serve_connection(TokioIo::new(io), service)
             .with_upgrades()

@@ -69,14 +69,14 @@ impl Connection<'_> {
         admitted: &mut Option<Admitted>,
     ) -> Response<Body> {
         match self.upgrade(&mut request) {
-            Ok(Answer::Page(body)) => page(body),
+            Ok(Answer::Page(body)) => last(page(body)),
             Ok(Answer::Upgrade(response, next)) => {
                 *admitted = Some(*next);
                 response
             }
             Err(refused) => {
                 self.ingress.reject(refused.reason);
-                refused.response()
+                last(refused.response())
             }
         }
     }
@@ -197,6 +197,14 @@ fn switch(request: &mut Request<Incoming>) -> Result<Response<Body>, Refused> {
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
     }
     Ok(response)
+}
+
+/// One request is all there is to a connection. Said in the answers that are no upgrade only: clients
+/// look for `connection: upgrade` with nothing beside it.
+fn last(mut response: Response<Body>) -> Response<Body> {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
+    response
 }
 
 fn page(body: Bytes) -> Response<Body> {

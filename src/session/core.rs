@@ -422,9 +422,9 @@ impl Core {
     }
 }
 
-/// Whole ticks that have passed when `duration` has.
+/// Ticks after which `duration` has certainly passed, since the one it began in had begun before.
 fn ticks(duration: Duration) -> u32 {
-    let ticks = duration.as_millis().div_ceil(u128::from(TICK_MS));
+    let ticks = duration.as_millis().div_ceil(u128::from(TICK_MS)) + 1;
     u32::try_from(ticks).unwrap_or(u32::MAX)
 }
 

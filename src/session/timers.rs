@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::session::Session;
 
-/// Length of a tick, in milliseconds. All deadlines are late by up to one tick.
+/// Length of a tick, in milliseconds. Deadlines are never early, and late by up to two ticks.
 pub const TICK_MS: u64 = 100;
 /// Ticks that the wheel spans; what is later is entered again on the way.
 const SLOTS: u32 = 1024;

@@ -690,7 +690,7 @@ fn a_claim_is_of_the_client_id_with_the_address() {
 // === Close forms ===
 
 #[test]
-fn documented_closes_are_1008_and_1000_where_the_client_or_its_silence_ends_it() {
+fn documented_closes_are_1008_and_of_an_idle_session_1000() {
     let ride = Ride::new(settings(Profile::Documented));
     for (reason, code) in [
         (CloseReason::Violation, 1008),
@@ -699,7 +699,7 @@ fn documented_closes_are_1008_and_1000_where_the_client_or_its_silence_ends_it()
         (CloseReason::Kicked, 1008),
         (CloseReason::Superseded, 1008),
         (CloseReason::Idle, 1000),
-        (CloseReason::LoggedOut, 1000),
+        (CloseReason::LoggedOut, 1008),
     ] {
         assert_eq!(ride.close_form(reason), CloseForm::Code(code), "{reason:?}");
     }

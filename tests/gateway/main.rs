@@ -1,0 +1,10 @@
+//! Whole nodes, each in this process on a port of its own, and real sockets to them.
+//!
+//! Foreign clients check what well-behaved libraries see; a client of our own misbehaves on request.
+//! No test waits for a time to pass where it can wait for something to happen, and every wait ends.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod protocol;
+mod ride;
+mod support;

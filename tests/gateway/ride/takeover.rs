@@ -1,0 +1,69 @@
+//! The same client again: the newest session wins.
+
+use futures_util::future::join_all;
+
+use super::{PROFILES, ended, start};
+use crate::support::{Client, Gateway};
+
+const TO_ME: &str = r#"{"flag":"x","token":"me","target_token":"me"}"#;
+
+#[tokio::test]
+async fn the_same_client_id_with_the_same_token_supersedes_the_older_session() {
+    for profile in PROFILES {
+        let gateway = start(profile);
+        let mut older = Client::ride(&gateway, "phone", "me").await;
+        let mut newer = Client::ride(&gateway, "phone", "me").await;
+        assert_eq!(older.closed().await, ended(profile, "superseded"));
+        // Its end, which the node has seen by now, takes nothing from the newer one.
+        newer.send(TO_ME).await;
+        newer.expect(TO_ME).await;
+        newer.ping().await;
+    }
+}
+
+#[tokio::test]
+async fn the_client_id_of_a_login_frame_counts_like_that_of_the_query() {
+    let gateway = start("documented");
+    let mut older = Client::ride(&gateway, "phone", "me").await;
+    let mut newer = Client::connect(&gateway, "/websocket").await;
+    newer
+        .send(r#"{"flag":"login","token":"me","client_id":"phone"}"#)
+        .await;
+    assert_eq!(older.closed().await, ended("documented", "superseded"));
+    newer.ping().await;
+}
+
+#[tokio::test]
+async fn the_same_client_id_with_another_token_is_another_person() {
+    for profile in PROFILES {
+        let gateway = start(profile);
+        let mut me = Client::ride(&gateway, "phone", "me").await;
+        let mut you = Client::ride(&gateway, "phone", "you").await;
+        me.ping().await;
+        you.ping().await;
+        you.send(r#"{"flag":"x","token":"you","target_token":"me"}"#)
+            .await;
+        me.expect(r#"{"flag":"x","token":"you","target_token":"me"}"#)
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn of_many_at_once_exactly_one_is_left_and_it_is_reachable() {
+    let gateway = Gateway::start("runtime.shards = 4");
+    for round in 0..5 {
+        let token = format!("me{round}");
+        let path = format!("/ws/?client_id=phone&token={token}");
+        let connecting = (0..20).map(|_| Client::connect(&gateway, &path));
+        let mut clients = join_all(connecting).await;
+        // Whoever answers has logged in; once all have, the losers are told already.
+        join_all(clients.iter_mut().map(Client::is_served)).await;
+        let served = join_all(clients.iter_mut().map(Client::is_served)).await;
+        let left: Vec<_> = (0..20).filter(|index| served[*index]).collect();
+        assert_eq!(left.len(), 1);
+        let text = TO_ME.replace("me", &token);
+        let client = &mut clients[left[0]];
+        client.send(text.clone()).await;
+        client.expect(&text).await;
+    }
+}
