@@ -2,7 +2,11 @@
 
 pub mod hook;
 
-use std::{fmt, io, time::Duration};
+use std::{
+    fmt, io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use bytes::Bytes;
@@ -24,20 +28,22 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Speaks HTTP/1.1, with TLS where the address says so. Cheap to clone; clones share connections.
 ///
-/// It works on one runtime, whoever asks: sessions live on runtimes that do nothing else.
+/// It can be given a runtime to work on, whoever asks: sessions live on runtimes of their own, which
+/// have better things to do.
 #[derive(Clone)]
 pub struct HttpClient {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    runtime: Handle,
+    /// Unset, it works on the runtime of whoever asks.
+    runtime: Arc<OnceLock<Handle>>,
 }
 
 impl HttpClient {
-    /// A client without connections, to work on `runtime`.
+    /// A client without connections.
     ///
     /// # Errors
     ///
     /// A TLS library that does not offer what it must.
-    pub fn new(runtime: Handle) -> io::Result<Self> {
+    pub fn new() -> io::Result<Self> {
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         let tls = HttpsConnectorBuilder::new()
             .with_provider_and_webpki_roots(provider)
@@ -52,7 +58,19 @@ impl HttpClient {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
             .build(connector);
-        Ok(Self { client, runtime })
+        Ok(Self {
+            client,
+            runtime: Arc::default(),
+        })
+    }
+
+    /// Works on `runtime` from now on. Only the first one counts.
+    pub fn work_on(&self, runtime: Handle) {
+        let _ = self.runtime.set(runtime);
+    }
+
+    fn runtime(&self) -> Handle {
+        self.runtime.get().cloned().unwrap_or_else(Handle::current)
     }
 }
 

@@ -76,7 +76,7 @@ fn settings(url: &str, timeout: Duration) -> Dialects {
 }
 
 fn authenticator(settings: &Dialects) -> Authenticator {
-    let client = HttpClient::new(tokio::runtime::Handle::current()).unwrap();
+    let client = HttpClient::new().unwrap();
     Authenticator::new(settings, client, Clock::start(), Arc::default())
 }
 
@@ -330,9 +330,10 @@ async fn ride_is_checked_as_its_tokens_key_says() {
 fn a_session_may_wait_on_a_runtime_of_its_own() {
     let service = service(http("200 OK", r#"{"allow":true}"#));
     let process = tokio::runtime::Runtime::new().unwrap();
-    let client = HttpClient::new(process.handle().clone()).unwrap();
+    let client = HttpClient::new().unwrap();
     let settings = settings(&service.url, Duration::from_secs(2));
     let authenticator = Authenticator::new(&settings, client, Clock::start(), Arc::default());
+    authenticator.work_on(process.handle().clone());
     for _ in 0..2 {
         let session = tokio::runtime::Builder::new_current_thread()
             .enable_time()

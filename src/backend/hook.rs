@@ -83,7 +83,7 @@ impl Hook {
         let request = self.request(body, unix_seconds)?;
         let exchange = exchange(self.client.clone(), request);
         // Ends with whoever waits for it, and with its time.
-        let exchange = AbortOnDropHandle::new(self.client.runtime.spawn(exchange));
+        let exchange = AbortOnDropHandle::new(self.client.runtime().spawn(exchange));
         match time::timeout(self.timeout, exchange).await {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => Err(HookError::Transport(error.into())),
