@@ -14,6 +14,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::node::{Node, Reloader};
@@ -178,6 +179,7 @@ impl App {
             public,
             admin,
         } = self;
+        node.authenticator.work_on(Handle::current());
         let accepting = CancellationToken::new();
         let serving = TaskTracker::new();
         for listener in public {
