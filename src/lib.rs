@@ -1,7 +1,9 @@
 //! Tidegate: a WebSocket gateway cluster that speaks five existing dialects.
 
+pub mod admin;
 pub mod app;
 pub mod auth;
+pub mod backend;
 pub mod cli;
 pub mod clock;
 pub mod close;
@@ -18,4 +20,5 @@ pub mod router;
 pub mod services;
 pub mod session;
 pub mod stats;
+pub mod telemetry;
 pub mod topic;

@@ -286,9 +286,11 @@ impl Router {
         }
     }
 
+    /// A number for a message, for whoever must know it before it is published.
+    ///
     /// Grows with time, also over restarts as long as a member numbers fewer than 1,024 messages a
     /// millisecond on average; below 2^53 for the next centuries, so that JavaScript reads it exactly.
-    fn next_id(&self, now: Now) -> MessageId {
+    pub fn next_id(&self, now: Now) -> MessageId {
         let floor = now.unix_ms << 10;
         let step = |last: u64| Some(last.max(floor) + 1);
         let last = self.numbers.fetch_update(Relaxed, Relaxed, step);

@@ -3,7 +3,11 @@
 //! Plain atomics that hardly anybody else writes to; whoever renders the metrics adds them up. A
 //! shared metric handle costs ten times as much when two shards use it.
 
+mod edges;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+pub use edges::{ApiOutcome, ApiStats, AuthStats, HookOutcome, LoginOutcome};
 
 use crate::{close::CloseReason, dialect::DialectId, topic::TopicKind};
 
@@ -172,6 +176,17 @@ impl ShardStats {
     /// What it counts for one dialect.
     pub fn dialect(&self, dialect: DialectId) -> &DialectStats {
         &self.dialects[dialect.index()]
+    }
+}
+
+// === impl DialectStats ===
+
+impl DialectStats {
+    /// Sessions that began and have not ended.
+    pub fn open(&self) -> u64 {
+        // What was closed is read first, so that nothing is closed that was not opened.
+        let closed: u64 = self.closed.iter().map(Count::load).sum();
+        self.opened.load().saturating_sub(closed)
     }
 }
 

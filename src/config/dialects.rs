@@ -89,6 +89,16 @@ impl Dialects {
         }
     }
 
+    pub(super) fn mount_mut(&mut self, dialect: DialectId) -> &mut Mount {
+        match dialect {
+            DialectId::Ride => &mut self.ride.mount,
+            DialectId::Im => &mut self.im.mount,
+            DialectId::Room => &mut self.room.mount,
+            DialectId::Live => &mut self.live.mount,
+            DialectId::Device => &mut self.device.mount,
+        }
+    }
+
     /// The dialects whose clients are served.
     pub fn enabled(&self) -> impl Iterator<Item = DialectId> {
         DialectId::ALL

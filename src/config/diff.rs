@@ -6,6 +6,7 @@ use super::{
     Config,
     visit::{Section, Sections, Setting, Visitor},
 };
+use crate::dialect::DialectId;
 
 /// Keys, and tables of keys, whose change needs a restart: they are sockets, identities and threads
 /// that live as long as the process. Everything else is looked up when it is needed.
@@ -63,6 +64,30 @@ impl Config {
             }
         }
         changes
+    }
+
+    /// `new`, as far as a running node takes it over: what needs a restart stays as it is, so that
+    /// the next comparison names it again.
+    pub fn taken_over(&self, mut new: Self) -> Self {
+        let old = self.clone();
+        new.development = old.development;
+        new.pid_file = old.pid_file;
+        new.listen.public = old.listen.public;
+        new.listen.admin = old.listen.admin;
+        new.listen.proxy_protocol = old.listen.proxy_protocol;
+        new.listen.accept_backlog = old.listen.accept_backlog;
+        new.cluster = old.cluster;
+        new.store = old.store;
+        new.runtime = old.runtime;
+        new.log.format = old.log.format;
+        new.log.file = old.log.file;
+        for dialect in DialectId::ALL {
+            let mount = old.dialect.mount(dialect);
+            let taken = new.dialect.mount_mut(dialect);
+            taken.enabled = mount.enabled;
+            taken.paths.clone_from(&mount.paths);
+        }
+        new
     }
 }
 

@@ -402,7 +402,12 @@ fn a_reload_says_what_is_applied_and_what_needs_a_restart() {
         level = "debug"
         format = "json"
     "#;
-    let changes = old.diff(&sound(text, &[]));
+    let new = sound(text, &[]);
+    let changes = old.diff(&new);
+    let running = old.taken_over(new.clone());
+    assert_eq!(running.diff(&new).needs_restart, changes.needs_restart);
+    assert!(running.diff(&new).applied.is_empty());
+    assert_eq!(old.diff(&running).applied, changes.applied);
     assert_eq!(
         changes.applied,
         [

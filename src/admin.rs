@@ -1,0 +1,192 @@
+//! The admin listener: health, metrics and the HTTP API.
+//!
+//! **Invariant:** nothing under `/api` is done or told without a key that allows it, and every answer
+//! that is no success is a problem document of RFC 9457.
+
+mod access;
+mod health;
+mod input;
+mod nodes;
+mod once;
+mod openapi;
+mod problem;
+mod process;
+mod publish;
+mod serve;
+mod sessions;
+mod topics;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    borrow::Cow,
+    fmt,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    middleware::{self, Next},
+    response::Response,
+};
+pub use serve::serve;
+
+use self::{once::Once, problem::Problem};
+use crate::{
+    auth::{
+        api_key::ApiKeys,
+        issue::{IssueError, TokenRequest},
+    },
+    clock::Clock,
+    config::Secret,
+    router,
+    stats::{ApiOutcome, ApiStats},
+    telemetry::Telemetry,
+};
+
+/// Longest body of a request: a thousand topics and the longest message, with room to spare.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// What the admin listener serves from.
+#[derive(Debug)]
+pub struct Parts {
+    /// Topics and sessions.
+    pub router: Arc<router::Router>,
+    /// The node's clock.
+    pub clock: Clock,
+    /// Who may call the API.
+    pub keys: Arc<ApiKeys>,
+    /// Authorises the command line; nobody is authorised by an empty one.
+    pub control: Secret,
+    /// What the API counts.
+    pub stats: Arc<ApiStats>,
+    /// The metrics.
+    pub telemetry: Arc<Telemetry>,
+    /// The node as a process.
+    pub process: Arc<dyn Process>,
+    /// Where the public listeners are bound.
+    pub public: Vec<SocketAddr>,
+    /// Where the admin listener is bound.
+    pub admin: SocketAddr,
+    /// Longest data of a message.
+    pub message_bytes_max: usize,
+}
+
+/// What the admin listener serves from, and what it remembers.
+#[derive(Debug)]
+pub struct State {
+    parts: Parts,
+    message_bytes_max: AtomicUsize,
+    once: Once,
+}
+
+/// The node as a process: what can be asked of it as a whole. Nothing here waits for sessions.
+pub trait Process: fmt::Debug + Send + Sync + 'static {
+    /// Whether it wants clients.
+    fn phase(&self) -> Phase;
+
+    /// Begins to drain, and ends the process when that is done. Again: changes nothing.
+    fn drain(&self);
+
+    /// Reads the configuration again. May block for as long as reading files does.
+    fn reload(&self) -> Reloaded;
+
+    /// Makes a credential from the configuration.
+    ///
+    /// # Errors
+    ///
+    /// See [`crate::auth::issue::issue`].
+    fn issue_token(&self, request: &TokenRequest) -> Result<String, IssueError>;
+}
+
+/// Whether a node wants clients, and why not.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Phase {
+    /// It is going away.
+    Draining(Cow<'static, str>),
+    /// It does.
+    Ready,
+    /// It is not ready yet, or not for the moment.
+    Starting(Cow<'static, str>),
+}
+
+/// What came of reading the configuration again. With errors, nothing was changed.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Reloaded {
+    /// Keys whose new values are in use.
+    pub applied: Vec<String>,
+    /// Keys whose new values wait for a restart.
+    pub needs_restart: Vec<String>,
+    /// Mistakes, each naming its key.
+    pub errors: Vec<String>,
+}
+
+/// Everything the admin listener answers.
+pub fn router(state: Arc<State>) -> Router {
+    let (router, _) = openapi::endpoints().split_for_parts();
+    router
+        .fallback(async || Problem::not_found("there is nothing at this path"))
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), count))
+        .with_state(state)
+}
+
+async fn count(
+    axum::extract::State(state): axum::extract::State<Arc<State>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_api = request.uri().path().starts_with("/api/");
+    let response = next.run(request).await;
+    if is_api {
+        let outcome = ApiOutcome::of_status(response.status().as_u16());
+        state.parts.stats.requests[outcome as usize].add(1);
+    }
+    response
+}
+
+// === impl State ===
+
+impl State {
+    /// Serves from these parts.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self {
+            message_bytes_max: AtomicUsize::new(parts.message_bytes_max),
+            once: Once::new(Arc::clone(&parts.stats)),
+            parts,
+        })
+    }
+
+    /// Changes how long the data of a message may be.
+    pub fn set_message_bytes_max(&self, bytes: usize) {
+        self.message_bytes_max.store(bytes, Relaxed);
+    }
+}
+
+// === impl Phase ===
+
+impl Phase {
+    /// Name in answers.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Draining(_) => "draining",
+            Self::Ready => "ready",
+            Self::Starting(_) => "starting",
+        }
+    }
+
+    /// Why it does not want clients, if it does not.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Draining(reason) | Self::Starting(reason) => Some(reason),
+            Self::Ready => None,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Who calls, and what they may do.
+//!
+//! Each handler names what it needs as its first argument, so that nothing of a request is looked
+//! at before its caller is.
+
+use std::{marker::PhantomData, sync::Arc};
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderValue, StatusCode, header, request},
+};
+
+use super::{State, problem::Problem};
+use crate::config::Scope;
+
+/// A caller whose key has the scope of `S`.
+#[derive(Debug)]
+pub(super) struct Caller<S>(PhantomData<S>);
+
+/// A caller with any key.
+#[derive(Debug)]
+pub(super) struct AnyCaller;
+
+/// The command line, which knows the secret of this process.
+#[derive(Debug)]
+pub(super) struct Control;
+
+/// What a key must allow.
+pub(super) trait Needs {
+    const SCOPE: Scope;
+    const REFUSED: &'static str;
+    const CHALLENGE: &'static str;
+}
+
+macro_rules! needs {
+    ($($type:ident: $name:literal),+) => { $(
+        #[derive(Debug)]
+        pub(super) struct $type;
+
+        impl Needs for $type {
+            const SCOPE: Scope = Scope::$type;
+            const REFUSED: &'static str = concat!("the key lacks the scope \"", $name, "\"");
+            const CHALLENGE: &'static str = concat!(
+                "Bearer realm=\"tidegate\", error=\"insufficient_scope\", scope=\"", $name, "\""
+            );
+        }
+    )+ };
+}
+
+needs!(Admin: "admin", Publish: "publish", Read: "read");
+
+impl<S: Needs> FromRequestParts<Arc<State>> for Caller<S> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(
+        parts: &mut request::Parts,
+        state: &Arc<State>,
+    ) -> Result<Self, Problem> {
+        let scopes = state.parts.keys.find(bearer(parts)?).ok_or_else(wrong)?;
+        if !scopes.allow(S::SCOPE) {
+            let challenge = HeaderValue::from_static(S::CHALLENGE);
+            return Err(Problem::new(StatusCode::FORBIDDEN, S::REFUSED)
+                .header(header::WWW_AUTHENTICATE, challenge));
+        }
+        Ok(Self(PhantomData))
+    }
+}
+
+impl FromRequestParts<Arc<State>> for AnyCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(
+        parts: &mut request::Parts,
+        state: &Arc<State>,
+    ) -> Result<Self, Problem> {
+        state.parts.keys.find(bearer(parts)?).ok_or_else(wrong)?;
+        Ok(Self)
+    }
+}
+
+impl FromRequestParts<Arc<State>> for Control {
+    type Rejection = Problem;
+
+    async fn from_request_parts(
+        parts: &mut request::Parts,
+        state: &Arc<State>,
+    ) -> Result<Self, Problem> {
+        let secret = &state.parts.control;
+        if secret.is_empty() || !secret.matches(bearer(parts)?) {
+            return Err(wrong());
+        }
+        Ok(Self)
+    }
+}
+
+fn bearer(parts: &request::Parts) -> Result<&str, Problem> {
+    let value = parts.headers.get(header::AUTHORIZATION);
+    let value = value.and_then(|value| value.to_str().ok());
+    let (scheme, credential) = value
+        .and_then(|value| value.split_once(' '))
+        .ok_or_else(missing)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Ok(credential.trim())
+    } else {
+        Err(missing())
+    }
+}
+
+fn missing() -> Problem {
+    Problem::unauthorized(
+        "Bearer realm=\"tidegate\"",
+        "the header Authorization: Bearer <key> is missing",
+    )
+}
+
+fn wrong() -> Problem {
+    Problem::unauthorized(
+        "Bearer realm=\"tidegate\", error=\"invalid_token\"",
+        "the key is not valid",
+    )
+}

@@ -1,0 +1,102 @@
+//! The OpenAPI document: made from the same table as the routes, so that neither has what the other
+//! lacks.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::{
+    body::Bytes,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        self,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    State,
+    access::AnyCaller,
+    health, nodes,
+    problem::{AccessProblems, ProblemDocument},
+    process, publish, sessions, topics,
+};
+
+/// Every endpoint, with its documentation.
+pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::metrics))
+        .routes(routes!(publish::publish))
+        .routes(routes!(topics::topic))
+        .routes(routes!(sessions::user))
+        .routes(routes!(sessions::kick_user))
+        .routes(routes!(sessions::kick_session))
+        .routes(routes!(nodes::nodes))
+        .routes(routes!(nodes::drain))
+        .routes(routes!(document))
+        .routes(routes!(process::status))
+        .routes(routes!(process::stop))
+        .routes(routes!(process::reload))
+        .routes(routes!(process::token))
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Tidegate",
+        description = "The HTTP API of the admin listener.\n\nErrors are problem details of RFC \
+            9457. Unknown paths are answered with 404, and bodies may have at most 1 MiB.",
+    ),
+    components(schemas(ProblemDocument)),
+    modifiers(&Security),
+    tags(
+        (name = "messages", description = "Messages to users, rooms and sessions"),
+        (name = "sessions", description = "Who is connected"),
+        (name = "nodes", description = "The members of the cluster"),
+        (name = "health", description = "For probes and scrapers, without a key"),
+        (name = "process", description = "For the command line on the same machine"),
+    ),
+)]
+struct Document;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let bearer = |description| {
+            let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+            SecurityScheme::Http(scheme.description(Some(description)).build())
+        };
+        let components = document.components.get_or_insert_default();
+        let key = "An API key of the configuration. Publishing needs the scope publish; asking who is \
+                   where, read; ending sessions and draining, admin, which includes the other two.";
+        components.add_security_scheme("key", bearer(key));
+        let control = "The secret of the running process, which stands in its pid file.";
+        components.add_security_scheme("control", bearer(control));
+    }
+}
+
+/// This document
+#[utoipa::path(
+    get,
+    path = "/api/openapi.json",
+    tag = "health",
+    security(("key" = [])),
+    responses(
+        (status = 200, description = "An OpenAPI 3.1 document", body = serde_json::Value),
+        AccessProblems,
+    ),
+)]
+pub(super) async fn document(_: AnyCaller) -> Response {
+    static TEXT: LazyLock<Bytes> = LazyLock::new(|| {
+        let document = endpoints().into_openapi();
+        Bytes::from(document.to_json().expect("the document is JSON"))
+    });
+    let content_type = [(header::CONTENT_TYPE, "application/json")];
+    (content_type, TEXT.clone()).into_response()
+}

@@ -1,0 +1,199 @@
+//! `/api/process`: what the command line does with the node that it finds running.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+
+use axum::{Json, extract, http::StatusCode};
+use serde::Serialize;
+use tokio::task;
+use tracing::info;
+use utoipa::ToSchema;
+
+use super::{
+    State,
+    access::Control,
+    input::Body,
+    problem::{AccessProblems, BodyProblems, Problem, ProblemDocument},
+};
+use crate::{auth::issue::TokenRequest, dialect::DialectId};
+
+/// A running node
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Status {
+    /// Its name.
+    node: String,
+    /// Its name and which of its lives this is.
+    member: String,
+    /// The version of the program.
+    version: &'static str,
+    /// The number of the process.
+    pid: u32,
+    /// `starting`, `ready` or `draining`.
+    state: &'static str,
+    /// Why it is not ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Time since its start.
+    uptime_seconds: u64,
+    /// Where the public listeners are bound.
+    #[schema(value_type = Vec<String>)]
+    public: Vec<SocketAddr>,
+    /// Where the admin listener is bound.
+    #[schema(value_type = String)]
+    admin: SocketAddr,
+    /// Open sessions by dialect.
+    sessions: BTreeMap<&'static str, u64>,
+}
+
+/// What came of a reload
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"applied": ["limits.idle"], "needs_restart": ["listen.public"]}))]
+pub(super) struct ReloadAnswer {
+    /// Keys whose new values are in use.
+    applied: Vec<String>,
+    /// Keys whose new values wait for a restart.
+    needs_restart: Vec<String>,
+}
+
+/// A credential
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TokenAnswer {
+    /// A token or a query that a client can log in with.
+    token: String,
+}
+
+/// For which client a credential is wanted
+///
+/// The fields depend on the dialect: `client_id` and `token` for `ride`; `user`, `devices`, `rooms`
+/// and `publish` for `device`.
+#[derive(ToSchema)]
+#[schema(as = TokenRequest, example = json!({
+    "dialect": "device", "user": "42", "devices": ["d1"], "rooms": ["news"], "ttl_seconds": 3600,
+}))]
+#[allow(dead_code)] // Only the schema is used.
+struct TokenForm {
+    /// `ride` or `device`.
+    dialect: String,
+    /// `ride`: the client id.
+    client_id: Option<String>,
+    /// `ride`: the token, which is the user's address.
+    token: Option<String>,
+    /// `device`: the user.
+    user: Option<String>,
+    /// `device`: devices to watch.
+    devices: Option<Vec<String>>,
+    /// `device`: rooms to join.
+    rooms: Option<Vec<String>>,
+    /// `device`: topics to publish to.
+    publish: Option<Vec<String>>,
+    /// How long it lasts.
+    #[schema(default = 3600)]
+    ttl_seconds: Option<u64>,
+}
+
+/// The state of the process
+#[utoipa::path(
+    get,
+    path = "/api/process",
+    tag = "process",
+    security(("control" = [])),
+    responses((status = 200, description = "The process", body = Status), AccessProblems),
+)]
+pub(super) async fn status(
+    _: Control,
+    extract::State(state): extract::State<Arc<State>>,
+) -> Json<Status> {
+    let parts = &state.parts;
+    let phase = parts.process.phase();
+    let open = |dialect: DialectId| {
+        let shards = parts.router.shards().iter();
+        let open = shards.map(|shard| shard.stats.dialect(dialect).open());
+        (dialect.label(), open.sum())
+    };
+    Json(Status {
+        node: parts.router.member().node().to_owned(),
+        member: parts.router.member().to_string(),
+        version: env!("CARGO_PKG_VERSION"),
+        pid: std::process::id(),
+        state: phase.label(),
+        reason: phase.reason().map(str::to_owned),
+        uptime_seconds: parts.clock.uptime().as_secs(),
+        public: parts.public.clone(),
+        admin: parts.admin,
+        sessions: DialectId::ALL.into_iter().map(open).collect(),
+    })
+}
+
+/// Drain the node and end the process
+#[utoipa::path(
+    post,
+    path = "/api/process/stop",
+    tag = "process",
+    security(("control" = [])),
+    responses((status = 202, description = "It has begun, now or before"), AccessProblems),
+)]
+pub(super) async fn stop(
+    _: Control,
+    extract::State(state): extract::State<Arc<State>>,
+) -> StatusCode {
+    info!("stop asked for by the command line");
+    state.parts.process.drain();
+    StatusCode::ACCEPTED
+}
+
+/// Read the configuration again
+#[utoipa::path(
+    post,
+    path = "/api/process/reload",
+    tag = "process",
+    security(("control" = [])),
+    responses(
+        (status = 200, description = "What has changed", body = ReloadAnswer),
+        (status = 422, description = "The configuration has mistakes, listed in errors, and \
+            nothing has changed", body = ProblemDocument, content_type = "application/problem+json"),
+        AccessProblems,
+    ),
+)]
+pub(super) async fn reload(
+    _: Control,
+    extract::State(state): extract::State<Arc<State>>,
+) -> Result<Json<ReloadAnswer>, Problem> {
+    let process = Arc::clone(&state.parts.process);
+    let reloaded = task::spawn_blocking(move || process.reload()).await;
+    let reloaded = reloaded.map_err(|_| {
+        let detail = "the configuration could not be read";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+    })?;
+    if !reloaded.errors.is_empty() {
+        let detail = "the configuration has mistakes, and nothing has changed";
+        return Err(Problem::unprocessable(detail).errors(reloaded.errors));
+    }
+    Ok(Json(ReloadAnswer {
+        applied: reloaded.applied,
+        needs_restart: reloaded.needs_restart,
+    }))
+}
+
+/// Make a credential
+#[utoipa::path(
+    post,
+    path = "/api/process/token",
+    tag = "process",
+    security(("control" = [])),
+    request_body = TokenForm,
+    responses(
+        (status = 200, description = "The credential", body = TokenAnswer),
+        AccessProblems,
+        BodyProblems,
+    ),
+)]
+pub(super) async fn token(
+    _: Control,
+    extract::State(state): extract::State<Arc<State>>,
+    body: Body,
+) -> Result<Json<TokenAnswer>, Problem> {
+    let request: TokenRequest = body.read()?;
+    match state.parts.process.issue_token(&request) {
+        Ok(token) => Ok(Json(TokenAnswer { token })),
+        Err(error) => Err(Problem::unprocessable(error.to_string())),
+    }
+}

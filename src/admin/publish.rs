@@ -1,0 +1,178 @@
+//! `POST /api/publish`: a message from an application to its users.
+
+mod request;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Json, extract, http::StatusCode};
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::time;
+use utoipa::ToSchema;
+
+use self::request::{PublishRequest, Topics};
+use super::{
+    State,
+    access::{self, Caller},
+    input::{Body, Text},
+    once::{Progress, Sent},
+    problem::{AccessProblems, BodyProblems, Problem, ProblemDocument},
+};
+use crate::{
+    dialect::device,
+    message::{ConflationKey, Message, MessageId},
+    router::Busy,
+    topic::Topic,
+};
+
+/// How long a publish waits for room. Longer than a flusher needs for what may wait, shorter than
+/// callers wait.
+const ROOM_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What came of it
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"id": "order-17", "delivered_nodes": 1}))]
+pub(super) struct Published {
+    /// The id of the message: that of the request, or a number.
+    id: String,
+    /// How many nodes have passed it on to at least one session.
+    delivered_nodes: u32,
+}
+
+/// Publish a message
+///
+/// It is on its way to whoever is connected now when this answers; nothing is said about whether
+/// anybody has received it.
+#[utoipa::path(
+    post,
+    path = "/api/publish",
+    tag = "messages",
+    security(("key" = [])),
+    request_body = PublishRequest,
+    responses(
+        (status = 200, description = "It is on its way", body = Published),
+        (status = 409, description = "The id has come with other content", body = ProblemDocument,
+            content_type = "application/problem+json"),
+        (status = 501, description = "A field is not available in this version",
+            body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "The node is busy: come back after Retry-After. With an id, \
+            the same request again goes on where this one stopped",
+            body = ProblemDocument, content_type = "application/problem+json"),
+        AccessProblems,
+        BodyProblems,
+    ),
+)]
+pub(super) async fn publish(
+    _: Caller<access::Publish>,
+    extract::State(state): extract::State<Arc<State>>,
+    body: Body,
+) -> Result<Json<Published>, Problem> {
+    let request: PublishRequest<'_> = body.read()?;
+    request.check(&state)?;
+    let content = request.content();
+    let PublishRequest {
+        to: Topics(topics),
+        event,
+        data,
+        conflate,
+        id,
+        ..
+    } = request;
+    let now = state.parts.clock.now();
+    let (id, progress) = match id {
+        Some(Text(id)) => {
+            let progress = state.once.claim(&id, content, now.uptime);
+            let progress = progress.map_err(|_| {
+                let detail = "the id has come with other content in the last ten minutes";
+                Problem::new(StatusCode::CONFLICT, detail).field("id")
+            })?;
+            (MessageId::Text(id.into()), progress)
+        }
+        None => {
+            let progress = Arc::new(Progress::new(content));
+            (state.parts.router.next_id(now), progress)
+        }
+    };
+    let event = event.map_or("message".into(), |Text(event)| event);
+    let data = data.map_or("null", RawValue::get);
+    let draft = Draft {
+        id,
+        event,
+        // Not a slice of the body, which would live as long as the message is retained.
+        data: Bytes::copy_from_slice(data.as_bytes()),
+        conflate: conflate.map(|Text(key)| key),
+    };
+    let sent = send(&state, &draft, &topics, &progress).await?;
+    Ok(Json(Published {
+        id: draft.id.to_string(),
+        delivered_nodes: u32::from(sent.reached),
+    }))
+}
+
+/// Publishes to the topics that do not have the message yet, in order.
+async fn send(
+    state: &State,
+    draft: &Draft,
+    topics: &[Topic],
+    progress: &Progress,
+) -> Result<Sent, Problem> {
+    let sending = async {
+        let mut sent = progress.sent.lock().await;
+        while let Some(topic) = topics.get(sent.topics) {
+            let mut message = draft.message(topic);
+            loop {
+                match state.parts.router.publish(message, state.parts.clock.now()) {
+                    Ok(reached) => {
+                        sent.topics += 1;
+                        sent.reached |= 0 < reached;
+                        break;
+                    }
+                    Err(Busy {
+                        message: back,
+                        shard,
+                    }) => {
+                        shard.room().await;
+                        message = *back;
+                    }
+                }
+            }
+        }
+        *sent
+    };
+    if let Ok(sent) = time::timeout(ROOM_TIMEOUT, sending).await {
+        return Ok(sent);
+    }
+    // Somebody else may be going on with it already.
+    let detail = match progress.sent.try_lock() {
+        Ok(sent) => {
+            let (done, all) = (sent.topics, topics.len());
+            format!("the node is busy, and {done} of {all} topics have the message")
+        }
+        Err(_) => "the node is busy".to_owned(),
+    };
+    Err(Problem::busy(detail))
+}
+
+/// A message without its topic.
+struct Draft {
+    id: MessageId,
+    event: Box<str>,
+    data: Bytes,
+    conflate: Option<Box<str>>,
+}
+
+impl Draft {
+    fn message(&self, topic: &Topic) -> Message {
+        let mut message = Message::new(topic.clone(), self.event.clone(), self.data.clone());
+        message.id = self.id.clone();
+        match &self.conflate {
+            Some(key) => {
+                let parts = [topic.as_str().as_bytes(), key.as_bytes()];
+                message.latest(ConflationKey::new(&parts))
+            }
+            // A device's status means the same whoever publishes it.
+            None => device::classified(message),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What `POST /api/publish` is asked for.
+
+use std::{borrow::Cow, collections::HashSet, fmt, sync::atomic::Ordering::Relaxed};
+
+use axum::http::StatusCode;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IgnoredAny, SeqAccess, Visitor},
+};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::{
+    admin::{State, input::Text, once::Digest, problem::Problem},
+    topic::{ParseTopicError, Topic},
+};
+
+/// Most topics of one publish.
+const TOPICS_MAX: usize = 1000;
+const EXPECTED: &str =
+    "expected user:<id>, room:<name>, session:<id> or all, or a list of at most 1000 of them";
+
+/// A message, and where it goes
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "to": ["user:42", "room:news"], "event": "order.paid", "data": {"order": 17}, "id": "order-17",
+}))]
+pub(in crate::admin) struct PublishRequest<'a> {
+    /// `user:<id>`, `room:<name>`, `session:<id>` or `all`, or a list of at most 1000 of them.
+    #[schema(value_type = To)]
+    pub(super) to: Topics,
+    /// What happened.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, default = "message")]
+    pub(super) event: Option<Text<128>>,
+    /// Any JSON value; null if it is missing. Passed on as it stands here.
+    #[serde(borrow)]
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub(super) data: Option<&'a RawValue>,
+    /// A newer message with the same key takes the place of one that still waits for a slow client.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 256)]
+    pub(super) conflate: Option<Text<256>>,
+    /// Names the message. The same id again within ten minutes is answered as the first time, and
+    /// not sent again.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128)]
+    pub(super) id: Option<Text<128>>,
+    /// Not available in this version: true is answered with 501.
+    durable: Option<bool>,
+    /// Not available in this version: answered with 501.
+    #[schema(value_type = Option<f64>)]
+    at: Option<IgnoredAny>,
+    /// Not available in this version: answered with 501.
+    #[schema(value_type = Option<f64>)]
+    ttl: Option<IgnoredAny>,
+}
+
+/// One topic or a list of them
+#[derive(Debug, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code)] // Only the schema is used: a list is read into topics at once.
+enum To {
+    /// One topic.
+    One(String),
+    /// Several topics.
+    Many(Vec<String>),
+}
+
+/// At least one topic, none twice.
+#[derive(Debug)]
+pub(super) struct Topics(pub(super) Vec<Topic>);
+
+// === impl PublishRequest ===
+
+impl PublishRequest<'_> {
+    /// Refuses what this version cannot do, rather than doing something else.
+    pub(super) fn check(&self, state: &State) -> Result<(), Problem> {
+        let wanted = [
+            ("durable", self.durable == Some(true)),
+            ("at", self.at.is_some()),
+            ("ttl", self.ttl.is_some()),
+        ];
+        if let Some((field, _)) = wanted.into_iter().find(|(_, wanted)| *wanted) {
+            let detail = format!("{field}: is not available in this version");
+            return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, detail).field(field));
+        }
+        let max = state.message_bytes_max.load(Relaxed);
+        let length = self.data.map_or(0, |data| data.get().len());
+        if max < length {
+            let detail = format!("data: has {length} bytes, expected at most {max}");
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).field("data"));
+        }
+        Ok(())
+    }
+
+    /// What makes two requests the same, however they are written.
+    pub(super) fn content(&self) -> Digest {
+        // One that is missing is not one that is empty.
+        fn text(text: Option<&str>) -> [&[u8]; 2] {
+            match text {
+                Some(text) => [b"1", text.as_bytes()],
+                None => [b"0", b""],
+            }
+        }
+        let data = self.data.map(RawValue::get);
+        let Topics(topics) = &self.to;
+        let parts = [
+            text(Some(self.event.as_ref().map_or("message", |text| &text.0))),
+            text(Some(data.unwrap_or("null"))),
+            text(self.conflate.as_ref().map(|text| &*text.0)),
+        ];
+        let topics = topics.iter().map(|topic| topic.as_str().as_bytes());
+        Digest::of(parts.into_iter().flatten().chain(topics))
+    }
+}
+
+// === impl Topics ===
+
+impl<'de> Deserialize<'de> for Topics {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMany;
+
+        impl<'de> Visitor<'de> for OneOrMany {
+            type Value = Topics;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a topic or a list of topics")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Topics, E> {
+                Ok(Topics(vec![topic(text)?]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Topics, A::Error> {
+                let mut topics = Vec::new();
+                let mut known = HashSet::new();
+                let mut count = 0;
+                while let Some(Parsed(topic)) = list.next_element()? {
+                    count += 1;
+                    if TOPICS_MAX < count {
+                        return Err(de::Error::custom(format!(
+                            "has too many topics, {EXPECTED}"
+                        )));
+                    }
+                    if known.insert(topic.clone()) {
+                        topics.push(topic);
+                    }
+                }
+                if topics.is_empty() {
+                    return Err(de::Error::custom(format!("is empty, {EXPECTED}")));
+                }
+                Ok(Topics(topics))
+            }
+        }
+
+        deserializer.deserialize_any(OneOrMany)
+    }
+}
+
+struct Parsed(Topic);
+
+impl<'de> Deserialize<'de> for Parsed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        topic(&text).map(Parsed)
+    }
+}
+
+fn topic<E: de::Error>(text: &str) -> Result<Topic, E> {
+    let what = |error: ParseTopicError| match error {
+        // It says what is expected.
+        ParseTopicError::UnknownKind => error.to_string(),
+        error => format!("{error}, {EXPECTED}"),
+    };
+    text.parse().map_err(|error| E::custom(what(error)))
+}

@@ -1,0 +1,78 @@
+//! The listener's loop: connections of the admin listener, within bounds.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::{State, router};
+
+/// Most connections: pools of a few applications, scrapers and probes.
+const CONNECTIONS_MAX: usize = 1024;
+/// For the head of a request, and between two requests. Longer than pools keep idle connections (60
+/// s), so that theirs are the ends and no request meets one of ours.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+/// Longest head of a request.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// Between a failed accept and the next one: for want of open files it would fail at once again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// For requests that are under way when the listener stops.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// Serves until `stop`, then finishes the requests that are under way.
+pub async fn serve(listener: TcpListener, state: Arc<State>, stop: CancellationToken) {
+    let service = router(state);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => {
+                match accepted {
+                    Ok((stream, _)) => {
+                        connections.spawn(serve_one(stream, service.clone(), stop.clone()));
+                    }
+                    Err(error) => {
+                        warn!(%error, "the admin listener cannot accept");
+                        time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        }
+    }
+    drop(listener);
+    let finish = async { while connections.join_next().await.is_some() {} };
+    // What is left then ends with the set.
+    let _ = time::timeout(STOP_GRACE, finish).await;
+}
+
+async fn serve_one(stream: TcpStream, service: Router, stop: CancellationToken) {
+    let _ = stream.set_nodelay(true);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let mut connection = pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        debug!(%error, "a connection to the admin listener broke");
+    }
+}

@@ -1,0 +1,306 @@
+mod access;
+mod document;
+mod process;
+mod publish;
+mod serve;
+mod sessions;
+
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+    sync::atomic::AtomicBool,
+    task::{Context, Poll},
+};
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, Method, StatusCode},
+};
+use http_body_util::BodyExt as _;
+use parking_lot::Mutex;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use super::*;
+use crate::{
+    config::{ApiKey, Scope},
+    dialect::{Conversation, Dialect, DialectId, Hello, Refusal},
+    frame::Frame,
+    id::Member,
+    message::Message,
+    router::{
+        fanout::Walker,
+        shard::Queue,
+        subscriber::{End, Flushed, Subscriber, Transport},
+    },
+    telemetry::Sources,
+    topic::Topic,
+};
+
+const NODE: &str = "gw-1";
+const CONTROL: &str = "control-secret";
+
+/// A node without sockets.
+struct Node {
+    state: Arc<State>,
+    process: Arc<FakeProcess>,
+}
+
+#[derive(Debug, Default)]
+struct FakeProcess {
+    is_draining: AtomicBool,
+    errors: Mutex<Vec<String>>,
+}
+
+/// A dialect whose frames are the message's topic, event, data and id.
+#[derive(Debug)]
+struct Plain;
+
+/// A socket that keeps what is written to it.
+#[derive(Debug, Default)]
+struct Wire(Mutex<Vec<u8>>);
+
+struct Session {
+    subscriber: Arc<Subscriber>,
+    wire: Arc<Wire>,
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Process for FakeProcess {
+    fn phase(&self) -> Phase {
+        if self.is_draining.load(Relaxed) {
+            Phase::Draining("asked to".into())
+        } else {
+            Phase::Ready
+        }
+    }
+
+    fn drain(&self) {
+        self.is_draining.store(true, Relaxed);
+    }
+
+    fn reload(&self) -> Reloaded {
+        Reloaded {
+            applied: vec!["limits.idle".to_owned()],
+            needs_restart: vec!["listen.public".to_owned()],
+            errors: self.errors.lock().clone(),
+        }
+    }
+
+    fn issue_token(&self, request: &TokenRequest) -> Result<String, IssueError> {
+        match request {
+            TokenRequest::Device { user, .. } => Ok(format!("token of {user}")),
+            TokenRequest::Ride { .. } => Err(IssueError::Hook),
+        }
+    }
+}
+
+impl Dialect for Plain {
+    fn id(&self) -> DialectId {
+        DialectId::Device
+    }
+
+    fn accept(&self, _: &Hello<'_>) -> Result<Box<dyn Conversation>, Refusal> {
+        unreachable!("nobody asks to be upgraded")
+    }
+
+    fn encode(&self, message: &Message) -> Frame {
+        let data = String::from_utf8_lossy(&message.data);
+        let Message {
+            topic, event, id, ..
+        } = message;
+        Frame::text(format!("{} {event} {data} {id};", topic.as_str()).as_bytes())
+    }
+}
+
+impl Transport for Wire {
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut bytes = self.0.lock();
+        let before = bytes.len();
+        for slice in slices {
+            bytes.extend_from_slice(slice);
+        }
+        Ok(bytes.len() - before)
+    }
+
+    fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn end(&self, _: End) {}
+}
+
+impl Node {
+    fn new() -> Self {
+        let scopes = [Scope::Publish, Scope::Read, Scope::Admin, Scope::Token];
+        let keys = scopes.map(|scope| ApiKey {
+            key: Secret::new(format!("{scope:?}").to_lowercase()),
+            scopes: vec![scope],
+        });
+        Self::with_keys(&keys)
+    }
+
+    fn with_keys(keys: &[ApiKey]) -> Self {
+        let member = Member::new(&NODE.parse().unwrap(), 0x18f3);
+        let router = crate::router::Router::new(member, 2, 1 << 20, 1 << 30);
+        let clock = Clock::start();
+        let stats = Arc::<ApiStats>::default();
+        let process = Arc::<FakeProcess>::default();
+        let telemetry = Telemetry::new(Sources {
+            router: Arc::clone(&router),
+            ingress: Arc::default(),
+            auth: Arc::default(),
+            api: Arc::clone(&stats),
+            clock,
+        });
+        let state = State::new(Parts {
+            router,
+            clock,
+            keys: Arc::new(ApiKeys::new(keys)),
+            control: Secret::new(CONTROL),
+            stats,
+            telemetry: Arc::new(telemetry),
+            process: Arc::<FakeProcess>::clone(&process),
+            public: vec!["127.0.0.1:8080".parse().unwrap()],
+            admin: "127.0.0.1:8081".parse().unwrap(),
+            message_bytes_max: 65536,
+        });
+        Self { state, process }
+    }
+
+    fn router(&self) -> &crate::router::Router {
+        &self.state.parts.router
+    }
+
+    /// A session of `user` in `rooms`.
+    fn connect(&self, user: Option<&str>, rooms: &[&str]) -> Session {
+        let router = self.router();
+        let wire = Arc::<Wire>::default();
+        let shards = router.shards();
+        let shard = &shards[router.sessions() % shards.len()];
+        let subscriber = Subscriber::new(
+            shard.next_serial(),
+            Arc::clone(shard),
+            Arc::new(Plain),
+            Arc::<Wire>::clone(&wire),
+            "203.0.113.7".parse().unwrap(),
+            1_700_000_000_999,
+        );
+        router.attach(&subscriber);
+        let now = self.state.parts.clock.now();
+        let rooms = rooms.iter().map(|room| Topic::room(room).unwrap());
+        let user = user.map(|user| {
+            let user: crate::id::UserId = user.parse().unwrap();
+            let topic = Topic::user(&user);
+            subscriber.authenticate(user);
+            topic
+        });
+        for topic in rooms.chain(user) {
+            router.subscribe(&topic, &subscriber, now);
+        }
+        Session { subscriber, wire }
+    }
+
+    /// What the flushers do.
+    fn flush(&self) {
+        for shard in self.router().shards() {
+            let mut queue = Queue::default();
+            shard.take(&mut queue);
+            let mut walker = Walker::default();
+            let mut dirty = VecDeque::new();
+            while !queue.deliveries.is_empty() || walker.is_walking() {
+                walker.step(shard, &mut queue.deliveries, &mut dirty, 1000);
+            }
+            for subscriber in queue.dirty.drain(..).chain(dirty) {
+                while subscriber.flush() == Flushed::More {}
+            }
+        }
+    }
+
+    async fn send(&self, method: Method, path: &str, key: Option<&str>, body: &str) -> Answer {
+        let mut request = axum::http::Request::builder().method(method).uri(path);
+        if let Some(key) = key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let response = router(Arc::clone(&self.state)).oneshot(request).await;
+        let (parts, body) = response.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, Some("read"), "").await
+    }
+
+    async fn publish(&self, body: &str) -> Answer {
+        self.send(Method::POST, "/api/publish", Some("publish"), body)
+            .await
+    }
+
+    async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, Some("admin"), "").await
+    }
+}
+
+impl Session {
+    fn id(&self, node: &Node) -> String {
+        node.router().session_id(self.subscriber.serial).to_string()
+    }
+
+    /// The frames, without their headers.
+    fn received(&self, node: &Node) -> Vec<String> {
+        node.flush();
+        let bytes = std::mem::take(&mut *self.wire.0.lock());
+        let mut frames = Vec::new();
+        let mut rest = &bytes[..];
+        while let [0x81, length, tail @ ..] = rest {
+            let (length, tail) = match *length {
+                126 => {
+                    let (length, tail) = tail.split_first_chunk().unwrap();
+                    (usize::from(u16::from_be_bytes(*length)), tail)
+                }
+                length => (usize::from(length), tail),
+            };
+            let (frame, tail) = tail.split_at(length);
+            frames.push(String::from_utf8(frame.to_vec()).unwrap());
+            rest = tail;
+        }
+        frames
+    }
+}
+
+impl Answer {
+    #[track_caller]
+    fn json(&self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        assert_eq!(self.headers["content-type"], "application/json");
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    /// The problem document's field and detail.
+    #[track_caller]
+    fn problem(&self, status: u16) -> (Option<String>, String) {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        let problem: Value = serde_json::from_str(&self.body).unwrap();
+        assert_eq!(problem["type"], "about:blank");
+        assert_eq!(problem["status"], status);
+        assert_eq!(problem["title"], self.status.canonical_reason().unwrap());
+        let text = |key: &str| {
+            problem
+                .get(key)
+                .map(|text| text.as_str().unwrap().to_owned())
+        };
+        (text("field"), text("detail").unwrap())
+    }
+}

@@ -1,0 +1,147 @@
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::*;
+
+async fn document() -> Value {
+    let node = Node::new();
+    let answer = node
+        .send(Method::GET, "/api/openapi.json", Some("token"), "")
+        .await;
+    answer.json(200)
+}
+
+fn operations(document: &Value) -> BTreeMap<String, &Value> {
+    let mut operations = BTreeMap::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            operations.insert(format!("{} {path}", method.to_uppercase()), operation);
+        }
+    }
+    operations
+}
+
+#[tokio::test]
+async fn every_route_is_in_the_document_and_every_path_of_it_is_served() {
+    let document = document().await;
+    assert_eq!(document["openapi"], "3.1.0");
+    let operations = operations(&document);
+    let found: Vec<&str> = operations.keys().map(String::as_str).collect();
+    let expect = [
+        "DELETE /api/sessions/{id}",
+        "DELETE /api/users/{id}/sessions",
+        "GET /api/nodes",
+        "GET /api/openapi.json",
+        "GET /api/process",
+        "GET /api/topics/{topic}",
+        "GET /api/users/{id}",
+        "GET /livez",
+        "GET /metrics",
+        "GET /readyz",
+        "POST /api/nodes/{id}/drain",
+        "POST /api/process/reload",
+        "POST /api/process/stop",
+        "POST /api/process/token",
+        "POST /api/publish",
+    ];
+    assert_eq!(found, expect);
+    let node = Node::new();
+    for operation in found {
+        let (method, path) = operation.split_once(' ').unwrap();
+        let path = path.replace("{id}", "none").replace("{topic}", "all");
+        let method: Method = method.parse().unwrap();
+        let answer = node.send(method, &path, None, "").await;
+        let status = answer.status.as_u16();
+        assert!([200, 401].contains(&status), "{operation}: {status}");
+    }
+}
+
+#[tokio::test]
+async fn every_call_documents_its_refusals() {
+    let document = document().await;
+    for (name, operation) in operations(&document) {
+        let responses = operation["responses"].as_object().unwrap();
+        let has = |status: &str| responses.contains_key(status);
+        if name.contains(" /api/") {
+            assert!(has("401") && has("403") && has("405"), "{name}");
+            let security = operation["security"].as_array().unwrap();
+            assert_eq!(security.len(), 1, "{name}");
+        }
+        if operation.get("requestBody").is_some() {
+            assert!(has("408") && has("413") && has("422"), "{name}");
+        }
+        for (status, response) in responses {
+            assert!(response["description"].is_string(), "{name} {status}");
+            if !status.starts_with('2') {
+                let content = &response["content"]["application/problem+json"];
+                let schema = json!({"$ref": "#/components/schemas/Problem"});
+                assert_eq!(content["schema"], schema, "{name} {status}");
+            }
+        }
+    }
+    let publish = &document["paths"]["/api/publish"]["post"]["responses"];
+    for status in ["200", "409", "501", "503"] {
+        assert!(publish.get(status).is_some(), "{status}");
+    }
+    for scheme in ["key", "control"] {
+        let scheme = &document["components"]["securitySchemes"][scheme];
+        assert_eq!(scheme["scheme"], "bearer");
+    }
+}
+
+fn references(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(object) => {
+            if let Some(Value::String(reference)) = object.get("$ref") {
+                found.push(reference.clone());
+            }
+            object.values().for_each(|value| references(value, found));
+        }
+        Value::Array(list) => list.iter().for_each(|value| references(value, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn every_reference_leads_somewhere() {
+    let document = document().await;
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(!found.is_empty());
+    for reference in found {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+#[tokio::test]
+async fn examples_are_of_their_schema_and_requests_among_them_are_understood() {
+    let document = document().await;
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let mut count = 0;
+    for (name, schema) in schemas {
+        let Some(example) = schema.get("example") else {
+            continue;
+        };
+        count += 1;
+        let properties = schema["properties"].as_object().unwrap();
+        for key in example.as_object().unwrap().keys() {
+            assert!(properties.contains_key(key), "{name}.{key}");
+        }
+        for required in schema["required"].as_array().into_iter().flatten() {
+            let required = required.as_str().unwrap();
+            assert!(example.get(required).is_some(), "{name}.{required}");
+        }
+    }
+    assert!(5 < count);
+
+    let node = Node::new();
+    let example = schemas["PublishRequest"]["example"].to_string();
+    node.publish(&example).await.json(200);
+    let example = schemas["TokenRequest"]["example"].to_string();
+    let path = "/api/process/token";
+    node.send(Method::POST, path, Some(CONTROL), &example)
+        .await
+        .json(200);
+}

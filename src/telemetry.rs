@@ -1,0 +1,219 @@
+//! Telemetry: what a node has counted, for Prometheus.
+//!
+//! Whoever counts does so in plain atomics, since a metric handle that two threads share costs ten
+//! times as much. Here they are added up, once per scrape, under the names of one closed list.
+//!
+//! **Invariant:** every family of [`names::ALL`] is in every scrape, with all values of its labels,
+//! zeros included, and nothing else is.
+
+pub mod names;
+mod sheet;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusRecorder;
+
+use self::sheet::Sheet;
+use crate::{
+    clock::Clock,
+    close::CloseReason,
+    dialect::DialectId,
+    router::{Router, shard::Shard},
+    stats::{
+        ApiOutcome, ApiStats, AuthStats, Count, DialectStats, HookOutcome, IngressStats,
+        LoginOutcome, RejectReason, ShardStats,
+    },
+    topic::TopicKind,
+};
+
+/// Where the figures are.
+#[derive(Debug)]
+pub struct Sources {
+    /// Sessions and messages.
+    pub router: Arc<Router>,
+    /// The public listeners.
+    pub ingress: Arc<IngressStats>,
+    /// Logins.
+    pub auth: Arc<AuthStats>,
+    /// The HTTP API.
+    pub api: Arc<ApiStats>,
+    /// Time since the start.
+    pub clock: Clock,
+}
+
+/// Renders the metrics of a node.
+#[derive(Debug)]
+pub struct Telemetry {
+    sources: Sources,
+    recorder: PrometheusRecorder,
+}
+
+// === impl Telemetry ===
+
+impl Telemetry {
+    /// Metrics from these sources.
+    pub fn new(sources: Sources) -> Self {
+        Self {
+            sources,
+            recorder: sheet::recorder(),
+        }
+    }
+
+    /// One scrape, in the Prometheus text format. `ready`: whether the node wants clients.
+    pub fn render(&self, ready: bool) -> String {
+        let Sources {
+            router,
+            ingress,
+            auth,
+            api,
+            clock,
+        } = &self.sources;
+        let mut sheet = Sheet::new(&self.recorder);
+        sheet.gauge(&names::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
+        sheet.gauge(&names::READY, &[], f64::from(u8::from(ready)));
+        let uptime = clock.uptime().as_secs_f64();
+        sheet.gauge(&names::UPTIME_SECONDS, &[], uptime);
+        write_sessions(&sheet, router);
+        write_messages(&mut sheet, router);
+        write_ingress(&mut sheet, ingress);
+        write_auth(&mut sheet, auth);
+        write_api(&sheet, api);
+        write_process(&mut sheet);
+        sheet.finish()
+    }
+}
+
+fn write_sessions(sheet: &Sheet<'_>, router: &Router) {
+    let shards = router.shards();
+    for dialect in DialectId::ALL {
+        let labels = [dialect.label()];
+        let total = |count: fn(&DialectStats) -> &Count| {
+            let counts = shards.iter().map(|shard| shard.stats.dialect(dialect));
+            counts.map(|stats| count(stats).load()).sum::<u64>()
+        };
+        let closed = CloseReason::ALL.map(|reason| {
+            let counts = shards.iter().map(|shard| shard.stats.dialect(dialect));
+            let closed: u64 = counts
+                .map(|stats| stats.closed[reason as usize].load())
+                .sum();
+            let labels = [dialect.label(), reason.label()];
+            sheet.counter(&names::SESSIONS_CLOSED, &labels, closed);
+            closed
+        });
+        let by = |reason: CloseReason| closed[reason as usize];
+        sheet.counter(&names::IDLE_EVICTIONS, &labels, by(CloseReason::Idle));
+        let slow = by(CloseReason::SlowConsumer);
+        sheet.counter(&names::SLOW_CONSUMERS, &labels, slow);
+        sheet.counter(&names::THROTTLED, &labels, total(|stats| &stats.throttled));
+        let open = shards
+            .iter()
+            .map(|shard| shard.stats.dialect(dialect).open());
+        sheet.gauge(&names::CONNECTIONS, &labels, open.sum::<u64>() as f64);
+        let opened = total(|stats| &stats.opened);
+        sheet.counter(&names::SESSIONS_OPENED, &labels, opened);
+    }
+    sheet.gauge(&names::SESSIONS, &[], router.sessions() as f64);
+    sheet.gauge(&names::TOPICS, &[], router.topics() as f64);
+}
+
+fn write_messages(sheet: &mut Sheet<'_>, router: &Router) {
+    let shards = router.shards();
+    for dialect in DialectId::ALL {
+        let total = |count: fn(&DialectStats) -> &Count| {
+            let counts = shards.iter().map(|shard| shard.stats.dialect(dialect));
+            counts.map(|stats| count(stats).load()).sum::<u64>()
+        };
+        let labels = [dialect.label(), "in"];
+        sheet.counter(&names::MESSAGES, &labels, total(|stats| &stats.messages_in));
+        sheet.counter(&names::BYTES_MOVED, &labels, total(|stats| &stats.bytes_in));
+        let labels = [dialect.label(), "out"];
+        sheet.counter(
+            &names::MESSAGES,
+            &labels,
+            total(|stats| &stats.messages_out),
+        );
+        sheet.counter(
+            &names::BYTES_MOVED,
+            &labels,
+            total(|stats| &stats.bytes_out),
+        );
+    }
+    let total = |count: fn(&ShardStats) -> &Count| {
+        let counts = shards.iter().map(|shard| count(&shard.stats).load());
+        counts.sum::<u64>()
+    };
+    sheet.counter(&names::CONFLATED, &[], total(|stats| &stats.conflated));
+    sheet.counter(&names::DELIVERIES, &[], total(|stats| &stats.deliveries));
+    sheet.counter(&names::SOCKET_WRITES, &[], total(|stats| &stats.writes));
+    let delivery = shards.iter().map(|shard| &shard.stats.delivery);
+    sheet.durations(&names::DELIVERY_SECONDS, &["local"], delivery);
+    let gauge = |gauge: fn(&Shard) -> usize| {
+        let figures = shards.iter().map(|shard| gauge(shard));
+        figures.sum::<usize>() as f64
+    };
+    sheet.gauge(&names::DELIVERIES_WAITING, &[], gauge(Shard::waiting));
+    sheet.gauge(&names::OUTBOX_BYTES, &[], gauge(Shard::outbox_bytes));
+    let retained = router.retained_bytes() as f64;
+    sheet.gauge(&names::RETAINED_BYTES, &[], retained);
+    let stats = &router.stats;
+    for kind in TopicKind::ALL {
+        let published = stats.published[kind as usize].load();
+        sheet.counter(&names::PUBLISHED, &[kind.label()], published);
+    }
+    sheet.counter(&names::UNDELIVERABLE, &[], stats.undeliverable.load());
+    sheet.counter(&names::BUSY, &[], stats.busy.load());
+    sheet.counter(&names::RETAINED_EVICTED, &[], stats.retained_evicted.load());
+}
+
+fn write_ingress(sheet: &mut Sheet<'_>, stats: &IngressStats) {
+    sheet.counter(&names::CONNECTIONS_ACCEPTED, &[], stats.accepted.load());
+    sheet.counter(&names::ACCEPT_ERRORS, &[], stats.accept_errors.load());
+    sheet.counter(&names::HANDSHAKES, &[], stats.upgraded.load());
+    for reason in RejectReason::ALL {
+        let rejected = stats.rejected[reason as usize].load();
+        sheet.counter(&names::REJECTIONS, &[reason.label()], rejected);
+    }
+    sheet.durations(&names::HANDSHAKE_SECONDS, &[], [&stats.handshake]);
+}
+
+fn write_auth(sheet: &mut Sheet<'_>, stats: &AuthStats) {
+    for dialect in DialectId::ALL {
+        for outcome in LoginOutcome::ALL {
+            let count = stats.logins[dialect.index()][outcome as usize].load();
+            let labels = [dialect.label(), outcome.label()];
+            sheet.counter(&names::LOGINS, &labels, count);
+        }
+    }
+    for outcome in HookOutcome::ALL {
+        let count = stats.hooks[outcome as usize].load();
+        sheet.counter(&names::AUTH_HOOKS, &[outcome.label()], count);
+    }
+    sheet.durations(&names::AUTH_HOOK_SECONDS, &[], [&stats.hook]);
+}
+
+fn write_api(sheet: &Sheet<'_>, stats: &ApiStats) {
+    for outcome in ApiOutcome::ALL {
+        let count = stats.requests[outcome as usize].load();
+        sheet.counter(&names::API_REQUESTS, &[outcome.label()], count);
+    }
+    sheet.counter(&names::API_IDS_FORGOTTEN, &[], stats.ids_forgotten.load());
+}
+
+/// What the system does not tell is 0.
+fn write_process(sheet: &mut Sheet<'_>) {
+    let process = metrics_process::collector::collect();
+    let gauge = |family, value: Option<u64>| {
+        sheet.gauge(family, &[], value.unwrap_or_default() as f64);
+    };
+    gauge(&names::FDS_MAX, process.max_fds);
+    gauge(&names::FDS_OPEN, process.open_fds);
+    gauge(&names::RESIDENT_BYTES, process.resident_memory_bytes);
+    gauge(&names::START_SECONDS, process.start_time_seconds);
+    gauge(&names::THREADS, process.threads);
+    gauge(&names::VIRTUAL_BYTES, process.virtual_memory_bytes);
+    let cpu = process.cpu_seconds_total.unwrap_or_default();
+    sheet.fraction(&names::CPU_SECONDS, cpu);
+}

@@ -1,0 +1,138 @@
+//! Every metric of a node: the one list that dashboards, alerts and documentation are checked
+//! against.
+//!
+//! Labels are enums, never ids. Figures that add up say so.
+
+use metrics::Unit;
+
+/// What is exported under one name.
+#[derive(Debug)]
+pub struct Family {
+    /// Its name.
+    pub name: &'static str,
+    /// How its values behave.
+    pub kind: Kind,
+    /// What is measured; a plain number if absent.
+    pub unit: Option<Unit>,
+    /// The labels that all its values have.
+    pub labels: &'static [&'static str],
+    /// What it tells.
+    pub help: &'static str,
+}
+
+/// How values behave.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// They only grow.
+    Counter,
+    /// They come and go.
+    Gauge,
+    /// They are counted in buckets.
+    Histogram,
+}
+
+/// Declares the families, and [`ALL`] of them.
+macro_rules! families {
+    ($($name:ident = $kind:ident $unit:expr, $text:literal [$($label:literal),*] $help:literal;)+) => {
+        $(
+            pub(super) static $name: Family = Family {
+                name: $text,
+                kind: Kind::$kind,
+                unit: $unit,
+                labels: &[$($label),*],
+                help: $help,
+            };
+        )+
+
+        /// Every family, in alphabetical order.
+        pub static ALL: &[&Family] = &[$(&$name),+];
+    };
+}
+
+const BYTES: Option<Unit> = Some(Unit::Bytes);
+const SECONDS: Option<Unit> = Some(Unit::Seconds);
+
+families! {
+    ACCEPT_ERRORS = Counter None, "tidegate_accept_errors_total" []
+        "Errors of accepting connections, for example for want of open files";
+    API_IDS_FORGOTTEN = Counter None, "tidegate_api_ids_forgotten_total" []
+        "Ids of publishes forgotten before their ten minutes were over, for want of room";
+    API_REQUESTS = Counter None, "tidegate_api_requests_total" ["outcome"]
+        "Requests to the HTTP API";
+    AUTH_HOOK_SECONDS = Histogram SECONDS, "tidegate_auth_hook_seconds" []
+        "Time of the calls of login hooks that were made";
+    AUTH_HOOKS = Counter None, "tidegate_auth_hooks_total" ["outcome"]
+        "Calls of login hooks; overloaded ones were not made";
+    BUILD_INFO = Gauge None, "tidegate_build_info" ["version"]
+        "Always 1; the version is in the label";
+    BYTES_MOVED = Counter BYTES, "tidegate_bytes_total" ["dialect", "direction"]
+        "Bytes read from and written to clients after the upgrade, before encryption";
+    CONNECTIONS = Gauge None, "tidegate_connections" ["dialect"]
+        "Upgraded connections that are open: sessions opened less sessions closed";
+    CONNECTIONS_ACCEPTED = Counter None, "tidegate_connections_accepted_total" []
+        "Connections accepted on the public listeners";
+    DELIVERIES = Counter None, "tidegate_deliveries_total" []
+        "Messages put into outboxes; divided by messages published: subscribers of a message";
+    DELIVERIES_WAITING = Gauge None, "tidegate_deliveries_waiting" []
+        "Published messages that have not been put into all outboxes of their subscribers";
+    DELIVERY_SECONDS = Histogram SECONDS, "tidegate_delivery_seconds" ["kind"]
+        "Time from a publish to the write to its last subscriber of a shard";
+    HANDSHAKE_SECONDS = Histogram SECONDS, "tidegate_handshake_seconds" []
+        "Time from a connection to its upgrade";
+    HANDSHAKES = Counter None, "tidegate_handshakes_total" []
+        "Upgrades that became sessions";
+    IDLE_EVICTIONS = Counter None, "tidegate_idle_evictions_total" ["dialect"]
+        "Sessions ended since their clients were silent; part of sessions closed";
+    LOGINS = Counter None, "tidegate_logins_total" ["dialect", "outcome"]
+        "Answers to the question whether a credential is good";
+    CONFLATED = Counter None, "tidegate_messages_conflated_total" []
+        "Messages that took the place of an older one that still waited";
+    PUBLISHED = Counter None, "tidegate_messages_published_total" ["kind"]
+        "Messages published on this node, by kind of topic";
+    MESSAGES = Counter None, "tidegate_messages_total" ["dialect", "direction"]
+        "Messages from clients, and data frames written to clients as a whole";
+    UNDELIVERABLE = Counter None, "tidegate_messages_undeliverable_total" []
+        "Messages to a user or a session that nobody was; part of messages published";
+    OUTBOX_BYTES = Gauge BYTES, "tidegate_outbox_bytes" []
+        "Bytes that wait in all outboxes";
+    CPU_SECONDS = Counter SECONDS, "tidegate_process_cpu_seconds_total" []
+        "Processor time of the process, user and system";
+    FDS_MAX = Gauge None, "tidegate_process_max_fds" []
+        "Most files that the process may have open";
+    FDS_OPEN = Gauge None, "tidegate_process_open_fds" []
+        "Files that the process has open";
+    RESIDENT_BYTES = Gauge BYTES, "tidegate_process_resident_memory_bytes" []
+        "Memory of the process in RAM";
+    START_SECONDS = Gauge SECONDS, "tidegate_process_start_time_seconds" []
+        "When the process started, in seconds since the Unix epoch";
+    THREADS = Gauge None, "tidegate_process_threads" []
+        "Threads of the process";
+    VIRTUAL_BYTES = Gauge BYTES, "tidegate_process_virtual_memory_bytes" []
+        "Address space of the process";
+    BUSY = Counter None, "tidegate_publishes_busy_total" []
+        "Publishes refused for want of room; publishers wait and try again";
+    READY = Gauge None, "tidegate_ready" []
+        "1 while the node wants clients, else 0";
+    REJECTIONS = Counter None, "tidegate_rejections_total" ["reason"]
+        "Connections and requests that did not become sessions";
+    RETAINED_BYTES = Gauge BYTES, "tidegate_retained_bytes" []
+        "Bytes charged for messages kept for later subscribers";
+    RETAINED_EVICTED = Counter None, "tidegate_retained_evicted_total" []
+        "Kept messages that gave way before their time";
+    SESSIONS = Gauge None, "tidegate_sessions" []
+        "Sessions that messages can reach";
+    SESSIONS_CLOSED = Counter None, "tidegate_sessions_closed_total" ["dialect", "reason"]
+        "Sessions that ended";
+    SESSIONS_OPENED = Counter None, "tidegate_sessions_opened_total" ["dialect"]
+        "Sessions that began";
+    SLOW_CONSUMERS = Counter None, "tidegate_slow_consumers_total" ["dialect"]
+        "Sessions ended since they did not take their messages; part of sessions closed";
+    SOCKET_WRITES = Counter None, "tidegate_socket_writes_total" []
+        "Calls of the system that wrote to clients";
+    THROTTLED = Counter None, "tidegate_throttled_total" ["dialect"]
+        "Times a session was not read for a while, since it was over its rate";
+    TOPICS = Gauge None, "tidegate_topics" []
+        "Topics with subscribers on this node, without those of single sessions and of all";
+    UPTIME_SECONDS = Gauge SECONDS, "tidegate_uptime_seconds" []
+        "Time since the node started";
+}
