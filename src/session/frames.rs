@@ -125,6 +125,12 @@ impl Reader {
         self.partial.is_some()
     }
 
+    /// Memory that it holds for a message that is not complete, in bytes.
+    pub fn message_bytes(&self) -> usize {
+        let partial = self.partial.as_ref();
+        partial.map_or(0, |partial| partial.message.capacity())
+    }
+
     /// Takes one frame that is whole in `input` without copying it; anything else becomes partial.
     fn whole(
         &mut self,
