@@ -16,7 +16,7 @@ pub(crate) fn named<'a>(
     goes_on: impl Fn(char) -> bool + Copy,
 ) -> impl Iterator<Item = &'a str> {
     text.match_indices(beginning)
-        .filter(move |(at, _)| !text[..*at].ends_with(|before| goes_on(before)))
+        .filter(move |(at, _)| !text[..*at].ends_with(goes_on))
         .map(move |(at, _)| {
             let rest = &text[at..];
             let end = rest.find(|c| !goes_on(c));
