@@ -9,7 +9,7 @@ mod shards;
 
 use std::{
     net::{SocketAddr, TcpListener},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -19,6 +19,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use self::node::{Node, Reloader};
 use self::shards::ShardThread;
 use crate::{
+    admin::{self, Phase},
+    auth::{Authenticator, api_key::ApiKeys},
+    backend::HttpClient,
     clock::Clock,
     config::{Config, ReloadSource},
     dialect::Dialect,
@@ -61,6 +64,8 @@ pub enum BuildError {
         #[source]
         source: std::io::Error,
     },
+    #[error("the client of HTTP services cannot start")]
+    Client(#[source] std::io::Error),
     #[error("a thread for sessions cannot start")]
     Thread(#[source] std::io::Error),
     #[error(transparent)]
@@ -105,14 +110,16 @@ impl App {
             config.limits.outbox_bytes_max,
             config.limits.outboxes_bytes_max,
         );
-        let services = settings::services(&config);
+        let client = HttpClient::new().map_err(BuildError::Client)?;
+        let authenticator = Authenticator::new(&config.dialect, client, clock, Arc::default());
+        let authenticator = Arc::new(authenticator);
         let session_settings = Arc::new(ArcSwap::from_pointee(settings::session(&config)));
         let mut shards = Vec::new();
         for shard in router.shards() {
             let context = Arc::new(session::Context {
                 router: Arc::clone(&router),
                 shard: Arc::clone(shard),
-                services: Arc::clone(&services) as Arc<_>,
+                services: Arc::clone(&authenticator) as Arc<_>,
                 settings: Arc::clone(&session_settings),
                 clock,
                 timers: session::timers::Timers::default(),
@@ -128,15 +135,17 @@ impl App {
             addresses: addresses(&public, &admin),
             router,
             ingress: Arc::new(ingress),
-            services,
+            authenticator,
+            keys: Arc::new(ApiKeys::new(&config.api.keys)),
             session_settings,
             clock,
             source,
             mounted,
             config: ArcSwap::from_pointee(config),
             reloading: parking_lot::Mutex::new(()),
-            phase: ArcSwap::from_pointee(drain::Phase::Starting),
+            phase: ArcSwap::from_pointee(Phase::Starting("it is starting".into())),
             stop: CancellationToken::new(),
+            admin: OnceLock::new(),
         };
         Ok(Self {
             node: Arc::new(node),
@@ -180,14 +189,20 @@ impl App {
             });
         }
         let ended = CancellationToken::new();
-        let _ = admin;
-        node.set_phase(drain::Phase::Ready);
+        match tokio::net::TcpListener::from_std(admin) {
+            Ok(listener) => {
+                let state = node.admin_state();
+                serving.spawn(admin::serve(listener, state, ended.clone()));
+            }
+            Err(error) => tracing::error!(%error, "the admin listener has failed"),
+        }
+        node.set_phase(Phase::Ready);
         tokio::select! {
             () = stop.cancelled() => {}
             () = node.stop.cancelled() => {}
             () = kill.cancelled() => {}
         }
-        node.set_phase(drain::Phase::Draining);
+        node.set_phase(Phase::Draining("it is going away".into()));
         node.ingress.drain();
         let settings = node.config.load().drain.clone();
         let drained = tokio::select! {

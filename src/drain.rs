@@ -27,17 +27,6 @@ const STEP: Duration = Duration::from_millis(20);
 /// Kept free at the end of the grace period for the last sessions to leave.
 const LEAVING: Duration = Duration::from_secs(3);
 
-/// Where a node stands in its life.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Phase {
-    /// Sockets are bound, nothing is accepted.
-    Starting,
-    /// It serves.
-    Ready,
-    /// It sends its sessions away.
-    Draining,
-}
-
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Drained {

@@ -65,7 +65,7 @@ pub struct Ingress {
     rate: Mutex<Rate>,
     draining: AtomicBool,
     /// What it counts.
-    pub stats: IngressStats,
+    pub stats: Arc<IngressStats>,
 }
 
 /// A shard as its connections see it.
@@ -155,7 +155,7 @@ impl Ingress {
                 at: Instant::now(),
             }),
             draining: AtomicBool::new(false),
-            stats: IngressStats::default(),
+            stats: Arc::default(),
         }
     }
 

@@ -20,6 +20,7 @@ use super::{
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument},
 };
 use crate::{
+    dialect::device,
     message::{ConflationKey, Message, MessageId},
     router::Busy,
     topic::Topic,
@@ -170,7 +171,8 @@ impl Draft {
                 let parts = [topic.as_str().as_bytes(), key.as_bytes()];
                 message.latest(ConflationKey::new(&parts))
             }
-            None => message,
+            // A device's status means the same whoever publishes it.
+            None => device::classified(message),
         }
     }
 }

@@ -184,6 +184,7 @@ impl Node {
         let shards = router.shards();
         let shard = &shards[router.sessions() % shards.len()];
         let subscriber = Subscriber::new(
+            shard.next_serial(),
             Arc::clone(shard),
             Arc::new(Plain),
             Arc::<Wire>::clone(&wire),

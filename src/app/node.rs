@@ -1,19 +1,26 @@
 //! The running node, as those see it who ask about it or change it from outside.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
 use super::{Addresses, Mounted, settings};
 use crate::{
+    admin::{self, Phase, Process, Reloaded},
+    auth::{
+        Authenticator,
+        api_key::ApiKeys,
+        issue::{IssueError, TokenRequest, issue},
+    },
     clock::Clock,
     config::{Config, ReloadSource},
-    drain::Phase,
     ingress::Ingress,
     log,
     router::Router,
     session,
+    stats::ApiStats,
+    telemetry::{Sources, Telemetry},
 };
 
 /// Everything about a running node that can be asked or changed.
@@ -22,7 +29,8 @@ pub struct Node {
     pub(super) addresses: Addresses,
     pub(super) router: Arc<Router>,
     pub(super) ingress: Arc<Ingress>,
-    pub(super) services: Arc<settings::NoServices>,
+    pub(super) authenticator: Arc<Authenticator>,
+    pub(super) keys: Arc<ApiKeys>,
     pub(super) session_settings: Arc<ArcSwap<session::Settings>>,
     pub(super) clock: Clock,
     pub(super) source: ReloadSource,
@@ -33,22 +41,13 @@ pub struct Node {
     pub(super) phase: ArcSwap<Phase>,
     /// Begins the drain, like the signal.
     pub(super) stop: CancellationToken,
+    /// What the admin listener serves from, which in turn knows the node.
+    pub(super) admin: OnceLock<Weak<admin::State>>,
 }
 
 /// Reads the configuration of a running node again.
 #[derive(Clone, Debug)]
 pub struct Reloader(Weak<Node>);
-
-/// What came of reading the configuration again.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Reloaded {
-    /// Keys that have changed and count from now on.
-    pub applied: Vec<String>,
-    /// Keys that have changed and count after a restart.
-    pub needs_restart: Vec<String>,
-    /// Mistakes, one line each; with any, nothing was changed.
-    pub errors: Vec<String>,
-}
 
 impl Node {
     pub(super) fn set_phase(&self, phase: Phase) {
@@ -56,9 +55,37 @@ impl Node {
         self.phase.store(Arc::new(phase));
     }
 
+    /// What the admin listener serves from.
+    pub(super) fn admin_state(self: &Arc<Self>) -> Arc<admin::State> {
+        let config = self.config.load();
+        let api = Arc::<ApiStats>::default();
+        let telemetry = Telemetry::new(Sources {
+            router: Arc::clone(&self.router),
+            ingress: Arc::clone(&self.ingress.stats),
+            auth: Arc::clone(self.authenticator.stats()),
+            api: Arc::clone(&api),
+            clock: self.clock,
+        });
+        let state = admin::State::new(admin::Parts {
+            router: Arc::clone(&self.router),
+            clock: self.clock,
+            keys: Arc::clone(&self.keys),
+            control: config.control.clone(),
+            stats: api,
+            telemetry: Arc::new(telemetry),
+            process: Arc::clone(self) as Arc<_>,
+            public: self.addresses.public.clone(),
+            admin: self.addresses.admin,
+            message_bytes_max: config.limits.message_bytes_max,
+        });
+        // Set once: a node has one admin listener.
+        let _ = self.admin.set(Arc::downgrade(&state));
+        state
+    }
+
     /// Reads the configuration again and applies what can change while sessions live. With any
     /// mistake nothing is changed.
-    pub fn reload(&self) -> Reloaded {
+    fn read_again(&self) -> Reloaded {
         let _one = self.reloading.lock();
         let next = match self.source.load() {
             Ok(next) => next,
@@ -89,6 +116,11 @@ impl Node {
             .store(Arc::new(settings::session(&next)));
         self.ingress
             .set(settings::ingress(&next, tls, &self.mounted));
+        self.authenticator.reload(&next.dialect);
+        self.keys.reload(&next.api.keys);
+        if let Some(admin) = self.admin.get().and_then(Weak::upgrade) {
+            admin.set_message_bytes_max(limits.message_bytes_max);
+        }
         log::set_level(&next.log.level);
         self.config.store(Arc::new(next));
         Reloaded {
@@ -96,6 +128,41 @@ impl Node {
             needs_restart: changes.needs_restart,
             errors: Vec::new(),
         }
+    }
+}
+
+impl Process for Node {
+    fn phase(&self) -> Phase {
+        (**self.phase.load()).clone()
+    }
+
+    fn drain(&self) {
+        self.stop.cancel();
+    }
+
+    /// Also logs what came of it: whoever asked may not be who looks after the node.
+    fn reload(&self) -> Reloaded {
+        let reloaded = self.read_again();
+        for error in &reloaded.errors {
+            tracing::error!("configuration not reloaded: {error}");
+        }
+        if reloaded.errors.is_empty() {
+            let Reloaded {
+                applied,
+                needs_restart,
+                ..
+            } = &reloaded;
+            tracing::info!(?applied, ?needs_restart, "configuration reloaded");
+        }
+        reloaded
+    }
+
+    fn issue_token(&self, request: &TokenRequest) -> Result<String, IssueError> {
+        issue(
+            &self.config.load(),
+            request,
+            self.clock.now().unix_seconds(),
+        )
     }
 }
 
@@ -107,19 +174,7 @@ impl Reloader {
     }
 
     /// Applies what can be applied, and logs what came of it.
-    pub fn reload(&self) {
-        let Some(node) = self.0.upgrade() else { return };
-        let reloaded = node.reload();
-        for error in &reloaded.errors {
-            tracing::error!("configuration not reloaded: {error}");
-        }
-        if reloaded.errors.is_empty() {
-            let Reloaded {
-                applied,
-                needs_restart,
-                ..
-            } = reloaded;
-            tracing::info!(?applied, ?needs_restart, "configuration reloaded");
-        }
+    pub fn reload(&self) -> Option<Reloaded> {
+        self.0.upgrade().map(|node| node.reload())
     }
 }

@@ -142,14 +142,3 @@ fn page(config: &Config) -> Option<ingress::Page> {
         issue(&config, &request, now.unix_seconds()).unwrap_or_default()
     }))
 }
-
-#[derive(Debug)]
-pub(super) struct NoServices;
-impl crate::services::Services for NoServices {
-    fn ask(&self, _: DialectId, _: crate::dialect::Question) -> crate::services::Asked {
-        crate::services::Asked::Now(crate::dialect::Answer::Denied("no"))
-    }
-}
-pub(super) fn services(_: &Config) -> Arc<NoServices> {
-    Arc::new(NoServices)
-}
