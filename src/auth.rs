@@ -15,6 +15,7 @@ mod tests;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
 
 use self::{
     jwt::{Refused, Verifier},
@@ -75,6 +76,11 @@ impl Authenticator {
     pub fn reload(&self, settings: &Dialects) {
         let doors = Doors::new(settings, &self.client);
         self.doors.store(Arc::new(doors));
+    }
+
+    /// Lets hooks be called on `runtime`, whichever runtimes the sessions live on.
+    pub fn work_on(&self, runtime: Handle) {
+        self.client.work_on(runtime);
     }
 
     /// What it counts.

@@ -2,7 +2,11 @@
 
 pub mod hook;
 
-use std::{fmt, io, time::Duration};
+use std::{
+    fmt, io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use bytes::Bytes;
@@ -12,6 +16,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use tokio::runtime::Handle;
 
 /// Shorter than common servers keep an idle connection (uvicorn and Node.js: 5 s), so that hardly
 /// any request meets a connection that its server is about to close.
@@ -22,8 +27,15 @@ const IDLE_PER_HOST_MAX: usize = 64;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Speaks HTTP/1.1, with TLS where the address says so. Cheap to clone; clones share connections.
+///
+/// It can be given a runtime to work on, whoever asks: sessions live on runtimes of their own, which
+/// have better things to do.
 #[derive(Clone)]
-pub struct HttpClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub struct HttpClient {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// Unset, it works on the runtime of whoever asks.
+    runtime: Arc<OnceLock<Handle>>,
+}
 
 impl HttpClient {
     /// A client without connections.
@@ -46,7 +58,19 @@ impl HttpClient {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
             .build(connector);
-        Ok(Self(client))
+        Ok(Self {
+            client,
+            runtime: Arc::default(),
+        })
+    }
+
+    /// Works on `runtime` from now on. Only the first one counts.
+    pub fn work_on(&self, runtime: Handle) {
+        let _ = self.runtime.set(runtime);
+    }
+
+    fn runtime(&self) -> Handle {
+        self.runtime.get().cloned().unwrap_or_else(Handle::current)
     }
 }
 

@@ -325,3 +325,21 @@ async fn ride_is_checked_as_its_tokens_key_says() {
     authenticator.reload(&settings);
     assert!(matches!(ask(), Asked::Later(_)));
 }
+
+#[test]
+fn a_session_may_wait_on_a_runtime_of_its_own() {
+    let service = service(http("200 OK", r#"{"allow":true}"#));
+    let process = tokio::runtime::Runtime::new().unwrap();
+    let client = HttpClient::new().unwrap();
+    let settings = settings(&service.url, Duration::from_secs(2));
+    let authenticator = Authenticator::new(&settings, client, Clock::start(), Arc::default());
+    authenticator.work_on(process.handle().clone());
+    for _ in 0..2 {
+        let session = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let answer = session.block_on(ask(&authenticator, "opaque"));
+        assert_eq!(answer, Answer::Granted(Grant::default()));
+    }
+}

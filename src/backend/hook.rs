@@ -8,8 +8,9 @@ use std::{error::Error, time::Duration};
 use aws_lc_rs::hmac;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::{Method, Request, StatusCode, Uri, header};
+use hyper::{Request, StatusCode, Uri, header};
 use tokio::{sync::Semaphore, time};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{HttpClient, hex};
 use crate::config::{HttpUrl, Secret};
@@ -79,44 +80,47 @@ impl Hook {
             .waiting
             .try_acquire()
             .map_err(|_| HookError::Overloaded)?;
-        let exchange = self.exchange(body, unix_seconds);
-        time::timeout(self.timeout, exchange)
-            .await
-            .map_err(|_| HookError::Timeout)?
+        let request = self.request(body, unix_seconds)?;
+        let exchange = exchange(self.client.clone(), request);
+        // Ends with whoever waits for it, and with its time.
+        let exchange = AbortOnDropHandle::new(self.client.runtime().spawn(exchange));
+        match time::timeout(self.timeout, exchange).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(error)) => Err(HookError::Transport(error.into())),
+            Err(_) => Err(HookError::Timeout),
+        }
     }
 
-    async fn exchange(&self, body: Bytes, unix_seconds: u64) -> Result<Bytes, HookError> {
-        let mut request = Request::builder()
-            .method(Method::POST)
-            .uri(self.url.clone())
+    fn request(&self, body: Bytes, unix_seconds: u64) -> Result<Request<Full<Bytes>>, HookError> {
+        let agent = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
+        let mut request = Request::post(self.url.clone())
             .header(header::CONTENT_TYPE, "application/json")
-            .header(
-                header::USER_AGENT,
-                concat!("tidegate/", env!("CARGO_PKG_VERSION")),
-            );
+            .header(header::USER_AGENT, agent);
         if let Some(key) = &self.key {
             request = request.header(SIGNATURE_HEADER, signature(key, unix_seconds, &body));
         }
-        let request = request
+        request
             .body(Full::new(body))
-            .map_err(|error| HookError::Transport(error.into()))?;
-        let response = self
-            .client
-            .0
-            .request(request)
-            .await
-            .map_err(|error| HookError::Transport(error.into()))?;
-        match response.status() {
-            StatusCode::OK => {}
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(HookError::Denied),
-            status => return Err(HookError::Status(status)),
-        }
-        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
-        match body.collect().await {
-            Ok(body) => Ok(body.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(HookError::TooLong),
-            Err(error) => Err(HookError::Transport(error)),
-        }
+            .map_err(|error| HookError::Transport(error.into()))
+    }
+}
+
+async fn exchange(client: HttpClient, request: Request<Full<Bytes>>) -> Result<Bytes, HookError> {
+    let response = client
+        .client
+        .request(request)
+        .await
+        .map_err(|error| HookError::Transport(error.into()))?;
+    match response.status() {
+        StatusCode::OK => {}
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(HookError::Denied),
+        status => return Err(HookError::Status(status)),
+    }
+    let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
+    match body.collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(HookError::TooLong),
+        Err(error) => Err(HookError::Transport(error)),
     }
 }
 
