@@ -78,6 +78,8 @@ pub enum BuildError {
 pub struct ExitReport {
     /// Sessions that were cut, since they had not left in time.
     pub sessions_cut: usize,
+    /// Whether it ended because a part of it had failed.
+    pub has_failed: bool,
 }
 
 impl App {
@@ -115,6 +117,7 @@ impl App {
         let authenticator = Authenticator::new(&config.dialect, client, clock, Arc::default());
         let authenticator = Arc::new(authenticator);
         let session_settings = Arc::new(ArcSwap::from_pointee(settings::session(&config)));
+        let failed = CancellationToken::new();
         let mut shards = Vec::new();
         for shard in router.shards() {
             let context = Arc::new(session::Context {
@@ -126,7 +129,7 @@ impl App {
                 timers: session::timers::Timers::default(),
                 tracker: TaskTracker::new(),
             });
-            shards.push(ShardThread::start(context).map_err(BuildError::Thread)?);
+            shards.push(ShardThread::start(context, failed.clone()).map_err(BuildError::Thread)?);
         }
         let sides = shards
             .iter()
@@ -146,6 +149,7 @@ impl App {
             reloading: parking_lot::Mutex::new(()),
             phase: ArcSwap::from_pointee(Phase::Starting("it is starting".into())),
             stop: CancellationToken::new(),
+            failed,
             admin: OnceLock::new(),
         };
         Ok(Self {
@@ -203,6 +207,9 @@ impl App {
             () = stop.cancelled() => {}
             () = node.stop.cancelled() => {}
             () = kill.cancelled() => {}
+            () = node.failed.cancelled() => {
+                tracing::error!("a shard has failed, the node ends");
+            }
         }
         node.set_phase(Phase::Draining("it is going away".into()));
         node.ingress.drain();
@@ -220,6 +227,7 @@ impl App {
         }
         ExitReport {
             sessions_cut: drained.cut,
+            has_failed: node.failed.is_cancelled(),
         }
     }
 }

@@ -91,6 +91,9 @@ async fn run(config: Config, source: ReloadSource) -> Result<(), Failure> {
     };
     drop(pid_file);
     tracing::info!(?report, "ended");
+    if report.has_failed {
+        return Err(Failure::failed("a shard has failed; the log says more"));
+    }
     if kill.is_cancelled() {
         return Err(Failure::failed("killed before the drain was through"));
     }

@@ -41,6 +41,8 @@ pub struct Node {
     pub(super) phase: ArcSwap<Phase>,
     /// Begins the drain, like the signal.
     pub(super) stop: CancellationToken,
+    /// A shard has failed.
+    pub(super) failed: CancellationToken,
     /// What the admin listener serves from, which in turn knows the node.
     pub(super) admin: OnceLock<Weak<admin::State>>,
 }

@@ -26,20 +26,27 @@ pub(super) struct ShardThread {
 }
 
 impl ShardThread {
-    /// Starts the thread with its flusher and its timers.
-    pub(super) fn start(context: Arc<Context>) -> io::Result<Self> {
+    /// Starts the thread with its flusher and its timers. Should one of these end, which only a
+    /// mistake of ours can lead to, `failed` fires: a node must not serve sessions that it cannot
+    /// write to.
+    pub(super) fn start(context: Arc<Context>, failed: CancellationToken) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let stop = CancellationToken::new();
         let tracker = context.tracker.clone();
         let flusher = flusher::run(Arc::clone(&context.shard), tracker.clone(), stop.clone());
-        tracker.spawn_on(flusher, &handle);
+        let flusher = tracker.spawn_on(flusher, &handle);
         let timers = session::run_timers(Arc::clone(&context), stop.clone());
-        tracker.spawn_on(timers, &handle);
+        let timers = tracker.spawn_on(timers, &handle);
         let until = stop.clone();
         let name = format!("shard-{}", context.shard.number());
         let thread = thread::Builder::new().name(name).spawn(move || {
             runtime.block_on(async {
+                tokio::select! {
+                    () = until.cancelled() => {}
+                    _ = flusher => failed.cancel(),
+                    _ = timers => failed.cancel(),
+                }
                 until.cancelled().await;
                 tracker.close();
                 // What does not end by itself ends with the runtime.

@@ -1,0 +1,25 @@
+//! What is fuzzed: the modules of the gateway that read what clients send, compiled by themselves.
+//!
+//! They are pure, so that neither a runtime nor a socket has to be built with instrumentation, and
+//! this crate does not compile any more when that changes.
+
+pub mod script;
+
+pub use gateway::{close, dialect, frame, id, message, session, topic};
+
+#[allow(dead_code)]
+#[path = "../../../src"]
+mod gateway {
+    pub mod close;
+    pub mod dialect;
+    pub mod frame;
+    pub mod id;
+    pub mod message;
+    pub mod topic;
+
+    /// Of the sessions only what reads frames.
+    pub mod session {
+        pub mod frames;
+        mod utf8;
+    }
+}

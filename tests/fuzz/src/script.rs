@@ -1,0 +1,208 @@
+//! A conversation from the fuzzer's bytes, one step per line, and what must hold in each.
+//!
+//! The first line is the query of the upgrade. The first character of every other line says what
+//! happens: `+` and a user, a grant; `-`, a denial; `!`, no answer; `~` and milliseconds, a wait; `#`,
+//! a binary message. Anything else is a message as it stands.
+
+use std::time::Duration;
+
+use crate::{
+    close::CloseForm,
+    dialect::{
+        Action, Actions, Answer, Conversation, Dialect, Grant, Hello, Incoming, Now, Question,
+    },
+    frame::Frame,
+    id::{Member, Serial, SessionId},
+    message::{DeliveryClass, Message},
+};
+
+/// A day is longer than any deadline.
+const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// A heartbeat of some seconds beats more often in it than is worth watching.
+const TICKS_MAX: usize = 100;
+
+/// Plays `script` to a conversation of `dialect`.
+///
+/// # Panics
+///
+/// When what every dialect promises does not hold.
+pub fn play(dialect: &dyn Dialect, script: &[u8]) {
+    let mut lines = script.split(|byte| *byte == b'\n');
+    let query = lines.next().unwrap_or_default();
+    let Ok(query) = std::str::from_utf8(query) else {
+        return;
+    };
+    let Some(mut stage) = Stage::open(dialect, query) else {
+        return;
+    };
+    for line in lines {
+        if stage.closed {
+            return;
+        }
+        stage.step(line);
+    }
+}
+
+struct Stage<'a> {
+    dialect: &'a dyn Dialect,
+    conversation: Box<dyn Conversation>,
+    now: Now,
+    authenticated: bool,
+    /// A question waits for its answer; no message is fed in before.
+    asked: bool,
+    closed: bool,
+}
+
+impl<'a> Stage<'a> {
+    fn open(dialect: &'a dyn Dialect, query: &str) -> Option<Self> {
+        let now = Now {
+            uptime: Duration::from_secs(1000),
+            unix_ms: 1_628_160_000_000,
+        };
+        let session = SessionId {
+            member: Member::new(&"gw".parse().ok()?, 1),
+            serial: Serial::new(0, 2),
+        };
+        let hello = Hello {
+            session: &session,
+            path: "/",
+            query,
+            remote: [127, 0, 0, 1].into(),
+            now,
+        };
+        let mut stage = Self {
+            dialect,
+            conversation: dialect.accept(&hello).ok()?,
+            now,
+            authenticated: false,
+            asked: false,
+            closed: false,
+        };
+        stage.act(|conversation, now, out| conversation.open(now, out));
+        Some(stage)
+    }
+
+    fn step(&mut self, line: &[u8]) {
+        match line {
+            [b'+', user @ ..] if self.asked => self.answer(Answer::Granted(Grant {
+                user: text(user).parse().ok(),
+                publish: vec!["user:*".into(), "room:device/*".into()],
+                devices: vec!["9".into()],
+                ..Grant::default()
+            })),
+            [b'-', ..] if self.asked => self.answer(Answer::Denied("no")),
+            [b'!', ..] if self.asked => self.answer(Answer::Unavailable),
+            [b'~', ms @ ..] => {
+                let ms = text(ms).parse().unwrap_or_default();
+                self.wait(Duration::from_millis(ms).min(WAIT_MAX));
+            }
+            _ if self.asked => {}
+            [b'#', bytes @ ..] => self.receive(Incoming::Binary(bytes)),
+            bytes => self.receive(match std::str::from_utf8(bytes) {
+                Ok(text) => Incoming::Text(text),
+                Err(_) => Incoming::Binary(bytes),
+            }),
+        }
+    }
+
+    fn receive(&mut self, message: Incoming<'_>) {
+        self.act(|conversation, now, out| conversation.receive(message, now, out));
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        self.asked = false;
+        self.act(|conversation, now, out| conversation.answered(answer, now, out));
+    }
+
+    /// Lets time pass, with a tick at each deadline, as a session does.
+    fn wait(&mut self, time: Duration) {
+        let end = self.now.uptime + time;
+        for _ in 0..TICKS_MAX {
+            let Some(deadline) = self.conversation.deadline() else {
+                break;
+            };
+            if self.closed || end < deadline {
+                break;
+            }
+            self.advance(deadline);
+            self.act(|conversation, now, out| conversation.tick(now, out));
+            let next = self.conversation.deadline();
+            assert!(
+                next.is_none_or(|next| deadline < next),
+                "a tick did nothing"
+            );
+        }
+        self.advance(end);
+    }
+
+    fn advance(&mut self, to: Duration) {
+        let step = to.saturating_sub(self.now.uptime);
+        self.now.uptime += step;
+        self.now.unix_ms += step.as_millis() as u64;
+    }
+
+    fn act(&mut self, act: impl FnOnce(&mut dyn Conversation, Now, &mut Actions)) {
+        let mut out = Actions::default();
+        act(&mut *self.conversation, self.now, &mut out);
+        for action in out.drain() {
+            self.check(&action);
+        }
+    }
+
+    /// What holds for every dialect.
+    fn check(&mut self, action: &Action) {
+        assert!(!self.closed, "an action follows the end: {action:?}");
+        match action {
+            Action::Ask(Question::Login { .. }) => {
+                assert!(!self.asked, "asked again before the answer");
+                self.asked = true;
+            }
+            Action::Authenticate(_) => {
+                assert!(!self.authenticated, "authenticated twice");
+                self.authenticated = true;
+            }
+            Action::Claim(_) | Action::Subscribe(_) => {
+                assert!(self.authenticated, "{action:?} before authentication");
+            }
+            Action::Close(reason) => {
+                self.closed = true;
+                if let CloseForm::Code(code) = self.dialect.close_form(*reason) {
+                    assert!((1000..5000).contains(&code), "{reason:?} is {code}");
+                }
+            }
+            Action::Publish(message) => {
+                assert!(self.authenticated, "published before authentication");
+                self.check_published(message);
+            }
+            Action::Reply(frame) => check_text(frame),
+            Action::Unsubscribe(_) => {}
+        }
+    }
+
+    fn check_published(&self, message: &Message) {
+        let data = serde_json::from_slice::<serde::de::IgnoredAny>(&message.data);
+        assert!(data.is_ok(), "published data is no JSON: {message:?}");
+        let is_latest = message.class == DeliveryClass::Latest;
+        assert_eq!(message.conflate.is_some(), is_latest, "{message:?}");
+        check_text(&self.dialect.encode(message));
+    }
+}
+
+/// A whole text frame with UTF-8 in it.
+fn check_text(frame: &Frame) {
+    let bytes = frame.bytes();
+    assert_eq!(bytes[0], 0x81, "not a whole text frame");
+    let header = match bytes[1] {
+        126 => 4,
+        127 => 10,
+        short => {
+            assert!(short < 126, "masked");
+            2
+        }
+    };
+    assert!(std::str::from_utf8(&bytes[header..]).is_ok(), "not UTF-8");
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
