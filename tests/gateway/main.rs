@@ -9,6 +9,7 @@ mod backpressure;
 mod device;
 mod drain;
 mod handshake;
+mod process;
 mod protocol;
 mod reload;
 mod ride;

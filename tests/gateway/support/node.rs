@@ -193,7 +193,7 @@ impl Drop for Gateway {
 }
 
 /// The settings of a test with those it leaves out.
-fn complete(toml: &str) -> String {
+pub(crate) fn complete(toml: &str) -> String {
     let mut text = String::new();
     for (key, value) in BASE {
         if !toml.contains(key) {
