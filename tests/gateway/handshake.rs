@@ -269,11 +269,8 @@ async fn a_client_that_dawdles_is_cut_after_its_time() {
         dawdling.receive().await,
         Received::End | Received::Reset
     ));
-    assert!(started.elapsed() < Duration::from_secs(8));
-    assert_eq!(
-        gateway.metric("tidegate_rejections_total", "timeout").await,
-        2.0
-    );
+    let rejected = "tidegate_rejections_total";
+    gateway.until_metric(rejected, "timeout", 2.0).await;
 }
 
 #[tokio::test]
