@@ -91,7 +91,7 @@ impl Config {
     }
 }
 
-fn needs_restart(key: &str) -> bool {
+pub(super) fn needs_restart(key: &str) -> bool {
     NEEDS_RESTART.iter().any(|listed| {
         key.strip_prefix(listed)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))

@@ -75,7 +75,8 @@ struct Run {
     cursor: Cursor,
     messages: SmallVec<[Arc<Outgoing>; 1]>,
     entries: [Option<SmallVec<[Entry; 1]>>; DialectId::ALL.len()],
-    is_joined: bool,
+    /// 0 if the frames stay apart.
+    joined_bytes_max: usize,
 }
 
 /// What a step of a walk led to.
@@ -130,7 +131,7 @@ impl Walker {
         while visited < max {
             let mut run = match self.run.take() {
                 Some(run) => run,
-                None => match self.begin(deliveries) {
+                None => match self.begin(shard, deliveries) {
                     Next::Run(run) => run,
                     Next::One(outgoing, subscriber) => {
                         let entry = outgoing.entry(&**subscriber.dialect());
@@ -163,7 +164,7 @@ impl Walker {
         self.run.is_some()
     }
 
-    fn begin(&mut self, deliveries: &mut VecDeque<Delivery>) -> Next {
+    fn begin(&mut self, shard: &Shard, deliveries: &mut VecDeque<Delivery>) -> Next {
         let Some(Delivery { outgoing, target }) = deliveries.pop_front() else {
             return Next::Nothing;
         };
@@ -185,9 +186,14 @@ impl Walker {
         }
         // 0 is the mark of a session that no walk has visited.
         self.walks = self.walks.checked_add(1).unwrap_or(1);
+        let joined_bytes_max = match JOINED_SUBSCRIBERS_MIN <= list.len() {
+            // A part of what an outbox holds: an entry finds room as a whole or not at all.
+            true => JOINED_BYTES_MAX.min(shard.limits().outbox_bytes_max() / 4),
+            false => 0,
+        };
         Next::Run(Run {
             cursor: list.begin(self.walks),
-            is_joined: JOINED_SUBSCRIBERS_MIN <= list.len(),
+            joined_bytes_max,
             list,
             messages,
             entries: Default::default(),
@@ -213,12 +219,12 @@ impl Run {
             cursor,
             messages,
             entries,
-            is_joined,
+            joined_bytes_max,
         } = self;
         let mut count = 0;
         let is_left = list.advance(cursor, max, |subscriber| {
             let entries = entries[subscriber.dialect_id().index()]
-                .get_or_insert_with(|| join(messages, &**subscriber.dialect(), *is_joined));
+                .get_or_insert_with(|| join(messages, &**subscriber.dialect(), *joined_bytes_max));
             push(subscriber, entries, dirty);
             count += 1;
         });
@@ -248,10 +254,10 @@ fn push(subscriber: &Arc<Subscriber>, entries: &[Entry], dirty: &mut VecDeque<Ar
 fn join(
     messages: &[Arc<Outgoing>],
     dialect: &dyn Dialect,
-    is_joined: bool,
+    bytes_max: usize,
 ) -> SmallVec<[Entry; 1]> {
     let mut entries: SmallVec<[Entry; 1]> = SmallVec::new();
-    if messages.len() == 1 || !is_joined {
+    if messages.len() == 1 || bytes_max == 0 {
         entries.extend(messages.iter().map(|outgoing| outgoing.entry(dialect)));
         return entries;
     }
@@ -269,11 +275,11 @@ fn join(
     };
     for outgoing in messages {
         let entry = outgoing.entry(dialect);
-        let is_big = JOINED_BYTES_MAX < joined.len() + entry.bytes.len();
+        let is_big = bytes_max < joined.len() + entry.bytes.len();
         if is_big || entry.key.is_some() {
             finish(&mut joined, &mut frames, &mut entries);
         }
-        if entry.key.is_some() || JOINED_BYTES_MAX < entry.bytes.len() {
+        if entry.key.is_some() || bytes_max < entry.bytes.len() {
             entries.push(entry);
         } else {
             joined.extend_from_slice(&entry.bytes);

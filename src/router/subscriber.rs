@@ -187,13 +187,27 @@ impl Subscriber {
     pub fn push(self: &Arc<Self>, entries: &[Entry]) -> bool {
         let limits = self.shard.limits();
         let mut state = self.state.lock();
-        let before = state.outbox.bytes();
+        if limits.outboxes_bytes_max() <= self.shard.outbox_bytes() {
+            while self.relieve(&mut state) {}
+        }
+        let mut before = state.outbox.bytes();
         let mut overflow = 0 < before && limits.outboxes_bytes_max() <= self.shard.outbox_bytes();
         for entry in entries {
             if overflow {
                 break;
             }
-            match state.outbox.push(entry.clone(), limits.outbox_bytes_max()) {
+            let bytes_max = limits.outbox_bytes_max();
+            let mut pushed = state.outbox.push(entry.clone(), bytes_max);
+            while pushed == Pushed::Overflow {
+                self.shard.account(before, state.outbox.bytes());
+                let is_relieved = self.relieve(&mut state);
+                before = state.outbox.bytes();
+                if !is_relieved {
+                    break;
+                }
+                pushed = state.outbox.push(entry.clone(), bytes_max);
+            }
+            match pushed {
                 Pushed::Queued | Pushed::Closed => {}
                 Pushed::Conflated => self.shard.stats.conflated.add(1),
                 Pushed::Overflow => overflow = true,
@@ -248,23 +262,8 @@ impl Subscriber {
             state.dirty = false;
             return state.finished().map_or(Flushed::Done, Flushed::Finished);
         }
-        let result = match state.outbox.single() {
-            Some(bytes) => self.transport.try_write(&[IoSlice::new(bytes)]),
-            None => {
-                let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-                let filled = state.outbox.slices(&mut slices, TURN_BYTES_MAX);
-                self.transport.try_write(&slices[..filled])
-            }
-        };
-        match result {
-            Ok(written) => {
-                let before = state.outbox.bytes();
-                let advanced = state.outbox.advance(written);
-                self.shard.account(before, state.outbox.bytes());
-                self.shard
-                    .stats
-                    .written(self.dialect_id, written, advanced.frames);
-            }
+        match self.write(state) {
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return state.block(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Flushed::More,
             Err(_) => {
@@ -281,6 +280,34 @@ impl Subscriber {
         }
         state.dirty = false;
         state.finished().map_or(Flushed::Done, Flushed::Finished)
+    }
+
+    /// One call of the system. Says how many bytes have left the outbox.
+    fn write(&self, state: &mut State) -> io::Result<usize> {
+        let written = match state.outbox.single() {
+            Some(bytes) => self.transport.try_write(&[IoSlice::new(bytes)]),
+            None => {
+                let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+                let filled = state.outbox.slices(&mut slices, TURN_BYTES_MAX);
+                self.transport.try_write(&slices[..filled])
+            }
+        }?;
+        let before = state.outbox.bytes();
+        let advanced = state.outbox.advance(written);
+        self.shard.account(before, state.outbox.bytes());
+        self.shard
+            .stats
+            .written(self.dialect_id, written, advanced.frames);
+        Ok(written)
+    }
+
+    /// Writes ahead of the session's turn, since its outbox is full. Says whether that helped: if not,
+    /// it is the client who is slow, and not the flusher's turn that comes late.
+    fn relieve(&self, state: &mut State) -> bool {
+        // What has failed shows at the session's turn.
+        !state.blocked
+            && !state.outbox.is_empty()
+            && self.write(state).is_ok_and(|written| 0 < written)
     }
 
     /// The socket takes bytes again: stands in line for the flusher.

@@ -5,6 +5,10 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod backpressure;
+mod drain;
+mod handshake;
 mod protocol;
+mod reload;
 mod ride;
 mod support;

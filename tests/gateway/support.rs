@@ -1,6 +1,7 @@
 //! What the tests are made of: nodes, clients and time limits.
 
 pub(crate) mod client;
+pub(crate) mod http;
 pub(crate) mod node;
 pub(crate) mod raw;
 

@@ -7,30 +7,37 @@ use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use serde_json::Value;
 use tidegate::{
+    admin::Reloaded,
     app::{Addresses, App, ExitReport, Reloader},
-    config::ReloadSource,
+    auth::issue::{TokenRequest, issue},
+    config::{Config, ReloadSource},
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time};
 use tokio_util::sync::CancellationToken;
 
-use super::soon;
+use super::{
+    http::{self, Answer},
+    soon,
+};
 
-/// Development mode, so that a test says only what it is about.
-const BASE: &str = r#"
-development = true
-listen.public = "127.0.0.1:0"
-listen.admin = "127.0.0.1:0"
-drain.delay = "0s"
-"#;
+/// What a test does not say itself. In development mode, so that it says only what it is about.
+const BASE: &[(&str, &str)] = &[
+    ("development", "true"),
+    ("listen.public", "\"127.0.0.1:0\""),
+    ("listen.admin", "\"127.0.0.1:0\""),
+    ("drain.delay", "\"0s\""),
+];
 
 /// A running node; dropping it ends it at once.
 pub(crate) struct Gateway {
     addresses: Addresses,
+    config: Config,
     folder: Folder,
-    base: &'static str,
     reloader: Reloader,
     stop: CancellationToken,
     kill: CancellationToken,
@@ -42,28 +49,18 @@ pub(crate) struct Gateway {
 pub(crate) struct Folder(PathBuf);
 
 impl Gateway {
-    /// Starts a node in development mode. `toml` has dotted keys only, `limits.idle = "1s"`.
+    /// Starts a node. `toml` has dotted keys only: `limits.idle = "1s"`.
     pub(crate) fn start(toml: &str) -> Self {
-        Self::with_base(BASE, Folder::new(), toml)
+        Self::start_in(Folder::new(), toml)
     }
 
     /// Starts a node whose files, for example certificates, stand in `folder`.
     pub(crate) fn start_in(folder: Folder, toml: &str) -> Self {
-        Self::with_base(BASE, folder, toml)
-    }
-
-    /// Starts a node outside development mode.
-    pub(crate) fn start_strict(toml: &str) -> Self {
-        let base = BASE.strip_prefix("\ndevelopment = true").unwrap();
-        Self::with_base(base, Folder::new(), toml)
-    }
-
-    fn with_base(base: &'static str, folder: Folder, toml: &str) -> Self {
         let path = folder.path().join("tidegate.toml");
-        fs::write(&path, format!("{base}{toml}")).unwrap();
+        fs::write(&path, complete(toml)).unwrap();
         let source = ReloadSource::new(Some(path), BTreeMap::new());
         let config = source.load().unwrap();
-        let app = App::build(config, source).unwrap();
+        let app = App::build(config.clone(), source).unwrap();
         let (addresses, reloader) = (app.addresses(), app.reloader());
         let (stop, kill) = (CancellationToken::new(), CancellationToken::new());
         let (report, ended) = oneshot::channel();
@@ -75,8 +72,8 @@ impl Gateway {
         });
         Self {
             addresses,
+            config,
             folder,
-            base,
             reloader,
             stop,
             kill,
@@ -90,16 +87,71 @@ impl Gateway {
         self.addresses.public[0]
     }
 
+    /// Where the HTTP API is.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.addresses.admin
+    }
+
+    /// A credential of the `device` dialect.
+    pub(crate) fn device_token(&self, user: &str, devices: &[&str], publish: &[&str]) -> String {
+        let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+        let request = TokenRequest::Device {
+            user: user.to_owned(),
+            devices: owned(devices),
+            rooms: Vec::new(),
+            publish: owned(publish),
+            ttl_seconds: 60,
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        issue(&self.config, &request, now.as_secs()).unwrap()
+    }
+
+    /// Calls the HTTP API with a key that may do everything.
+    pub(crate) async fn api(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let key = self.config.throw_away.api_key.as_ref().unwrap().expose();
+        let authorization = format!("Bearer {key}");
+        let headers = [("authorization", authorization.as_str())];
+        http::call(self.admin(), method, path, &headers, &body.to_string()).await
+    }
+
+    /// Publishes by the HTTP API.
+    pub(crate) async fn publish(&self, message: &Value) {
+        let answer = self.api("POST", "/api/publish", message).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
+    /// The sum of what a metric counts, of all values whose labels contain `labels`.
+    pub(crate) async fn metric(&self, name: &str, labels: &str) -> f64 {
+        let metrics = http::call(self.admin(), "GET", "/metrics", &[], "").await;
+        let values = metrics.body.lines().filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let rest = series.strip_prefix(name)?;
+            let is_it = rest.is_empty() || rest.starts_with('{');
+            (is_it && rest.contains(labels)).then(|| value.parse::<f64>().unwrap())
+        });
+        values.sum()
+    }
+
+    /// Waits until a metric has this value.
+    pub(crate) async fn until_metric(&self, name: &str, labels: &str, value: f64) {
+        soon(name, async {
+            while self.metric(name, labels).await != value {
+                time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+    }
+
     /// Where its files are.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Puts other settings in the place of those it was started with, and has them read.
-    pub(crate) fn reload(&self, toml: &str) {
+    pub(crate) fn reload(&self, toml: &str) -> Reloaded {
         let path = self.folder().join("tidegate.toml");
-        fs::write(path, format!("{}{toml}", self.base)).unwrap();
-        self.reloader.reload();
+        fs::write(path, complete(toml)).unwrap();
+        self.reloader.reload().unwrap()
     }
 
     /// Begins the drain, like the first signal.
@@ -128,6 +180,17 @@ impl Drop for Gateway {
             panic!("the node has panicked");
         }
     }
+}
+
+/// The settings of a test with those it leaves out.
+fn complete(toml: &str) -> String {
+    let mut text = String::new();
+    for (key, value) in BASE {
+        if !toml.contains(key) {
+            text += &format!("{key} = {value}\n");
+        }
+    }
+    text + toml
 }
 
 impl Folder {

@@ -60,7 +60,7 @@ impl Raw {
 
     /// Opens a connection that holds little on its way, so that whoever stops reading is soon
     /// noticed. The loopback's own buffers take megabytes.
-    pub(crate) async fn open_narrow(address: SocketAddr) -> Self {
+    pub(crate) fn open_narrow(address: SocketAddr) -> Self {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
         socket.set_tcp_mss(1200).unwrap();
@@ -81,7 +81,7 @@ impl Raw {
 
     /// Like [`Self::upgrade`], narrow.
     pub(crate) async fn upgrade_narrow(gateway: &Gateway, path: &str) -> Self {
-        let mut raw = Self::open_narrow(gateway.public()).await;
+        let mut raw = Self::open_narrow(gateway.public());
         raw.switch(path).await;
         raw
     }
@@ -146,6 +146,16 @@ impl Raw {
         let head = String::from_utf8(head).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         Response { status, head }
+    }
+
+    /// The answer, unless the connection ends without one.
+    pub(crate) async fn try_response(&mut self) -> Option<Response> {
+        while !self.read.ends_with(b"\r\n\r\n") {
+            if self.fill().await.is_some() {
+                return None;
+            }
+        }
+        Some(self.response().await)
     }
 
     /// What comes next from the server.
