@@ -6,8 +6,10 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod backpressure;
+mod device;
 mod drain;
 mod handshake;
+mod process;
 mod protocol;
 mod reload;
 mod ride;

@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod http;
 pub(crate) mod node;
+pub(crate) mod process;
 pub(crate) mod raw;
 
 use std::{future::Future, time::Duration};

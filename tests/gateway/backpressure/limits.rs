@@ -98,6 +98,10 @@ async fn a_phone_that_stalls_gets_the_newest_position_and_every_other_message() 
         heard += 1;
     }
     assert!(heard < 6000);
+    let conflated = gateway
+        .metric("tidegate_messages_conflated_total", "")
+        .await;
+    assert!(0.0 < conflated);
     // The newest position stands where the first one waited, so that these may come behind it.
     while travels != [30, 30] {
         let Received::Frame { payload, .. } = phone.receive().await else {

@@ -57,10 +57,15 @@ async fn every_session_of_the_target_token_receives_it_the_senders_own_too() {
 }
 
 #[tokio::test]
-async fn a_target_that_is_not_there_is_dropped_in_silence() {
+async fn a_target_that_is_not_there_is_dropped_in_silence_and_counted() {
     for profile in PROFILES {
-        check_goes_on(profile, &to("nobody", "x")).await;
-        check_goes_on(profile, &to(&"x".repeat(5000), "x")).await;
+        let gateway = start(profile);
+        let mut me = Client::ride(&gateway, "c1", "me").await;
+        me.send(to("nobody", "x")).await;
+        me.send(to(&"x".repeat(5000), "x")).await;
+        me.ping().await;
+        let name = "tidegate_messages_undeliverable_total";
+        assert_eq!(gateway.metric(name, "").await, 2.0);
     }
 }
 

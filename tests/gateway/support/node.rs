@@ -102,8 +102,18 @@ impl Gateway {
             publish: owned(publish),
             ttl_seconds: 60,
         };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        issue(&self.config, &request, now.as_secs()).unwrap()
+        issue(&self.config, &request, self.now()).unwrap()
+    }
+
+    /// The settings it was started with.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Seconds since the Unix epoch.
+    pub(crate) fn now(&self) -> u64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        now.unwrap().as_secs()
     }
 
     /// Calls the HTTP API with a key that may do everything.
@@ -183,7 +193,7 @@ impl Drop for Gateway {
 }
 
 /// The settings of a test with those it leaves out.
-fn complete(toml: &str) -> String {
+pub(crate) fn complete(toml: &str) -> String {
     let mut text = String::new();
     for (key, value) in BASE {
         if !toml.contains(key) {
