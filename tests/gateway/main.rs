@@ -8,6 +8,7 @@
 mod backpressure;
 mod device;
 mod drain;
+mod foreign;
 mod handshake;
 mod process;
 mod protocol;

@@ -1,0 +1,58 @@
+//! Clients as their authors wrote them, on libraries that are not ours: Python's `websockets`, and
+//! a page in a browser.
+
+mod browser;
+
+use std::{path::Path, process::Command, time::Duration};
+
+use tokio::{task, time};
+
+use crate::support::Gateway;
+
+/// Longer than a script gives itself.
+const SCRIPT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Runs a Python client against the node. It prints what it finds wrong.
+async fn python(script: &str, arguments: &[&str]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gateway/foreign");
+    let mut check = Command::new("python3");
+    check.args(["-c", "import websockets.asyncio.client"]);
+    let is_there = check.output().is_ok_and(|output| output.status.success());
+    assert!(
+        is_there,
+        "python3 and its package websockets are needed: pip install websockets"
+    );
+    let mut command = Command::new("python3");
+    command.arg("-B").arg(folder.join(script)).args(arguments);
+    let running = task::spawn_blocking(move || command.output().unwrap());
+    let output = time::timeout(SCRIPT_TIMEOUT, running)
+        .await
+        .unwrap()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}: {errors}");
+}
+
+fn address(gateway: &Gateway) -> String {
+    format!("ws://{}", gateway.public())
+}
+
+#[tokio::test]
+async fn python_clients_of_the_ride_document_work_unchanged() {
+    for profile in ["documented", "observed"] {
+        let toml = format!(
+            "dialect.ride.profile = \"{profile}\"\n\
+             dialect.ride.backends = {{ 11flask_backend = \"your_secret_token\" }}"
+        );
+        let gateway = Gateway::start(&toml);
+        python("ride.py", &[&address(&gateway), profile]).await;
+    }
+}
+
+#[tokio::test]
+async fn python_clients_of_the_device_document_work_unchanged() {
+    let gateway = Gateway::start("dialect.device.heartbeat = \"300ms\"");
+    let watcher = gateway.device_token("watcher", &["d1"], &[]);
+    let device = gateway.device_token("d1", &[], &["room:device/d1"]);
+    python("device.py", &[&address(&gateway), &watcher, &device]).await;
+}
