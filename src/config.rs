@@ -35,7 +35,7 @@ pub use dialects::{
 };
 pub use diff::Changes;
 pub use limits::Limits;
-pub use listen::{Listen, Tls};
+pub use listen::{ClientAddress, Listen, Tls};
 pub use source::{File, ReloadSource, Source};
 pub use value::{Cidr, HttpUrl, ParseValueError, Ping, Secret, parse_duration};
 use visit::{Section, Visitor};

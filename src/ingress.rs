@@ -43,7 +43,7 @@ use self::{
     slots::{Pending, Slots},
 };
 use crate::{
-    config::Cidr,
+    config::{Cidr, ClientAddress},
     session::Context,
     stats::{IngressStats, RejectReason},
 };
@@ -87,6 +87,8 @@ pub struct Settings {
     pub origins: Vec<String>,
     /// Whose word about a client's address counts.
     pub trusted_proxies: Vec<Cidr>,
+    /// By which header they name it.
+    pub client_address: ClientAddress,
     /// Whether connections begin with a PROXY header.
     pub proxy_protocol: bool,
     /// Certificate and key, if connections are encrypted.

@@ -11,9 +11,6 @@ use crate::id::{SessionId, UserId};
 /// Longest room name, in characters.
 pub const ROOM_CHARS_MAX: usize = 100;
 
-/// Room names that carry a meaning for a dialect: a client joins them only by its role or identity.
-const RESERVED_ROOMS: &[&str] = &["agents", "user_", "live/", "device/", "ride/"];
-
 /// A validated `kind:id` address, or `all`. Cheap to clone.
 #[derive(Clone, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Topic(Arc<str>);
@@ -179,17 +176,6 @@ impl TopicKind {
     }
 }
 
-/// Whether the room `name` carries a meaning for a dialect, so that a client needs a role or an
-/// identity to join it.
-pub fn is_reserved_room(name: &str) -> bool {
-    RESERVED_ROOMS
-        .iter()
-        .any(|reserved| match reserved.as_bytes().last() {
-            Some(b'/' | b'_') => name.starts_with(reserved),
-            _ => name == *reserved,
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,16 +216,6 @@ mod tests {
     fn the_id_is_what_stands_after_the_first_colon() {
         assert_eq!("user:7:phone".parse::<Topic>().unwrap().id(), "7:phone");
         assert_eq!(Topic::all().id(), "all");
-    }
-
-    #[test]
-    fn rooms_with_a_meaning_are_reserved() {
-        for name in ["agents", "user_7", "live/1", "device/9", "ride/drivers"] {
-            assert!(is_reserved_room(name), "{name}");
-        }
-        for name in ["agents2", "user", "lively", "2"] {
-            assert!(!is_reserved_room(name), "{name}");
-        }
     }
 
     #[test]

@@ -289,12 +289,12 @@ fn documents_link_to_what_exists() {
             .filter(|file| !file.path.contains('/')),
     );
     documents.retain(|file| file.path.ends_with(".md"));
-    let mut broken = Vec::new();
+    let mut broken = BTreeSet::new();
     for document in &documents {
         let folder = Path::new(&document.path).parent().unwrap();
         for link in links(&document.text) {
             if !root().join(folder).join(link).exists() {
-                broken.push(format!("{}: {link}", document.path));
+                broken.insert(format!("{}: {link}", document.path));
             }
         }
         if document.path == "README.md" {
@@ -306,7 +306,7 @@ fn documents_link_to_what_exists() {
             broken.extend(gone.map(|path| format!("README.md: {path}")));
         }
     }
-    assert_none(&broken);
+    assert_none(&Vec::from_iter(broken));
 }
 
 /// The layer of a file in `src`.

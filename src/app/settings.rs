@@ -62,6 +62,7 @@ pub(super) fn ingress(
         mounts: mounts(config, mounted),
         origins: config.listen.origins.clone(),
         trusted_proxies: config.listen.trusted_proxies.clone(),
+        client_address: config.listen.client_address,
         proxy_protocol: config.listen.proxy_protocol,
         tls,
         page: page(config),

@@ -24,6 +24,8 @@ const NEEDS_RESTART: &[&str] = &[
     "log.file",
     "dialect.ride.enabled",
     "dialect.ride.paths",
+    // Part of addresses, which sessions keep.
+    "dialect.ride.realm",
     "dialect.im.enabled",
     "dialect.im.paths",
     "dialect.room.enabled",
@@ -87,6 +89,7 @@ impl Config {
             taken.enabled = mount.enabled;
             taken.paths.clone_from(&mount.paths);
         }
+        new.dialect.ride.realm = old.dialect.ride.realm;
         new
     }
 }

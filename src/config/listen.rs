@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    setting::words,
     value::Cidr,
     visit::{Section, Visitor},
 };
@@ -22,6 +23,9 @@ pub struct Listen {
     /// Proxies whose word about the client's address counts. None by default: the header is
     /// anybody's to write.
     pub trusted_proxies: Vec<Cidr>,
+    /// Which header of theirs names the client. A proxy passes on the headers that it does not set
+    /// itself, which are then the client's to write: say which one yours sets.
+    pub client_address: ClientAddress,
     /// Origins that browsers may connect from. Empty: any.
     pub origins: Vec<String>,
     /// Whether every public connection begins with a PROXY protocol header.
@@ -40,6 +44,29 @@ pub struct Tls {
     pub key: PathBuf,
 }
 
+/// The header by which a trusted proxy names the client.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ClientAddress {
+    /// The first of these that is there: `X-Forwarded-For`, which nearly all proxies set,
+    /// `Forwarded`, `X-Real-IP`.
+    #[default]
+    Auto,
+    /// `Forwarded`, RFC 7239.
+    Forwarded,
+    /// `X-Forwarded-For`.
+    XForwardedFor,
+    /// `X-Real-IP`.
+    XRealIp,
+}
+
+words!(
+    ClientAddress,
+    "auto" => ClientAddress::Auto,
+    "forwarded" => ClientAddress::Forwarded,
+    "x-forwarded-for" => ClientAddress::XForwardedFor,
+    "x-real-ip" => ClientAddress::XRealIp
+);
+
 impl Default for Listen {
     fn default() -> Self {
         Self {
@@ -47,6 +74,7 @@ impl Default for Listen {
             admin: (Ipv4Addr::LOCALHOST, 8081).into(),
             tls: None,
             trusted_proxies: Vec::new(),
+            client_address: ClientAddress::default(),
             origins: Vec::new(),
             proxy_protocol: false,
             accept_backlog: 4096,
@@ -60,6 +88,7 @@ impl Section for Listen {
         visitor.setting("admin", &mut self.admin);
         visitor.sections("tls", &mut self.tls);
         visitor.setting("trusted_proxies", &mut self.trusted_proxies);
+        visitor.setting("client_address", &mut self.client_address);
         visitor.setting("origins", &mut self.origins);
         visitor.setting("proxy_protocol", &mut self.proxy_protocol);
         visitor.setting("accept_backlog", &mut self.accept_backlog);

@@ -1,30 +1,36 @@
-//! The client's address behind proxies: `Forwarded` (RFC 7239), `X-Forwarded-For`, `X-Real-IP`.
+//! The client's address behind proxies: `X-Forwarded-For`, `Forwarded` (RFC 7239), `X-Real-IP`.
 //!
 //! Each proxy adds the address that it saw, so only what trusted ones added counts: the headers are
 //! read from their end, and the first address that is no trusted proxy's is the client's.
 
 use std::net::{IpAddr, SocketAddr};
 
-use hyper::{HeaderMap, header};
+use hyper::HeaderMap;
 
-use crate::config::Cidr;
+use crate::config::{Cidr, ClientAddress};
+
+const FORWARDED: &str = "forwarded";
+const X_FORWARDED_FOR: &str = "x-forwarded-for";
+const X_REAL_IP: &str = "x-real-ip";
 
 /// The client's address. Without a trusted peer, the peer's own.
-pub(super) fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[Cidr]) -> IpAddr {
+pub(super) fn client(
+    headers: &HeaderMap,
+    peer: IpAddr,
+    trusted: &[Cidr],
+    named_by: ClientAddress,
+) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|range| range.contains(address));
     if !is_trusted(peer) {
         return peer;
     }
-    let chain = if headers.contains_key(header::FORWARDED) {
-        elements(headers, "forwarded")
-            .map(|element| parse(forwarded_for(element)?))
-            .collect()
-    } else if headers.contains_key("x-forwarded-for") {
-        elements(headers, "x-forwarded-for").map(parse).collect()
-    } else {
-        elements(headers, "x-real-ip")
-            .map(parse)
-            .collect::<Vec<_>>()
+    let has = |name: &str| headers.contains_key(name);
+    let chain: Vec<Option<IpAddr>> = match named_by {
+        ClientAddress::Auto if has(X_FORWARDED_FOR) => plain(headers, X_FORWARDED_FOR),
+        ClientAddress::Auto if has(FORWARDED) => forwarded(headers),
+        ClientAddress::Auto | ClientAddress::XRealIp => plain(headers, X_REAL_IP),
+        ClientAddress::Forwarded => forwarded(headers),
+        ClientAddress::XForwardedFor => plain(headers, X_FORWARDED_FOR),
     };
     let mut client = peer;
     for address in chain.into_iter().rev() {
@@ -42,6 +48,17 @@ pub(super) fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[Cidr]) -> IpA
 fn elements<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a str> {
     let values = headers.get_all(name).into_iter();
     values.flat_map(|value| value.to_str().unwrap_or("").split(','))
+}
+
+fn plain(headers: &HeaderMap, name: &'static str) -> Vec<Option<IpAddr>> {
+    elements(headers, name).map(parse).collect()
+}
+
+fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    let elements = elements(headers, FORWARDED);
+    elements
+        .map(|element| parse(forwarded_for(element)?))
+        .collect()
 }
 
 fn forwarded_for(element: &str) -> Option<&str> {
@@ -72,12 +89,22 @@ mod tests {
 
     #[track_caller]
     fn check(peer: &str, headers: &[(&'static str, &str)], expect: &str) {
+        check_by(ClientAddress::Auto, peer, headers, expect);
+    }
+
+    #[track_caller]
+    fn check_by(
+        named_by: ClientAddress,
+        peer: &str,
+        headers: &[(&'static str, &str)],
+        expect: &str,
+    ) {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
         let trusted = ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-        let client = client(&map, peer.parse().unwrap(), &trusted);
+        let client = client(&map, peer.parse().unwrap(), &trusted, named_by);
         assert_eq!(client.to_string(), expect);
     }
 
@@ -111,9 +138,32 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_goes_before_the_older_headers() {
-        let headers = [("forwarded", "For=5.6.7.8"), ("x-forwarded-for", "9.9.9.9")];
+    fn the_header_that_most_proxies_set_goes_first() {
+        let headers = [("forwarded", "For=9.9.9.9"), ("x-forwarded-for", "5.6.7.8")];
         check("10.0.0.1", &headers, "5.6.7.8");
+    }
+
+    #[test]
+    fn a_header_that_the_proxy_does_not_set_does_not_count() {
+        let headers = [
+            ("forwarded", "for=1.1.1.1"),
+            ("x-forwarded-for", "2.2.2.2"),
+            ("x-real-ip", "3.3.3.3"),
+        ];
+        check_by(ClientAddress::Forwarded, "10.0.0.1", &headers, "1.1.1.1");
+        check_by(
+            ClientAddress::XForwardedFor,
+            "10.0.0.1",
+            &headers,
+            "2.2.2.2",
+        );
+        check_by(ClientAddress::XRealIp, "10.0.0.1", &headers, "3.3.3.3");
+        check_by(
+            ClientAddress::XRealIp,
+            "10.0.0.1",
+            &headers[..2],
+            "10.0.0.1",
+        );
     }
 
     #[test]

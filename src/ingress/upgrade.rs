@@ -98,7 +98,8 @@ impl Connection<'_> {
             return Err(unavailable(RejectReason::Draining));
         }
         let trusted = &self.settings.trusted_proxies;
-        let remote = address::client(request.headers(), self.peer, trusted);
+        let named_by = self.settings.client_address;
+        let remote = address::client(request.headers(), self.peer, trusted, named_by);
         let slot = self
             .ingress
             .slot(remote, self.settings)

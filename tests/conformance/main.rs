@@ -36,7 +36,7 @@ const NOT_PLAINLY_OK: [(&str, &str, &str); 3] = [
 ];
 
 /// Set to write the page anew instead of comparing it.
-const BLESS: &str = "TIDEGATE_BLESS";
+const BLESS: &str = "TG_BLESS";
 
 #[test]
 fn the_suite_finds_nothing_that_is_not_listed() {

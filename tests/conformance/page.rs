@@ -28,7 +28,7 @@ is another one than here, or when this page says something else than it found. S
 
     scripts/test                                          # installs the suite and runs all tests
     cargo test --test conformance                         # again, this test alone
-    TIDEGATE_BLESS=1 cargo test --test conformance        # writes this page
+    TG_BLESS=1 cargo test --test conformance        # writes this page
 
 ";
 

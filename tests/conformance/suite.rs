@@ -12,8 +12,8 @@ use std::{
 use serde_json::json;
 
 /// Where `scripts/test` says that the suite and its interpreter are.
-const SUITE: &str = "TIDEGATE_AUTOBAHN";
-const PYTHON: &str = "TIDEGATE_PYTHON27";
+const SUITE: &str = "TG_AUTOBAHN";
+const PYTHON: &str = "TG_PYTHON27";
 /// All cases take a quarter of this on two busy cores.
 const TIMEOUT: Duration = Duration::from_secs(240);
 const POLL: Duration = Duration::from_millis(100);
