@@ -134,6 +134,19 @@ async fn a_slow_client_gets_everything_once_it_reads() {
 }
 
 #[tokio::test]
+async fn a_message_that_no_socket_takes_at_once_arrives_as_a_whole() {
+    let toml = "limits.message_bytes_max = 4000000\nlimits.outbox_bytes_max = 8000000";
+    let gateway = start(toml);
+    let mut you = ride(&gateway, "c2", "you", true).await;
+    let mut me = ride(&gateway, "c1", "me", false).await;
+    let text = to_you(0, 3_000_000);
+    me.send(text.clone()).await;
+    me.ping().await;
+    // Nothing follows that would push the rest of it on.
+    assert!(you.text().await == text);
+}
+
+#[tokio::test]
 async fn a_client_that_stops_reading_is_a_slow_consumer_through_tls_too() {
     let gateway = start("limits.outbox_bytes_max = 65536");
     let stalled = ride(&gateway, "c2", "you", true).await;
