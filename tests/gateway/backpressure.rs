@@ -6,6 +6,7 @@ mod throttle;
 
 use futures_util::future::join_all;
 use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::support::{
     Client, Closed, Gateway, Raw, Received,
@@ -132,13 +133,15 @@ async fn a_burst_is_no_reason_to_close_those_who_read() {
 }
 
 #[tokio::test]
-async fn a_client_that_asks_without_reading_the_answers_is_a_slow_consumer() {
-    let gateway = Gateway::start("limits.outbox_bytes_max = 4096");
-    let mut stalled = Raw::ride_narrow(&gateway, "stalled", "crowd").await;
-    let ask = frame(true, TEXT, br#"{"flag":"ping"}"#).repeat(1000);
+async fn a_client_that_does_not_read_what_it_asked_for_is_a_slow_consumer() {
+    let gateway = Gateway::start("");
+    // Not narrow: such a socket may lose the acknowledgements of what it sends.
+    let mut stalled = Raw::ride(&gateway, "stalled", "me").await;
+    let fill = "x".repeat(60_000);
+    let text = format!(r#"{{"flag":"x","token":"me","target_token":"me","fill":"{fill}"}}"#);
+    let to_itself = frame(true, TEXT, text.as_bytes());
     soon("the reset", async {
-        use tokio::io::AsyncWriteExt as _;
-        while stalled.stream.write_all(&ask).await.is_ok() {}
+        while stalled.stream.write_all(&to_itself).await.is_ok() {}
     })
     .await;
 }
@@ -146,21 +149,28 @@ async fn a_client_that_asks_without_reading_the_answers_is_a_slow_consumer() {
 #[tokio::test]
 async fn pings_without_end_are_answered_without_piling_up() {
     let gateway = Gateway::start("limits.outbox_bytes_max = 4096");
-    let mut client = Raw::ride_narrow(&gateway, "stalled", "crowd").await;
-    // Far more answers than the outbox may hold: of those that wait, the newest counts.
-    for number in 0..20_000_u32 {
-        client.frame(PING, &number.to_be_bytes()).await;
+    let mut client = Raw::ride(&gateway, "stalled", "me").await;
+    // More than the sockets take: of the answers that have to wait, the newest count.
+    let payload = |number: u32| number.to_be_bytes().repeat(30);
+    for begin in (0..80_000).step_by(1000) {
+        let pings = (begin..begin + 1000).flat_map(|number| frame(true, PING, &payload(number)));
+        client.write(&pings.collect::<Vec<_>>()).await;
     }
+    let mut heard = 0;
     loop {
-        match client.receive().await {
-            Received::Frame { opcode, payload } => {
-                assert_eq!(opcode, PONG);
-                if payload == 19_999_u32.to_be_bytes() {
-                    break;
-                }
-            }
-            other => panic!("{other:?}"),
+        let pong = client.receive().await;
+        heard += 1;
+        let Received::Frame {
+            opcode: PONG,
+            payload: echoed,
+        } = pong
+        else {
+            panic!("{pong:?} came after {heard} answers");
+        };
+        if echoed == payload(79_999) {
+            break;
         }
     }
+    assert!(heard < 80_000);
     client.ping_ride().await;
 }

@@ -38,7 +38,10 @@ async fn a_daemon_is_started_shown_reloaded_and_stopped() {
     let text = place.ends("start --daemon", 0).await;
     let pid = place.pid().unwrap();
     assert!(text.contains(&pid.to_string()), "{text}");
-    assert_eq!(place.status("state").await, "ready");
+    soon("readiness", async {
+        while place.status("state").await != "ready" {}
+    })
+    .await;
     assert_eq!(place.status("process").await, pid.to_string());
     // One node per pid file.
     for line in ["start --daemon", "start"] {

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use tokio::time;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    time,
+};
 
 use crate::support::{
     Client, Closed, Gateway, Raw, Received,
     client::code,
     raw::{self, BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame, header, unmasked},
+    soon,
 };
 
 const LOGGED_IN: &str = "/ws/?client_id=a&token=a";
@@ -144,6 +148,42 @@ async fn a_message_of_exactly_the_limit_arrives() {
     assert_eq!(text.len(), 64 * 1024);
     client.text(&text).await;
     assert_eq!(client.receive().await, raw::text(&text));
+}
+
+#[tokio::test]
+async fn a_client_that_goes_on_sending_is_still_told_why_it_is_refused() {
+    let (_gateway, mut client) = ride().await;
+    let mut bytes = header(true, TEXT, 0x80, 8_000_000);
+    bytes.resize(8_000_000, b' ');
+    let (mut reading, mut writing) = client.stream.split();
+    let expect = unmasked(true, CLOSE, b"\x03\xf1message_too_big");
+    let mut read = Vec::new();
+    let hearing = async {
+        while read.len() < expect.len() {
+            assert_ne!(reading.read_buf(&mut read).await.unwrap(), 0);
+        }
+    };
+    // The rest may well meet a closed connection.
+    let (_, ()) = tokio::join!(writing.write_all(&bytes), soon("the Close", hearing));
+    assert_eq!(read, expect);
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_without_a_close_is_over() {
+    let (gateway, half) = ride().await;
+    let whole = Raw::ride(&gateway, "b", "b").await;
+    let reset = Raw::ride(&gateway, "c", "c").await;
+    socket2::SockRef::from(&half.stream)
+        .shutdown(std::net::Shutdown::Write)
+        .unwrap();
+    drop(whole);
+    reset.stream.set_zero_linger().unwrap();
+    drop(reset);
+    gateway.until_metric("tidegate_sessions", "", 0.0).await;
+    let ended = "tidegate_sessions_closed_total";
+    gateway.until_metric(ended, "client_gone", 2.0).await;
+    gateway.until_metric(ended, "transport_error", 1.0).await;
+    drop(half);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The `ride` dialect end to end, in both profiles where they differ.
 
+mod identity;
 mod login;
 mod relay;
 mod takeover;

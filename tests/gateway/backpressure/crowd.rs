@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use super::number;
 use crate::support::{
     Client, Gateway, Raw, Received,
-    raw::{TEXT, frame},
+    raw::{CLOSE, TEXT, frame},
 };
 
 fn short(from: &str, number: usize) -> String {
@@ -52,8 +52,13 @@ async fn every_subscriber_hears_every_publisher_in_its_order() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_walk_over_thousands_is_complete_while_others_join_and_leave() {
     const SUBSCRIBERS: usize = 4500;
+    const LEAVING: usize = 500;
     const MESSAGES: usize = 20;
     let gateway = Gateway::start("runtime.shards = 1");
+    // Who came first and leaves has others put into its place in every list.
+    let names: Vec<_> = (0..LEAVING).map(|index| format!("l{index}")).collect();
+    let leaving = names.iter().map(|name| Raw::ride(&gateway, name, "crowd"));
+    let mut leaving = join_all(leaving).await;
     let mut subscribers = Vec::new();
     for chunk in 0..SUBSCRIBERS / 100 {
         let joining = (0..100).map(async |index| {
@@ -71,7 +76,7 @@ async fn a_walk_over_thousands_is_complete_while_others_join_and_leave() {
             let path = format!("/ws/?client_id=x{index}-{round}&token=crowd");
             let mut passing = Raw::upgrade(&gateway, &path).await;
             if round % 2 == 0 {
-                passing.frame(8, b"").await;
+                passing.frame(CLOSE, b"").await;
             }
             round += 1;
         }
@@ -84,6 +89,9 @@ async fn a_walk_over_thousands_is_complete_while_others_join_and_leave() {
             publisher
                 .write(&frame(true, TEXT, short("me", number).as_bytes()))
                 .await;
+            for client in leaving.drain(..LEAVING / MESSAGES) {
+                drop(client);
+            }
             // Reads go on beside the walk.
             probe.ping_ride().await;
         }
@@ -99,6 +107,8 @@ async fn a_walk_over_thousands_is_complete_while_others_join_and_leave() {
                 };
                 assert_eq!(number(&payload), expect);
             }
+            // Nobody hears anything twice.
+            subscriber.ping_ride().await;
         }
         is_over.store(true, Relaxed);
     };

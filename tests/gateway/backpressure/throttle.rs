@@ -38,7 +38,10 @@ async fn a_client_is_not_idle_while_the_server_lets_it_wait() {
         };
         assert_eq!(number(&payload), expect);
     }
+    // The wait for the next message first, and then the time to be idle.
+    let last = Instant::now();
     assert_eq!(hasty.closed().await, code(1000, "idle"));
+    assert!(Duration::from_millis(750) <= last.elapsed());
 }
 
 #[tokio::test]

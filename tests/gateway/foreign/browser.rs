@@ -2,27 +2,23 @@
 
 use std::{
     fmt::Display,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::SocketAddr,
     process::{Child, Command, Stdio},
-    thread,
     time::Duration,
 };
 
 use serde_json::json;
-use tokio::{sync::mpsc, time};
+use tokio::time;
 
-use crate::support::{Gateway, node::Folder};
+use crate::support::{
+    Gateway,
+    node::Folder,
+    site::{Asked, Site},
+};
 
 const PAGE: &str = include_str!("device.html");
 /// A browser takes its time to start, more so beside other tests.
 const BROWSER_TIMEOUT: Duration = Duration::from_secs(90);
-
-/// Serves a page, and hears what it tells.
-struct Site {
-    address: SocketAddr,
-    told: mpsc::UnboundedReceiver<String>,
-}
 
 /// A browser that shows a page; dropping it ends it.
 struct Browser {
@@ -30,61 +26,11 @@ struct Browser {
     _folder: Folder,
 }
 
-impl Site {
-    /// Binds; the page may name the site's own address.
-    fn bind() -> (TcpListener, SocketAddr) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        (listener, address)
-    }
-
-    /// The thread ends with the first answer that nobody waits for, or with the process.
-    fn serve(listener: TcpListener, address: SocketAddr, page: String) -> Self {
-        let (tell, told) = mpsc::unbounded_channel();
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let Some(body) = answer(stream.unwrap(), &page) else {
-                    continue;
-                };
-                if tell.send(body).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { address, told }
-    }
-
-    /// The next thing the page tells has to be this.
-    async fn expect(&mut self, what: impl Display) {
-        let told = time::timeout(BROWSER_TIMEOUT, self.told.recv()).await;
-        let told = told.unwrap_or_else(|_| panic!("the page has not told {what}"));
-        assert_eq!(told.unwrap(), what.to_string());
-    }
-}
-
-/// Answers one request. Gives its body, if it has one.
-fn answer(mut stream: TcpStream, page: &str) -> Option<String> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let mut line = String::new();
-    reader.read_line(&mut line).ok()?;
-    let is_page = line.starts_with("GET / ");
-    let mut length = 0;
-    while line != "\r\n" {
-        line.clear();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().ok()?;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    let content = if is_page { page } else { "" };
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close";
-    let size = content.len();
-    write!(stream, "{head}\r\ncontent-length: {size}\r\n\r\n{content}").ok()?;
-    (0 < length).then(|| String::from_utf8(body).unwrap())
+/// The next thing the page tells has to be this.
+async fn expect(told: &mut Asked, what: impl Display) {
+    let told = time::timeout(BROWSER_TIMEOUT, told.recv()).await;
+    let told = told.unwrap_or_else(|_| panic!("the page has not told {what}"));
+    assert_eq!(told.unwrap(), what.to_string());
 }
 
 impl Browser {
@@ -130,7 +76,8 @@ impl Drop for Browser {
 
 #[tokio::test]
 async fn the_page_of_the_device_document_works_unchanged() {
-    let (listener, address) = Site::bind();
+    let site = Site::bind();
+    let address = site.address;
     let toml = format!(
         "listen.origins = [\"http://{address}\"]\nlimits.idle = \"2s\"\n\
          dialect.device.ping = \"500ms\"\ndialect.device.heartbeat = \"500ms\""
@@ -140,10 +87,10 @@ async fn the_page_of_the_device_document_works_unchanged() {
     let page = PAGE
         .replace("{host}", &gateway.public().to_string())
         .replace("YOUR_AUTH_TOKEN", &token);
-    let mut site = Site::serve(listener, address, page);
-    let _browser = Browser::open(site.address);
-    site.expect("auth ok").await;
-    for (to, event, data, told) in [
+    let (address, mut told) = site.serve(move |_| (200, page.clone()));
+    let _browser = Browser::open(address);
+    expect(&mut told, "auth ok").await;
+    for (to, event, data, expected) in [
         (
             "room:device/d1",
             "device_status",
@@ -161,17 +108,17 @@ async fn the_page_of_the_device_document_works_unchanged() {
         gateway
             .publish(&json!({"to": to, "event": event, "data": data}))
             .await;
-        if told.is_empty() {
-            let other = site.told.recv().await.unwrap();
+        if expected.is_empty() {
+            let other = told.recv().await.unwrap();
             assert!(other.starts_with(r#"other {"type":"announcement","data":[1],"time":"#));
         } else {
-            site.expect(told).await;
+            expect(&mut told, expected).await;
         }
     }
     // It never answers the dialect's pings; the browser answers those of WebSocket, which is what
     // keeps it here for longer than a silent client may stay.
-    site.expect("pinged").await;
+    expect(&mut told, "pinged").await;
     gateway.stop();
-    site.expect("closed 1012 draining").await;
+    expect(&mut told, "closed 1012 draining").await;
     assert_eq!(gateway.ended().await.sessions_cut, 0);
 }

@@ -18,6 +18,10 @@ async fn the_same_client_id_with_the_same_token_supersedes_the_older_session() {
         newer.send(TO_ME).await;
         newer.expect(TO_ME).await;
         newer.ping().await;
+        // Nor its place as the one to be superseded by the next.
+        let mut newest = Client::ride(&gateway, "phone", "me").await;
+        assert_eq!(newer.closed().await, ended(profile, "superseded"));
+        newest.ping().await;
     }
 }
 

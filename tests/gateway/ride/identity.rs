@@ -1,0 +1,124 @@
+//! Tokens that somebody vouches for: signed ones, and those that a service is asked about.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tidegate::auth::issue::{TokenRequest, issue};
+
+use super::{PROFILES, ended};
+use crate::support::{
+    Client, Gateway, Raw,
+    client::code,
+    raw::{TEXT, frame, text},
+    site::Site,
+};
+
+fn jwt(profile: &str) -> Gateway {
+    Gateway::start(&format!(
+        "dialect.ride.profile = \"{profile}\"\ndialect.ride.tokens = \"jwt\"\n\
+         dialect.ride.keys = [{{ alg = \"HS256\", secret = \"0123456789abcdef\" }}]"
+    ))
+}
+
+/// The path for a client whose signed token says that it is `user`.
+fn signed(gateway: &Gateway, client_id: &str, user: &str) -> String {
+    let request = TokenRequest::Ride {
+        client_id: client_id.to_owned(),
+        token: Some(user.to_owned()),
+        ttl_seconds: 60,
+    };
+    let token = issue(gateway.config(), &request, gateway.now()).unwrap();
+    format!("/ws/?client_id={client_id}&token={token}")
+}
+
+/// A node whose service takes a while and knows three tokens.
+fn hook(profile: &str) -> (Gateway, crate::support::site::Asked) {
+    let site = Site::bind();
+    let address = site.address;
+    let (_, asked) = site.serve(|body| {
+        let question: Value = serde_json::from_str(body).unwrap();
+        let answer = match question["token"].as_str().unwrap() {
+            "good" => r#"{"allow":true,"user":"anna"}"#,
+            "slow" => {
+                std::thread::sleep(Duration::from_millis(700));
+                r#"{"allow":true}"#
+            }
+            "broken" => return (500, String::new()),
+            _ => r#"{"allow":false}"#,
+        };
+        (200, answer.to_owned())
+    });
+    let gateway = Gateway::start(&format!(
+        "dialect.ride.profile = \"{profile}\"\ndialect.ride.tokens = \"hook\"\n\
+         dialect.ride.hook = {{ url = \"http://{address}/login\" }}\n\
+         dialect.ride.login_timeout = \"300ms\"\nlimits.idle = \"400ms\""
+    ));
+    (gateway, asked)
+}
+
+#[tokio::test]
+async fn a_signed_token_is_the_user_it_names() {
+    for profile in PROFILES {
+        let gateway = jwt(profile);
+        let path = signed(&gateway, "c1", "anna");
+        let mut anna = Client::connect(&gateway, &path).await;
+        anna.ping().await;
+        let path = signed(&gateway, "driver_1", "bert");
+        let mut bert = Client::connect(&gateway, &path).await;
+        let text = r#"{"flag":"x","token":"bert","target_token":"anna"}"#;
+        bert.send(text).await;
+        anna.expect(text).await;
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_nobody_signed_is_refused() {
+    for profile in PROFILES {
+        let gateway = jwt(profile);
+        let mut client = Client::connect(&gateway, "/ws/?client_id=c1&token=anna").await;
+        assert_eq!(client.closed().await, ended(profile, "auth_failed"));
+        let mut client = Client::connect(&gateway, "/websocket").await;
+        client.send(r#"{"flag":"login","token":"anna"}"#).await;
+        assert_eq!(client.closed().await, ended(profile, "auth_failed"));
+    }
+}
+
+#[tokio::test]
+async fn a_service_says_who_it_is_and_what_came_meanwhile_is_not_lost() {
+    for profile in PROFILES {
+        let (gateway, mut asked) = hook(profile);
+        let mut raw = Raw::upgrade(&gateway, "/websocket?client_id=c1").await;
+        let to_anna = r#"{"flag":"x","token":"good","target_token":"anna"}"#;
+        let login = frame(true, TEXT, br#"{"flag":"login","token":"good"}"#);
+        let message = frame(true, TEXT, to_anna.as_bytes());
+        raw.write(&[login, message.repeat(5)].concat()).await;
+        for _ in 0..5 {
+            assert_eq!(raw.receive().await, text(to_anna));
+        }
+        let question: Value = serde_json::from_str(&asked.recv().await.unwrap()).unwrap();
+        assert_eq!(question["event"], "login");
+        assert_eq!(question["dialect"], "ride");
+        assert_eq!(question["client_id"], "c1");
+    }
+}
+
+#[tokio::test]
+async fn no_clock_of_the_client_runs_while_a_service_takes_its_time() {
+    // Slower than the limits for a login and for being idle.
+    let (gateway, _asked) = hook("documented");
+    let mut client = Client::connect(&gateway, "/ws/?client_id=c1&token=slow").await;
+    client.ping().await;
+    assert_eq!(client.closed().await, code(1000, "idle"));
+}
+
+#[tokio::test]
+async fn a_refusal_and_a_service_that_is_down_are_told_apart() {
+    for profile in PROFILES {
+        let (gateway, _asked) = hook(profile);
+        let mut client = Client::connect(&gateway, "/ws/?client_id=c1&token=bad").await;
+        assert_eq!(client.closed().await, ended(profile, "auth_failed"));
+        // Worth another try, later.
+        let mut client = Client::connect(&gateway, "/ws/?client_id=c1&token=broken").await;
+        assert_eq!(client.closed().await, code(1013, "auth_unavailable"));
+    }
+}
