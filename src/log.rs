@@ -6,13 +6,13 @@ use std::{
 };
 
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
+    Layer, Registry, filter::Targets, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
 
 use crate::config::{Log, LogFormat, LogLevel};
 
 /// The subscriber belongs to the whole process, and so does the handle of its filter.
-static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 /// Logging is set up already, by an earlier call or by somebody else.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -47,8 +47,9 @@ pub fn set_level(level: &LogLevel) {
     }
 }
 
-fn filter(level: &LogLevel) -> EnvFilter {
-    EnvFilter::new(level.as_str())
+/// Without the spans and patterns of the bigger filter, which would bring regular expressions along.
+fn filter(level: &LogLevel) -> Targets {
+    level.as_str().parse().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -63,7 +64,7 @@ mod tests {
             let generated = Generated::new();
             let config = crate::config::Config::from_source(&Source::from_text(text), &generated);
             let level = config.unwrap().log.level;
-            assert!(EnvFilter::try_new(level.as_str()).is_ok(), "{level:?}");
+            assert!(level.as_str().parse::<Targets>().is_ok(), "{level:?}");
         }
     }
 }

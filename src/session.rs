@@ -108,7 +108,7 @@ pub struct Session {
 }
 
 /// A client that is about to be served.
-pub struct Upgraded {
+pub struct Upgraded<S> {
     /// What it is in the router.
     pub subscriber: Arc<Subscriber>,
     /// Its connection.
@@ -118,10 +118,10 @@ pub struct Upgraded {
     /// What was read behind the request.
     pub read_ahead: Vec<u8>,
     /// Held until the session has ended; gives back its place among the connections.
-    pub slot: Box<dyn Send>,
+    pub slot: S,
 }
 
-impl std::fmt::Debug for Upgraded {
+impl<S> std::fmt::Debug for Upgraded<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Upgraded")
             .field("subscriber", &self.subscriber)
@@ -142,7 +142,7 @@ enum Turn {
 }
 
 /// Serves a client; returns at once. Must run on the shard's own thread.
-pub fn spawn(context: &Arc<Context>, upgraded: Upgraded) {
+pub fn spawn<S: Send + 'static>(context: &Arc<Context>, upgraded: Upgraded<S>) {
     let Upgraded {
         subscriber,
         socket,

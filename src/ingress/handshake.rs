@@ -162,7 +162,7 @@ impl Handshake<'_> {
             socket,
             conversation: admitted.conversation,
             read_ahead,
-            slot: Box::new(admitted.slot),
+            slot: admitted.slot,
         };
         session::spawn(context, upgraded);
     }

@@ -12,7 +12,6 @@ use std::sync::{
 };
 
 use dashmap::{DashMap, Entry};
-use smallvec::SmallVec;
 
 use crate::{
     id::Serial,
@@ -31,8 +30,9 @@ pub struct Index {
 /// The local subscribers of one topic; never none.
 #[derive(Clone, Debug)]
 pub enum Subscribers {
-    /// A list for each shard that has some.
-    Many(SmallVec<[(u16, Arc<List>); 2]>),
+    /// A list for each shard that has some. Not inline: nearly all topics have one subscriber, and
+    /// would be twice as big for it.
+    Many(Vec<(u16, Arc<List>)>),
     /// Exactly one.
     One(Arc<Subscriber>),
 }
@@ -131,7 +131,7 @@ impl Subscribers {
                 return;
             }
             let one = Arc::clone(one);
-            *self = Self::Many(SmallVec::new());
+            *self = Self::Many(Vec::new());
             self.insert(&one);
         }
         let Self::Many(lists) = self else { return };
