@@ -10,7 +10,7 @@ mod source;
 #[path = "tidy/text.rs"]
 mod text;
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, path::Path, process::Command};
 
 use source::{File, files, paths, root, sources};
 use text::{links, metrics, named, words};
@@ -307,6 +307,26 @@ fn documents_link_to_what_exists() {
         }
     }
     assert_none(&Vec::from_iter(broken));
+}
+
+/// They stand in `.cargo/config.toml`, which a build from another folder or of a copy does not read.
+#[test]
+fn the_allocator_has_its_options() {
+    let program = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .arg("--version")
+        .env("_RJEM_MALLOC_CONF", "stats_print:true")
+        .output();
+    let statistics = String::from_utf8(program.unwrap().stderr).unwrap();
+    for option in [
+        "background_thread: true",
+        "dirty_decay_ms: 500",
+        "muzzy_decay_ms: 0",
+    ] {
+        assert!(
+            statistics.contains(option),
+            "{option} is not in it:\n{statistics}"
+        );
+    }
 }
 
 /// The layer of a file in `src`.

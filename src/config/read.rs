@@ -1,6 +1,6 @@
 //! The visitor that reads: each key's value out of the raw tree, each mistake into a list.
 
-use std::fs;
+use std::{fs, io::Read as _};
 
 use super::{
     Mistake,
@@ -48,14 +48,15 @@ pub(crate) fn read(
 /// The text of a secret's file, without the line end that editors add.
 pub(crate) fn secret_file(path: &str) -> Result<String, String> {
     let described = |problem: &dyn std::fmt::Display| format!("a readable file: {path}: {problem}");
-    let length = fs::metadata(path).map_err(|error| described(&error))?.len();
-    if SECRET_BYTES_MAX < length {
-        return Err(described(&format!(
+    let file = fs::File::open(path).map_err(|error| described(&error))?;
+    let mut text = String::new();
+    // The length of a device or a pipe is not known before its end.
+    let read = file.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text);
+    match read {
+        Ok(length) if SECRET_BYTES_MAX < length as u64 => Err(described(&format!(
             "is larger than {SECRET_BYTES_MAX} bytes"
-        )));
-    }
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
+        ))),
+        Ok(_) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
         Err(error) => Err(described(&error)),
     }
 }
@@ -140,7 +141,9 @@ impl Reader<'_> {
                 }
                 None => format!("is not a known key{from}, allowed are {allowed}"),
             };
-            self.mistake(&key, problem);
+            // As the file writes it, or the mistake would be about nothing.
+            let key = if key.is_empty() { "\"\"" } else { &key };
+            self.mistake(key, problem);
         }
     }
 }

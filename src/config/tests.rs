@@ -288,6 +288,8 @@ fn unknown_keys_are_mistakes_that_name_the_nearest() {
 
     let line = &mistakes("colour = 1", &[])[0];
     assert!(line.starts_with("colour: is not a known key, allowed are development, pid_file"));
+    let line = &mistakes("\"\" = 1", &[])[0];
+    assert!(line.starts_with("\"\": is not a known key, allowed are"));
     let line = &mistakes("[[api.keys]]\nkey = \"a\"\nscopes = []\nrole = 1", &[])[0];
     assert!(
         line.starts_with("api.keys[0].role: is not a known key"),

@@ -158,3 +158,12 @@ fn development_mode_makes_what_is_missing_and_nothing_else() {
     assert!(config.throw_away.device_secret.is_none());
     assert!(config.throw_away.api_key.is_some());
 }
+
+#[test]
+fn a_file_of_a_secret_that_never_ends_is_read_to_the_limit() {
+    let line = &mistakes("[cluster]\nredis_file = \"/dev/zero\"", &[])[0];
+    assert!(
+        line.ends_with("/dev/zero: is larger than 1048576 bytes"),
+        "{line}"
+    );
+}

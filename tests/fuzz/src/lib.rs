@@ -1,16 +1,18 @@
-//! What is fuzzed: the modules of the gateway that read what clients send, compiled by themselves.
+//! What is fuzzed: the modules of the gateway that read what clients send and what operators write,
+//! compiled by themselves.
 //!
 //! They are pure, so that neither a runtime nor a socket has to be built with instrumentation, and
 //! this crate does not compile any more when that changes.
 
 pub mod script;
 
-pub use gateway::{close, dialect, frame, id, message, session, topic};
+pub use gateway::{close, config, dialect, frame, id, message, session, topic};
 
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 #[path = "../../../src"]
 mod gateway {
     pub mod close;
+    pub mod config;
     pub mod dialect;
     pub mod frame;
     pub mod id;
