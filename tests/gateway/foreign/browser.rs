@@ -3,10 +3,12 @@
 use std::{
     fmt::Display,
     net::SocketAddr,
+    os::unix::process::CommandExt as _,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 use tokio::time;
 
@@ -58,6 +60,7 @@ impl Browser {
             .arg(format!("http://{address}/"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            .process_group(0)
             .spawn()
             .unwrap();
         Self {
@@ -69,7 +72,9 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // With its helpers, which would go on writing into the folder.
+        let group = Pid::from_child(&self.child);
+        let _ = kill_process_group(group, Signal::KILL);
         let _ = self.child.wait();
     }
 }
