@@ -11,8 +11,10 @@ use crate::session::Session;
 
 /// Length of a tick, in milliseconds. Deadlines are never early, and late by up to two ticks.
 pub const TICK_MS: u64 = 100;
-/// Ticks that the wheel spans; what is later is entered again on the way.
-const SLOTS: u32 = 1024;
+/// Ticks that the wheel spans; what is later is entered again on the way. Not more, since the entry
+/// of a session that has ended keeps its memory until it fires: in a storm of reconnects that is as
+/// many of them as come in this time.
+const SLOTS: u32 = 128;
 
 /// The deadlines of one shard's sessions.
 #[derive(Debug)]
