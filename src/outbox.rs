@@ -17,6 +17,11 @@ use crate::{
     message::ConflationKey,
 };
 
+/// Charged for each entry that waits behind the head of the queue: its place in the queue and what
+/// its shared bytes keep beside themselves. Without it, a client that asks for tiny answers and does
+/// not read them would take twenty times its bound.
+pub const ENTRY_COST: usize = 192;
+
 /// Most control frames that wait; a client that pings without reading gets an answer to its newest
 /// Ping (RFC 6455, section 5.5.3, allows that).
 const CONTROLS_MAX: usize = 16;
@@ -86,19 +91,22 @@ impl Outbox {
         if self.closed.is_some() {
             return Pushed::Closed;
         }
-        let total = self.bytes;
+        let total = self.bytes();
         if let Some(key) = entry.key
-            && let Some(waiting) = self.waiting_mut(key)
+            && let Some(waiting_len) = self.waiting_mut(key).map(|waiting| waiting.bytes.len())
         {
-            let total = total - waiting.bytes.len() + entry.bytes.len();
+            let total = total - waiting_len + entry.bytes.len();
             if bytes_max < total {
                 return Pushed::Overflow;
             }
-            *waiting = entry;
-            self.bytes = total;
+            self.bytes = self.bytes - waiting_len + entry.bytes.len();
+            if let Some(waiting) = self.waiting_mut(key) {
+                *waiting = entry;
+            }
             return Pushed::Conflated;
         }
-        if bytes_max < total + entry.bytes.len() {
+        let cost = if self.first.is_some() { ENTRY_COST } else { 0 };
+        if bytes_max < total + entry.bytes.len() + cost {
             return Pushed::Overflow;
         }
         self.bytes += entry.bytes.len();
@@ -176,9 +184,13 @@ impl Outbox {
         self.closed.is_some() && self.is_empty()
     }
 
-    /// Bytes of data that wait.
+    /// Bytes of data that wait, with what keeping them costs.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        let behind = self
+            .backlog
+            .as_ref()
+            .map_or(0, |backlog| backlog.rest.len());
+        self.bytes + behind * ENTRY_COST
     }
 
     /// What leaves next, if it is a single entry, as it is for a session that keeps up.

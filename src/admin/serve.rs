@@ -1,6 +1,6 @@
 //! The listener's loop: connections of the admin listener, within bounds.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -10,7 +10,7 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
     time,
 };
 use tokio_util::sync::CancellationToken;
@@ -34,14 +34,19 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 pub async fn serve(listener: TcpListener, state: Arc<State>, stop: CancellationToken) {
     let service = router(state);
     let mut connections = JoinSet::new();
+    // In the order of their coming. The oldest gives way when there are too many, so that idle ones
+    // cannot keep health checks out.
+    let mut order: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => {
+            accepted = listener.accept() => {
                 match accepted {
                     Ok((stream, _)) => {
-                        connections.spawn(serve_one(stream, service.clone(), stop.clone()));
+                        let served = serve_one(stream, service.clone(), stop.clone());
+                        order.push_back(connections.spawn(served));
+                        give_way(&mut order);
                     }
                     Err(error) => {
                         warn!(%error, "the admin listener cannot accept");
@@ -55,6 +60,19 @@ pub async fn serve(listener: TcpListener, state: Arc<State>, stop: CancellationT
     let finish = async { while connections.join_next().await.is_some() {} };
     // What is left then ends with the set.
     let _ = time::timeout(STOP_GRACE, finish).await;
+}
+
+/// Ends the oldest connection if there are too many.
+fn give_way(order: &mut VecDeque<AbortHandle>) {
+    if order.len() <= CONNECTIONS_MAX {
+        return;
+    }
+    order.retain(|connection| !connection.is_finished());
+    if CONNECTIONS_MAX < order.len()
+        && let Some(oldest) = order.pop_front()
+    {
+        oldest.abort();
+    }
 }
 
 async fn serve_one(stream: TcpStream, service: Router, stop: CancellationToken) {

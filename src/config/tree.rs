@@ -104,7 +104,12 @@ pub(crate) fn read(source: &Source, mistakes: &mut Vec<Mistake>) -> Result<Table
 
 /// One line, without the line of the file that the library would show: it may hold a secret.
 fn syntax(error: &toml::de::Error, text: &str) -> String {
-    let message = error.message().replace('\n', ", ");
+    let mut message = error.message().replace('\n', ", ");
+    // The library shows a value of a type that it cannot hold.
+    if message.starts_with("invalid ") && message.contains('`') && message.contains("expected any")
+    {
+        "a value that no key can have".clone_into(&mut message);
+    }
     let Some(span) = error.span() else {
         return format!("is not TOML: {message}");
     };

@@ -9,11 +9,13 @@ use std::{
     time::Duration,
 };
 
-use ppp::{HeaderResult, PartialResult as _, v1, v2};
+use ppp::{HeaderResult, v1, v2};
 use tokio::{io::AsyncReadExt as _, net::TcpStream, time};
 
 /// Longest header: the 16 bytes of version 2 and what a sane proxy adds to them.
 const HEADER_BYTES_MAX: usize = 1024;
+/// Longest header of version 1, as its specification says.
+const VERSION_1_BYTES_MAX: usize = 107;
 /// Pause before peeking again at a header that has not come as a whole: peeking takes nothing away,
 /// so that readiness says nothing new. The handshake's time limit ends it.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -30,15 +32,29 @@ pub(super) async fn read(stream: &mut TcpStream, peer: SocketAddr) -> io::Result
         if count == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let header = HeaderResult::parse(&buffer[..count]);
-        if header.is_incomplete() && count < HEADER_BYTES_MAX {
+        if !is_whole(&buffer[..count]) && count < HEADER_BYTES_MAX {
             time::sleep(PAUSE).await;
             continue;
         }
+        let header = HeaderResult::parse(&buffer[..count]);
         let (length, address) = parse(&header, peer)?;
         stream.read_exact(&mut buffer[..length]).await?;
         return Ok(address.to_canonical());
     }
+}
+
+/// Whether a header that begins like this is there to its end, or is none. The library takes some
+/// beginnings for mistakes, so it is asked about whole headers only.
+fn is_whole(bytes: &[u8]) -> bool {
+    let begins = |prefix: &[u8]| bytes.starts_with(&prefix[..prefix.len().min(bytes.len())]);
+    if begins(v2::PROTOCOL_PREFIX) {
+        let length = bytes
+            .get(14..16)
+            .map(|length| u16::from_be_bytes([length[0], length[1]]));
+        return length.is_some_and(|length| 16 + usize::from(length) <= bytes.len());
+    }
+    let is_version_1 = begins(b"PROXY ") && bytes.len() < VERSION_1_BYTES_MAX;
+    !is_version_1 || bytes.windows(2).any(|pair| pair == b"\r\n")
 }
 
 /// Length of the header and the client's address.
@@ -123,6 +139,20 @@ mod tests {
                 assert_eq!(rest, b"GET /");
             }
         }
+    }
+
+    #[test]
+    fn no_beginning_of_a_header_is_taken_for_a_whole_one() {
+        let version_1 = b"PROXY TCP4 5.6.7.8 127.0.0.1 4711 80\r\n".to_vec();
+        for header in [version_1, version_2()] {
+            for end in 1..header.len() {
+                assert!(!is_whole(&header[..end]), "{end}");
+            }
+            assert!(is_whole(&header));
+        }
+        assert!(is_whole(b"GET / HTTP/1.1"));
+        assert!(is_whole(&[b'x'; 3]));
+        assert!(is_whole(&[b"PROXY ".to_vec(), vec![b'x'; 200]].concat()));
     }
 
     #[tokio::test]

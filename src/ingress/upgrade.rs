@@ -139,12 +139,12 @@ impl Connection<'_> {
     /// Browsers say where a page comes from; who says nothing is no browser.
     fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refused> {
         let origins = &self.settings.origins;
-        let Some(origin) = headers.get(header::ORIGIN) else {
-            return Ok(());
+        let is_allowed = |origin: &HeaderValue| {
+            let is_it =
+                |allowed: &String| origin.as_bytes().eq_ignore_ascii_case(allowed.as_bytes());
+            origins.iter().any(is_it)
         };
-        let is_allowed =
-            |allowed: &String| origin.as_bytes().eq_ignore_ascii_case(allowed.as_bytes());
-        if origins.is_empty() || origins.iter().any(is_allowed) {
+        if origins.is_empty() || headers.get_all(header::ORIGIN).iter().all(is_allowed) {
             return Ok(());
         }
         Err(refused(RejectReason::Origin, StatusCode::FORBIDDEN))
@@ -170,7 +170,12 @@ fn check_upgrade(request: &Request<Incoming>) -> Result<(), Refused> {
     }
     let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).into_iter();
     let is_key = keys.next().is_some_and(|key| is_key(key.as_bytes())) && keys.next().is_none();
-    if !is_key {
+    // What came behind would be read as frames by us and as a body by a proxy.
+    let has_body = headers.contains_key(header::TRANSFER_ENCODING)
+        || headers
+            .get(header::CONTENT_LENGTH)
+            .is_some_and(|length| length != "0");
+    if !is_key || has_body {
         return Err(refused(RejectReason::BadRequest, StatusCode::BAD_REQUEST));
     }
     Ok(())

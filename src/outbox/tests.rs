@@ -38,7 +38,7 @@ fn check(outbox: &Outbox, expect: &[u8]) {
 fn entries_leave_in_order() {
     let mut outbox = Outbox::default();
     for text in ["a", "b", "c"] {
-        assert_eq!(outbox.push(entry(text), 10), Pushed::Queued);
+        assert_eq!(outbox.push(entry(text), 1000), Pushed::Queued);
     }
     check(&outbox, b"abc");
     assert_eq!(
@@ -54,37 +54,46 @@ fn entries_leave_in_order() {
 #[test]
 fn what_does_not_fit_is_refused_and_changes_nothing() {
     let mut outbox = Outbox::default();
-    assert_eq!(outbox.push(entry("12345"), 8), Pushed::Queued);
-    assert_eq!(outbox.push(entry("6789"), 8), Pushed::Overflow);
-    assert_eq!(outbox.push(entry("678"), 8), Pushed::Queued);
+    let bytes_max = 8 + ENTRY_COST;
+    assert_eq!(outbox.push(entry("12345"), bytes_max), Pushed::Queued);
+    assert_eq!(outbox.push(entry("6789"), bytes_max), Pushed::Overflow);
+    assert_eq!(outbox.push(entry("678"), bytes_max), Pushed::Queued);
     check(&outbox, b"12345678");
+}
+
+#[test]
+fn tiny_entries_are_charged_what_they_keep() {
+    let mut outbox = Outbox::default();
+    let queued =
+        (0..100_000).take_while(|_| outbox.push(entry("pong"), 256 * 1024) == Pushed::Queued);
+    assert!(queued.count() < 1400);
 }
 
 #[test]
 fn the_latest_takes_the_place_of_the_waiting_one_with_its_key() {
     let mut outbox = Outbox::default();
-    outbox.push(keyed("a1", "a"), 100);
-    outbox.push(keyed("b1", "b"), 100);
-    outbox.push(entry("x"), 100);
-    assert_eq!(outbox.push(keyed("a2!", "a"), 100), Pushed::Conflated);
+    outbox.push(keyed("a1", "a"), 1000);
+    outbox.push(keyed("b1", "b"), 1000);
+    outbox.push(entry("x"), 1000);
+    assert_eq!(outbox.push(keyed("a2!", "a"), 1000), Pushed::Conflated);
     check(&outbox, b"a2!b1x");
-    assert_eq!(outbox.bytes(), 6);
+    assert_eq!(outbox.bytes(), 6 + 2 * ENTRY_COST);
 }
 
 #[test]
 fn a_partly_written_entry_is_never_replaced() {
     let mut outbox = Outbox::default();
-    outbox.push(keyed("a1", "a"), 100);
+    outbox.push(keyed("a1", "a"), 1000);
     outbox.advance(1);
-    assert_eq!(outbox.push(keyed("a2", "a"), 100), Pushed::Queued);
+    assert_eq!(outbox.push(keyed("a2", "a"), 1000), Pushed::Queued);
     check(&outbox, b"1a2");
 }
 
 #[test]
 fn controls_go_next_after_the_entry_that_is_partly_written() {
     let mut outbox = Outbox::default();
-    outbox.push(entry("abc"), 100);
-    outbox.push(entry("def"), 100);
+    outbox.push(entry("abc"), 1000);
+    outbox.push(entry("def"), 1000);
     outbox.advance(1);
     outbox.push_control(Frame::pong(b"!"));
     check(&outbox, b"bc\x8a\x01!def");
@@ -106,11 +115,11 @@ fn a_flood_of_pings_is_answered_up_to_a_bound_with_the_newest() {
 #[test]
 fn a_close_follows_what_was_queued() {
     let mut outbox = Outbox::default();
-    outbox.push(entry("a"), 100);
+    outbox.push(entry("a"), 1000);
     assert!(outbox.close(CloseReason::Draining, CloseForm::Empty));
     assert!(!outbox.close(CloseReason::Kicked, CloseForm::Empty));
     assert_eq!(outbox.closed(), Some(CloseReason::Draining));
-    assert_eq!(outbox.push(entry("b"), 100), Pushed::Closed);
+    assert_eq!(outbox.push(entry("b"), 1000), Pushed::Closed);
     check(&outbox, b"a\x88\x00");
     assert!(!outbox.is_finished());
     outbox.advance(3);
@@ -120,8 +129,8 @@ fn a_close_follows_what_was_queued() {
 #[test]
 fn a_slow_consumer_gets_the_rest_of_its_frame_and_the_close() {
     let mut outbox = Outbox::default();
-    outbox.push(entry("abc"), 100);
-    outbox.push(entry("def"), 100);
+    outbox.push(entry("abc"), 1000);
+    outbox.push(entry("def"), 1000);
     outbox.advance(1);
     outbox.close(CloseReason::SlowConsumer, CloseForm::Empty);
     check(&outbox, b"bc\x88\x00");
@@ -131,8 +140,8 @@ fn a_slow_consumer_gets_the_rest_of_its_frame_and_the_close() {
 #[test]
 fn a_slow_consumer_without_frame_is_finished_at_once() {
     let mut outbox = Outbox::default();
-    outbox.push(entry("a"), 100);
-    outbox.push(entry("b"), 100);
+    outbox.push(entry("a"), 1000);
+    outbox.push(entry("b"), 1000);
     outbox.close(CloseReason::SlowConsumer, CloseForm::None);
     assert!(outbox.is_finished());
 }
@@ -140,7 +149,7 @@ fn a_slow_consumer_without_frame_is_finished_at_once() {
 #[test]
 fn a_close_without_frame_is_finished_when_the_queue_is_empty() {
     let mut outbox = Outbox::default();
-    outbox.push(entry("a"), 100);
+    outbox.push(entry("a"), 1000);
     outbox.close(CloseReason::Violation, CloseForm::None);
     assert!(!outbox.is_finished());
     outbox.advance(1);
@@ -161,7 +170,7 @@ fn controls_that_are_partly_written_are_no_waiting_data() {
 fn a_burst_gives_its_memory_back() {
     let mut outbox = Outbox::default();
     for _ in 0..1000 {
-        outbox.push(entry("x"), 1000);
+        outbox.push(entry("x"), 1_000_000);
     }
     outbox.advance(1000);
     assert!(outbox.backlog.is_none());
@@ -196,11 +205,11 @@ proptest! {
             match step {
                 Step::Push(length) => {
                     number += 1;
-                    outbox.push(unit(number, length, None), 500);
+                    outbox.push(unit(number, length, None), 5000);
                 }
                 Step::Keyed(length, key) => {
                     number += 1;
-                    outbox.push(unit(number, length, Some(key)), 500);
+                    outbox.push(unit(number, length, Some(key)), 5000);
                 }
                 Step::Control(length) => {
                     outbox.push_control(Frame::pong(&vec![0; usize::from(length)]));
@@ -212,7 +221,7 @@ proptest! {
                     outbox.advance(bytes);
                 }
             }
-            prop_assert!(outbox.bytes() <= 500);
+            prop_assert!(outbox.bytes() <= 5000);
         }
         let rest = waiting(&outbox);
         written.extend_from_slice(&rest);

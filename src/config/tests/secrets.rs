@@ -167,3 +167,18 @@ fn a_file_of_a_secret_that_never_ends_is_read_to_the_limit() {
         "{line}"
     );
 }
+
+#[test]
+fn a_secret_without_quotes_does_not_show_in_the_mistake() {
+    for secret in [
+        "31337313373133731337",
+        "0x1b2e3d4c5b6a79888",
+        "313373133731337313373133731337e999",
+    ] {
+        let text = format!("[[api.keys]]\nkey = {secret}\nscopes = [\"admin\"]");
+        let error = Config::from_source(&Source::from_text(text), &Generated::new()).unwrap_err();
+        let shown = error.to_string();
+        assert!(!shown.contains("31337"), "{shown}");
+        assert!(!shown.contains("31337313373133731337"), "{shown}");
+    }
+}
