@@ -176,6 +176,24 @@ async fn an_origin_that_is_not_listed_is_forbidden() {
 }
 
 #[tokio::test]
+async fn of_several_origins_each_must_be_listed() {
+    let gateway = Gateway::start("listen.origins = [\"https://app.example\"]");
+    let headers = [
+        ("origin", "https://app.example"),
+        ("origin", "https://evil.example"),
+    ];
+    assert_eq!(refused(&gateway, RIDE, &headers).await, 403);
+}
+
+#[tokio::test]
+async fn an_upgrade_has_no_body() {
+    let gateway = Gateway::start("");
+    for header in [("content-length", "5"), ("transfer-encoding", "chunked")] {
+        assert_eq!(refused(&gateway, RIDE, &[header]).await, 400, "{header:?}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_list_any_origin_may_come() {
     let gateway = Gateway::start("");
     let headers = [("origin", "https://anything.example")];
