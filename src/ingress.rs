@@ -12,6 +12,7 @@ pub mod tls;
 
 mod address;
 mod handshake;
+mod linger;
 mod page;
 mod proxy;
 mod slots;
@@ -39,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::page::Page;
 use self::{
+    linger::Lingering,
     mounts::Mounts,
     slots::{Pending, Slots},
 };
@@ -62,6 +64,7 @@ pub struct Ingress {
     next_shard: AtomicUsize,
     settings: ArcSwap<Settings>,
     slots: Arc<Slots>,
+    lingering: Lingering,
     rate: Mutex<Rate>,
     draining: AtomicBool,
     /// What it counts.
@@ -152,6 +155,7 @@ impl Ingress {
             next_shard: AtomicUsize::new(0),
             settings: ArcSwap::from_pointee(settings),
             slots: Arc::default(),
+            lingering: Lingering::default(),
             rate: Mutex::new(Rate {
                 tokens: 1.0,
                 at: Instant::now(),

@@ -2,24 +2,25 @@
 
 use std::{
     convert::Infallible,
-    future::ready,
+    future::{poll_fn, ready},
     io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
 
-use hyper::{server::conn::http1, service::service_fn, upgrade::Upgraded};
+use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     time::{self, Instant},
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::TlsAcceptor;
 
 use super::{
-    Ingress, Settings, proxy,
+    Ingress, Settings,
+    linger::Stream,
+    proxy,
     slots::PendingPlace,
     upgrade::{Admitted, Connection},
 };
@@ -33,10 +34,11 @@ use crate::{
 const HYPER_BUFFER_MIN: usize = 8 * 1024;
 
 /// Why a connection ended before its upgrade.
-enum Failed {
-    /// An answer was given, and counted.
-    Answered,
-    Rejected(RejectReason),
+struct Failed {
+    /// Absent when that was counted with the answer that was given.
+    reason: Option<RejectReason>,
+    /// The connection, where the client may still be sending.
+    stream: Option<Box<dyn Stream>>,
 }
 
 /// Serves a connection until it is a session of `shard`, or refused, or out of time.
@@ -67,8 +69,15 @@ pub(super) async fn run(
             ingress.stats.upgraded.add(1);
             handshake.begin(admitted, socket, read_ahead);
         }
-        Ok(Err(Failed::Rejected(reason))) => ingress.reject(reason),
-        Ok(Err(Failed::Answered)) => {}
+        Ok(Err(failed)) => {
+            drop(place);
+            if let Some(reason) = failed.reason {
+                ingress.reject(reason);
+            }
+            if let Some(stream) = failed.stream {
+                ingress.lingering.end(stream).await;
+            }
+        }
         Err(_) => ingress.reject(RejectReason::Timeout),
     }
 }
@@ -85,7 +94,7 @@ impl Handshake<'_> {
         stream: std::net::TcpStream,
         peer: SocketAddr,
     ) -> Result<(Admitted, Socket, Vec<u8>), Failed> {
-        let bad = |_: io::Error| Failed::Rejected(RejectReason::BadRequest);
+        let bad = |_: io::Error| Failed::without_answer(RejectReason::BadRequest);
         stream.set_nonblocking(true).map_err(bad)?;
         // What is written is coalesced already; waiting for more would only delay it.
         stream.set_nodelay(true).map_err(bad)?;
@@ -94,25 +103,24 @@ impl Handshake<'_> {
         if self.settings.proxy_protocol {
             address = proxy::read(&mut stream, peer)
                 .await
-                .map_err(|_| Failed::Rejected(RejectReason::ProxyHeader))?;
+                .map_err(|_| Failed::without_answer(RejectReason::ProxyHeader))?;
         }
         let Some(config) = &self.settings.tls else {
-            let (admitted, upgraded) = self.http(stream, address).await?;
-            let (io, read_ahead) = downcast::<TcpStream>(upgraded)?;
-            return Ok((admitted, Socket::plain(io), read_ahead));
+            let (admitted, stream, read_ahead) = self.http(stream, address).await?;
+            return Ok((admitted, Socket::plain(stream), read_ahead));
         };
         let tls = TlsAcceptor::from(Arc::clone(config)).accept(stream).await;
-        let tls = tls.map_err(|_| Failed::Rejected(RejectReason::Tls))?;
-        let (admitted, upgraded) = self.http(tls, address).await?;
-        let (io, read_ahead) = downcast::<TlsStream<TcpStream>>(upgraded)?;
-        let (stream, connection) = io.into_inner();
+        let tls = tls.map_err(|_| Failed::without_answer(RejectReason::Tls))?;
+        let (admitted, tls, read_ahead) = self.http(tls, address).await?;
+        let (stream, connection) = tls.into_inner();
         Ok((admitted, Socket::encrypted(stream, connection), read_ahead))
     }
 
-    /// Reads one request and answers it.
-    async fn http<I>(&self, io: I, peer: IpAddr) -> Result<(Admitted, Upgraded), Failed>
+    /// Reads one request and answers it. Gives the connection back when it was upgraded, with what
+    /// was read behind the request.
+    async fn http<I>(&self, io: I, peer: IpAddr) -> Result<(Admitted, I, Vec<u8>), Failed>
     where
-        I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        I: Stream + 'static,
     {
         let admitted = Mutex::new(None);
         let has_answered = Mutex::new(false);
@@ -127,23 +135,22 @@ impl Handshake<'_> {
             let response = connection.answer(request, &mut admitted.lock());
             ready(Ok::<_, Infallible>(response))
         });
-        let served = http1::Builder::new()
+        let mut serving = http1::Builder::new()
             .max_buf_size(self.settings.header_bytes_max.max(HYPER_BUFFER_MIN))
-            .serve_connection(TokioIo::new(io), service)
-            .with_upgrades()
-            .await;
-        let Some(mut admitted) = admitted.into_inner() else {
-            return Err(match has_answered.into_inner() {
-                true => Failed::Answered,
-                false => Failed::Rejected(RejectReason::BadRequest),
-            });
-        };
-        if served.is_err() {
-            return Err(Failed::Rejected(RejectReason::BadRequest));
+            .serve_connection(TokioIo::new(io), service);
+        let served = poll_fn(|context| serving.poll_without_shutdown(context)).await;
+        let http1::Parts { io, read_buf, .. } = serving.into_parts();
+        let io = io.into_inner();
+        let admitted = admitted.into_inner();
+        // Whoever was to be upgraded and could not be told is counted like one who says nothing useful.
+        let is_counted = admitted.is_none() && has_answered.into_inner();
+        if let (Some(admitted), Ok(())) = (admitted, served) {
+            return Ok((admitted, io, read_buf.to_vec()));
         }
-        let upgraded = (&mut admitted.upgrade).await;
-        let upgraded = upgraded.map_err(|_| Failed::Rejected(RejectReason::BadRequest))?;
-        Ok((admitted, upgraded))
+        Err(Failed {
+            reason: (!is_counted).then_some(RejectReason::BadRequest),
+            stream: Some(Box::new(io)),
+        })
     }
 
     fn begin(&self, admitted: Admitted, socket: Socket, read_ahead: Vec<u8>) {
@@ -168,12 +175,12 @@ impl Handshake<'_> {
     }
 }
 
-/// Takes the connection back from hyper, with what it had read behind the request.
-fn downcast<I>(upgraded: Upgraded) -> Result<(I, Vec<u8>), Failed>
-where
-    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let parts = upgraded.downcast::<TokioIo<I>>();
-    let parts = parts.map_err(|_| Failed::Rejected(RejectReason::BadRequest))?;
-    Ok((parts.io.into_inner(), parts.read_buf.to_vec()))
+impl Failed {
+    /// Nothing was said: the client speaks another protocol, or is gone.
+    fn without_answer(reason: RejectReason) -> Self {
+        Self {
+            reason: Some(reason),
+            stream: None,
+        }
+    }
 }

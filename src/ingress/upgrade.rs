@@ -36,7 +36,6 @@ pub(super) struct Admitted {
     pub(super) conversation: Box<dyn Conversation>,
     pub(super) remote: IpAddr,
     pub(super) slot: Slot,
-    pub(super) upgrade: hyper::upgrade::OnUpgrade,
 }
 
 /// What an answer needs to know of its connection.
@@ -122,8 +121,6 @@ impl Connection<'_> {
             header: refusal.header,
         })?;
         let dialect = Arc::clone(dialect);
-        // Taken before the library does, whose own future allocates a read buffer.
-        let upgrade = hyper::upgrade::on(&mut *request);
         let response = switch(request)?;
         let admitted = Admitted {
             serial,
@@ -131,7 +128,6 @@ impl Connection<'_> {
             conversation,
             remote,
             slot,
-            upgrade,
         };
         Ok(Answer::Upgrade(response, Box::new(admitted)))
     }

@@ -18,10 +18,10 @@ use crate::support::{
 
 const RIDE: &str = "/ws/?client_id=c&token=me";
 
-/// The answer to what is written to a fresh connection.
+/// The answer to what is written to a fresh connection, as far as it takes it.
 async fn answer(gateway: &Gateway, bytes: &[u8]) -> Response {
     let mut raw = Raw::open(gateway.public()).await;
-    raw.write(bytes).await;
+    raw.offer(bytes).await;
     raw.response().await
 }
 

@@ -123,6 +123,11 @@ impl Raw {
         soon("writing", self.stream.write_all(bytes)).await.unwrap();
     }
 
+    /// Sends bytes to one who may refuse them half-way.
+    pub(crate) async fn offer(&mut self, bytes: &[u8]) {
+        let _ = soon("writing", self.stream.write_all(bytes)).await;
+    }
+
     /// Sends a whole frame, masked as it should be.
     pub(crate) async fn frame(&mut self, opcode: u8, payload: &[u8]) {
         self.write(&frame(true, opcode, payload)).await;
