@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 
 use crate::{
@@ -77,8 +78,8 @@ pub enum DeliveryClass {
     Durable,
 }
 
-/// Which messages of class [`DeliveryClass::Latest`] replace one another: a 128-bit digest, so that
-/// no two keys meet by chance.
+/// Which messages of class [`DeliveryClass::Latest`] replace one another: 128 bits of a cryptographic
+/// digest, so that no two keys meet by chance or on purpose.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct ConflationKey([u64; 2]);
 
@@ -123,27 +124,27 @@ impl fmt::Display for MessageId {
 // === impl ConflationKey ===
 
 impl ConflationKey {
-    /// The key of these parts; their order and their borders count.
+    /// The key of these parts; their order and their borders count. The same on every node.
     pub fn new(parts: &[&[u8]]) -> Self {
-        // Two lanes of the standard library's keyed hash: no client can look for keys that meet.
-        let hash = |lane: u8| {
-            let mut hasher = lane_hasher();
-            std::hash::Hasher::write_u8(&mut hasher, lane);
-            for part in parts {
-                std::hash::Hasher::write_usize(&mut hasher, part.len());
-                std::hash::Hasher::write(&mut hasher, part);
-            }
-            std::hash::Hasher::finish(&hasher)
-        };
-        Self([hash(0), hash(1)])
+        let mut digest = Context::new(&SHA256);
+        for part in parts {
+            digest.update(&(part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        let digest = digest.finish();
+        let (words, _) = digest.as_ref().as_chunks::<8>();
+        Self([u64::from_be_bytes(words[0]), u64::from_be_bytes(words[1])])
     }
-}
 
-/// A hasher whose secret is drawn once per process.
-fn lane_hasher() -> std::hash::DefaultHasher {
-    use std::{hash::BuildHasher as _, sync::LazyLock};
-    static SECRET: LazyLock<std::hash::RandomState> = LazyLock::new(std::hash::RandomState::new);
-    SECRET.build_hasher()
+    /// As two numbers.
+    pub const fn to_words(self) -> (u64, u64) {
+        (self.0[0], self.0[1])
+    }
+
+    /// From two numbers.
+    pub const fn from_words(words: (u64, u64)) -> Self {
+        Self([words.0, words.1])
+    }
 }
 
 #[cfg(test)]

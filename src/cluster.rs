@@ -1,0 +1,3 @@
+//! The cluster: what makes many nodes one gateway.
+
+pub mod streams;

@@ -1,0 +1,163 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::{Body, Claimed, DecodeError, Delta, Envelope};
+use crate::{
+    dialect::DialectId,
+    message::{ConflationKey, DeliveryClass, Message, MessageId, Relay, Sender},
+    peer::{Answer, Question, SessionInfo},
+};
+
+fn message() -> Message {
+    let mut message = Message::new(
+        "room:a/b".parse().unwrap(),
+        "e\u{1F600}",
+        Bytes::from_static(br#"{"a":[1,"\u00e9"]}"#),
+    );
+    message.id = MessageId::Text("order-17".into());
+    message.sender = Some(Sender {
+        user: Some("7".parse().unwrap()),
+        session: "gw.18f.2".parse().unwrap(),
+    });
+    message.time_ms = 1_700_000_000_123;
+    message.class = DeliveryClass::Latest;
+    message.conflate = Some(ConflationKey::new(&[b"x"]));
+    message.relay = Some(Relay {
+        dialect: DialectId::Ride,
+        text: Bytes::from_static(b"{}"),
+    });
+    message.retain = Some(std::time::Duration::from_secs(86_400));
+    message
+}
+
+/// What comes back is what was sent; messages have no equality of their own.
+#[track_caller]
+fn check(envelope: &Envelope) {
+    let bytes = envelope.encode();
+    let back = Envelope::decode(&bytes).unwrap();
+    assert_eq!(back.encode(), bytes);
+    // A user does not show in the text, so that it is compared for its own sake above.
+    assert_eq!(format!("{back:?}"), format!("{envelope:?}"));
+}
+
+#[test]
+fn every_envelope_comes_back() {
+    check(&Envelope::Message(message()));
+    check(&Envelope::Message(Message::new(
+        "all".parse().unwrap(),
+        "",
+        Bytes::new(),
+    )));
+    check(&Envelope::Canary(u64::MAX));
+    for question in [
+        Question::Drain,
+        Question::Sessions {
+            topic: "user:7".parse().unwrap(),
+            max: 3,
+        },
+        Question::Kick {
+            topic: "session:gw.1.2".parse().unwrap(),
+            reason: Some("why".into()),
+        },
+    ] {
+        check(&Envelope::Ask { id: 5, question });
+    }
+    let session = SessionInfo {
+        id: "gw.1.2".parse().unwrap(),
+        dialect: DialectId::Device,
+        user: Some("7".parse().unwrap()),
+        remote: "2001:db8::1".parse().unwrap(),
+        since: 1,
+        idle_seconds: 2,
+    };
+    for answer in [
+        Answer::Done,
+        Answer::Kicked(3),
+        Answer::Sessions {
+            count: 9,
+            sessions: vec![session],
+        },
+    ] {
+        check(&Envelope::Answer { id: 6, answer });
+    }
+}
+
+#[test]
+fn what_a_message_holds_is_not_copied() {
+    let bytes = Envelope::Message(message()).encode();
+    let Envelope::Message(back) = Envelope::decode(&bytes).unwrap() else {
+        panic!();
+    };
+    assert!(bytes.as_ptr_range().contains(&back.data.as_ptr()));
+}
+
+#[test]
+fn a_body_is_split_into_what_was_put_into_it() {
+    let mut body = Body::new();
+    assert!(body.is_empty());
+    for text in ["a", "", "ccc"] {
+        body.push(text.as_bytes());
+    }
+    assert_eq!(body.count(), 3);
+    let bytes = body.finish();
+    let parts = Body::split(bytes.clone()).unwrap();
+    assert_eq!(parts, [&b"a"[..], b"", b"ccc"]);
+    let cut = bytes.slice(..bytes.len() - 1);
+    assert!(matches!(Body::split(cut), Err(DecodeError::CutOff)));
+}
+
+#[test]
+fn a_newer_version_is_refused_as_such() {
+    let newer = Bytes::from_static(&[2, 0]);
+    assert!(matches!(
+        Body::split(newer.clone()),
+        Err(DecodeError::Version(2))
+    ));
+    assert!(matches!(Delta::decode(newer), Err(DecodeError::Version(2))));
+}
+
+#[test]
+fn every_delta_comes_back() {
+    let deltas = [
+        Delta::Up,
+        Delta::Want(None),
+        Delta::Want(Some("gw.1".into())),
+        Delta::Topics {
+            joined: vec![1, u64::MAX],
+            left: vec![],
+        },
+        Delta::Snapshot {
+            number: 3,
+            part: 1,
+            last: true,
+            topics: (0..1000).collect(),
+        },
+        Delta::Claims(vec![Claimed {
+            key: (1, 2),
+            holder: 3,
+            since: Some((4, 5)),
+        }]),
+        Delta::Reaped("gw.2".into()),
+        Delta::Down,
+    ];
+    let body = Delta::encode(&deltas);
+    assert_eq!(Delta::decode(body).unwrap(), deltas);
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_arrives_is_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let bytes = Bytes::from(bytes);
+        let _ = Envelope::decode(&bytes);
+        let _ = Delta::decode(bytes.clone());
+        let _ = Body::split(bytes);
+    }
+
+    #[test]
+    fn a_changed_envelope_is_no_panic(at in 0_usize..200, byte: u8) {
+        let mut bytes = Envelope::Message(message()).encode().to_vec();
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        let _ = Envelope::decode(&bytes.into());
+    }
+}

@@ -1,0 +1,283 @@
+//! The MessagePack form of an envelope. These types are the form: their order is what stands on the
+//! wire, and they are nothing else's.
+
+use std::{net::IpAddr, time::Duration};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{DecodeError, Envelope};
+use crate::{
+    dialect::DialectId,
+    id::{SessionId, UserId},
+    message::{ConflationKey, DeliveryClass, Message, MessageId, Relay, Sender},
+    peer::{Answer, Question, SessionInfo},
+    topic::Topic,
+};
+
+#[derive(Deserialize, Serialize)]
+enum WireEnvelope<'a> {
+    #[serde(borrow)]
+    Message(WireMessage<'a>),
+    Canary(u64),
+    Ask(u64, WireQuestion),
+    Answer(u64, WireAnswer),
+}
+
+#[derive(Deserialize, Serialize)]
+struct WireMessage<'a> {
+    id: WireId<'a>,
+    topic: &'a str,
+    event: &'a str,
+    data: &'a serde_bytes::Bytes,
+    sender: Option<WireSender<'a>>,
+    time_ms: u64,
+    class: u8,
+    conflate: Option<(u64, u64)>,
+    #[serde(borrow)]
+    relay: Option<(u8, &'a serde_bytes::Bytes)>,
+    retain_ms: Option<u64>,
+}
+
+#[derive(Deserialize, Serialize)]
+enum WireId<'a> {
+    Number(u64),
+    Text(&'a str),
+}
+
+#[derive(Deserialize, Serialize)]
+struct WireSender<'a> {
+    user: Option<&'a str>,
+    #[serde(with = "session_text")]
+    session: SessionId,
+}
+
+#[derive(Deserialize, Serialize)]
+enum WireQuestion {
+    Sessions(String, u32),
+    Kick(String, Option<Box<str>>),
+    Drain,
+}
+
+#[derive(Deserialize, Serialize)]
+enum WireAnswer {
+    Done,
+    Kicked(u32),
+    Sessions(u64, Vec<WireSession>),
+}
+
+#[derive(Deserialize, Serialize)]
+struct WireSession {
+    #[serde(with = "session_text")]
+    id: SessionId,
+    dialect: u8,
+    user: Option<String>,
+    remote: IpAddr,
+    since: u64,
+    idle_seconds: u64,
+}
+
+pub(super) fn encode(envelope: &Envelope) -> Bytes {
+    let wire = match envelope {
+        Envelope::Answer { id, answer } => WireEnvelope::Answer(*id, WireAnswer::of(answer)),
+        Envelope::Ask { id, question } => WireEnvelope::Ask(*id, WireQuestion::of(question)),
+        Envelope::Canary(number) => WireEnvelope::Canary(*number),
+        Envelope::Message(message) => WireEnvelope::Message(WireMessage::of(message)),
+    };
+    let bytes = rmp_serde::to_vec(&wire).expect("memory takes what is written");
+    bytes.into()
+}
+
+pub(super) fn decode(bytes: &Bytes) -> Result<Envelope, DecodeError> {
+    let wire = rmp_serde::from_slice(bytes).map_err(DecodeError::Form)?;
+    Ok(match wire {
+        WireEnvelope::Message(message) => Envelope::Message(message.read(bytes)?),
+        WireEnvelope::Canary(number) => Envelope::Canary(number),
+        WireEnvelope::Ask(id, question) => Envelope::Ask {
+            id,
+            question: question.read()?,
+        },
+        WireEnvelope::Answer(id, answer) => Envelope::Answer {
+            id,
+            answer: answer.read()?,
+        },
+    })
+}
+
+// === impl WireMessage ===
+
+impl<'a> WireMessage<'a> {
+    fn of(message: &'a Message) -> Self {
+        let relay = message.relay.as_ref();
+        Self {
+            id: match &message.id {
+                MessageId::Number(number) => WireId::Number(*number),
+                MessageId::Text(text) => WireId::Text(text),
+            },
+            topic: message.topic.as_str(),
+            event: &message.event,
+            data: serde_bytes::Bytes::new(&message.data),
+            sender: message.sender.as_ref().map(|sender| WireSender {
+                user: sender.user.as_ref().map(UserId::as_str),
+                session: sender.session.clone(),
+            }),
+            time_ms: message.time_ms,
+            class: match message.class {
+                DeliveryClass::Ephemeral => 0,
+                DeliveryClass::Latest => 1,
+                DeliveryClass::Durable => 2,
+            },
+            conflate: message.conflate.map(ConflationKey::to_words),
+            relay: relay.map(|relay| {
+                let dialect = relay.dialect.index() as u8;
+                (dialect, serde_bytes::Bytes::new(&relay.text))
+            }),
+            retain_ms: message.retain.map(|retain| retain.as_millis() as u64),
+        }
+    }
+
+    fn read(self, all: &Bytes) -> Result<Message, DecodeError> {
+        let topic = self.topic.parse::<Topic>();
+        let topic = topic.map_err(|_| DecodeError::Value("the topic", "is none"))?;
+        let mut message = Message::new(topic, self.event, all.slice_ref(self.data));
+        message.id = match self.id {
+            WireId::Number(number) => MessageId::Number(number),
+            WireId::Text(text) => MessageId::Text(text.into()),
+        };
+        message.sender = match self.sender {
+            Some(sender) => Some(Sender {
+                user: sender.user.map(user).transpose()?,
+                session: sender.session,
+            }),
+            None => None,
+        };
+        message.time_ms = self.time_ms;
+        message.class = match self.class {
+            0 => DeliveryClass::Ephemeral,
+            1 => DeliveryClass::Latest,
+            2 => DeliveryClass::Durable,
+            _ => return Err(DecodeError::Value("the class", "is unknown")),
+        };
+        message.conflate = self.conflate.map(ConflationKey::from_words);
+        message.relay = match self.relay {
+            Some((number, text)) => Some(Relay {
+                dialect: dialect(number)?,
+                text: all.slice_ref(text),
+            }),
+            None => None,
+        };
+        message.retain = self.retain_ms.map(Duration::from_millis);
+        Ok(message)
+    }
+}
+
+// === impl WireQuestion ===
+
+impl WireQuestion {
+    fn of(question: &Question) -> Self {
+        match question {
+            Question::Sessions { topic, max } => Self::Sessions(topic.as_str().to_owned(), *max),
+            Question::Kick { topic, reason } => {
+                Self::Kick(topic.as_str().to_owned(), reason.clone())
+            }
+            Question::Drain => Self::Drain,
+        }
+    }
+
+    fn read(self) -> Result<Question, DecodeError> {
+        let topic = |text: String| {
+            let topic = text.parse();
+            topic.map_err(|_| DecodeError::Value("the topic", "is none"))
+        };
+        Ok(match self {
+            Self::Sessions(text, max) => Question::Sessions {
+                topic: topic(text)?,
+                max,
+            },
+            Self::Kick(text, reason) => Question::Kick {
+                topic: topic(text)?,
+                reason,
+            },
+            Self::Drain => Question::Drain,
+        })
+    }
+}
+
+// === impl WireAnswer ===
+
+impl WireAnswer {
+    fn of(answer: &Answer) -> Self {
+        match answer {
+            Answer::Done => Self::Done,
+            Answer::Kicked(count) => Self::Kicked(*count),
+            Answer::Sessions { count, sessions } => {
+                Self::Sessions(*count, sessions.iter().map(WireSession::of).collect())
+            }
+        }
+    }
+
+    fn read(self) -> Result<Answer, DecodeError> {
+        Ok(match self {
+            Self::Done => Answer::Done,
+            Self::Kicked(count) => Answer::Kicked(count),
+            Self::Sessions(count, sessions) => {
+                let sessions = sessions.into_iter().map(WireSession::read);
+                Answer::Sessions {
+                    count,
+                    sessions: sessions.collect::<Result<_, _>>()?,
+                }
+            }
+        })
+    }
+}
+
+// === impl WireSession ===
+
+impl WireSession {
+    fn of(session: &SessionInfo) -> Self {
+        Self {
+            id: session.id.clone(),
+            dialect: session.dialect.index() as u8,
+            user: session.user.as_ref().map(|user| user.as_str().to_owned()),
+            remote: session.remote,
+            since: session.since,
+            idle_seconds: session.idle_seconds,
+        }
+    }
+
+    fn read(self) -> Result<SessionInfo, DecodeError> {
+        Ok(SessionInfo {
+            id: self.id,
+            dialect: dialect(self.dialect)?,
+            user: self.user.as_deref().map(user).transpose()?,
+            remote: self.remote,
+            since: self.since,
+            idle_seconds: self.idle_seconds,
+        })
+    }
+}
+
+fn user(text: &str) -> Result<UserId, DecodeError> {
+    let user = text.parse();
+    user.map_err(|_| DecodeError::Value("the user", "is none"))
+}
+
+fn dialect(number: u8) -> Result<DialectId, DecodeError> {
+    let dialect = DialectId::ALL.get(usize::from(number)).copied();
+    dialect.ok_or(DecodeError::Value("the dialect", "is unknown"))
+}
+
+/// A session's id as its text.
+mod session_text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    use crate::id::SessionId;
+
+    pub(super) fn serialize<S: Serializer>(id: &SessionId, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(id)
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<SessionId, D::Error> {
+        <&str>::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,110 @@
+//! Presence: which members have subscribers of which topic, and what members ask one another.
+//!
+//! Contract, for every implementation:
+//!
+//! - **What is told**: [`Presence::changed`] may be called from any thread, in any order; the
+//!   implementation looks at the router's index itself, so that only what is true now is announced.
+//! - **When it is known**: a first subscriber is announced at once and known to the others after one
+//!   trip; a last one that went is announced after the linger time, unless somebody came back.
+//! - **What is believed**: [`Presence::members`] answers from memory. It may name a member that has
+//!   no subscriber any more, for as long as the way of a delta and the linger time; a message to it
+//!   reaches nobody there.
+//! - **Claims**: of all sessions in the cluster that claimed the same, the last one in the order of
+//!   the log stays; every member closes its own losers.
+//! - **Blocking**: never, except for asking, which has a time limit.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use smallvec::SmallVec;
+
+use crate::{
+    dialect::Claim,
+    id::{Member, Serial},
+    peer::{Answer, NodeInfo, Question},
+    topic::Topic,
+};
+
+/// Longest wait for the answers of other members.
+pub const ASK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Who is where in the cluster. See the module's documentation for the contract.
+pub trait Presence: fmt::Debug + Send + Sync + 'static {
+    /// A topic has got its first local subscriber, or lost its last one.
+    fn changed(&self, topic: &Topic);
+
+    /// The other members that have subscribers of a topic.
+    fn members(&self, topic: &Topic) -> Members;
+
+    /// A local session claims something; every older holder, on any member, is to end.
+    fn claimed(&self, claim: &Claim, holder: Serial);
+
+    /// What is known of every living member, this one included and first.
+    fn nodes(&self) -> Vec<NodeInfo>;
+
+    /// Asks members, and waits for their answers; those of members that do not answer in time are
+    /// missing. Dropping the future gives up the question; what was asked for may still be done.
+    fn ask(&self, members: Members, question: Question) -> Asking;
+}
+
+/// Some members.
+pub type Members = SmallVec<[Member; 2]>;
+
+/// The answers of members, by and by.
+pub type Asking = Pin<Box<dyn Future<Output = Answers> + Send>>;
+
+/// What members have answered.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Answers {
+    /// By member.
+    pub answers: Vec<(Member, Answer)>,
+    /// Who has not answered in time.
+    pub missing: Members,
+}
+
+/// Answers what other members ask. Implemented over the router where the node is put together.
+pub trait Answerer: fmt::Debug + Send + Sync + 'static {
+    /// Must not block.
+    fn answer(&self, question: Question) -> Answer;
+}
+
+/// A node without others.
+#[derive(Debug)]
+pub struct Alone {
+    describe: Arc<dyn Describe>,
+}
+
+/// Describes this node to others.
+pub trait Describe: fmt::Debug + Send + Sync + 'static {
+    /// What it is now.
+    fn describe(&self) -> NodeInfo;
+}
+
+// === impl Alone ===
+
+impl Alone {
+    /// The node that describes itself like this.
+    pub fn new(describe: Arc<dyn Describe>) -> Self {
+        Self { describe }
+    }
+}
+
+impl Presence for Alone {
+    fn changed(&self, _: &Topic) {}
+
+    fn members(&self, _: &Topic) -> Members {
+        Members::new()
+    }
+
+    fn claimed(&self, _: &Claim, _: Serial) {}
+
+    fn nodes(&self) -> Vec<NodeInfo> {
+        vec![self.describe.describe()]
+    }
+
+    fn ask(&self, members: Members, _: Question) -> Asking {
+        Box::pin(std::future::ready(Answers {
+            answers: Vec::new(),
+            missing: members,
+        }))
+    }
+}
