@@ -3,26 +3,29 @@
 
 mod browser;
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{env, path::Path, process::Command, time::Duration};
 
 use tokio::{task, time};
 
 use crate::support::Gateway;
 
+/// Where `scripts/test` says which Python has the libraries.
+const PYTHON: &str = "TG_TEST_PYTHON";
 /// Longer than a script gives itself.
 const SCRIPT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Runs a Python client against the node. It prints what it finds wrong.
 async fn python(script: &str, arguments: &[&str]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gateway/foreign");
-    let mut check = Command::new("python3");
+    let program = env::var_os(PYTHON).unwrap_or_else(|| "python3".into());
+    let mut check = Command::new(&program);
     check.args(["-c", "import websockets.asyncio.client"]);
     let is_there = check.output().is_ok_and(|output| output.status.success());
     assert!(
         is_there,
-        "python3 and its package websockets are needed: pip install websockets"
+        "a Python with the package websockets is needed: run scripts/test, or name one in {PYTHON}"
     );
-    let mut command = Command::new("python3");
+    let mut command = Command::new(&program);
     command.arg("-B").arg(folder.join(script)).args(arguments);
     let running = task::spawn_blocking(move || command.output().unwrap());
     let output = time::timeout(SCRIPT_TIMEOUT, running)
