@@ -246,11 +246,18 @@ impl Cluster {
             if logged.from == reader.me {
                 continue;
             }
+            let before = reader.believed(&logged.from);
             let applied = reader
                 .directory
                 .apply(&logged.from, logged.sequence, &logged.deltas);
             if !matches!(applied, Applied::Refused | Applied::Repeated) {
                 reader.seen.insert(logged.from.to_string(), logged.sequence);
+            }
+            if !reader.directory.is_synced(&logged.from) {
+                let after = reader.believed(&logged.from);
+                let stays =
+                    |(hash, count): (&u64, &u32)| after.get(hash).is_some_and(|now| count <= now);
+                assert!(before.iter().all(stays), "{before:?} became {after:?}");
             }
             if matches!(applied, Applied::First | Applied::Gap { .. }) {
                 let may_be_synced = logged
