@@ -16,7 +16,7 @@
 //!   Different members, and everything else, need no order.
 //! - **Blocking**: lookups wait at most for the work on one shard of 1,024. [`Directory::remove`],
 //!   [`Directory::clear`] and the last part of a snapshot take time that grows with the number of
-//!   topics, tens of milliseconds for a million. Nothing awaits.
+//!   topics, about a tenth of a second where there are millions. Nothing awaits.
 
 mod build;
 mod hasher;

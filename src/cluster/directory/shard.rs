@@ -57,6 +57,20 @@ impl Shard {
         now.is_saturated()
     }
 
+    /// Adds to a member's topics what another shard has.
+    pub(super) fn adopt(&mut self, slot: Slot, other: &Self) {
+        // The other shard tells its hashes in the order of their homes. An array that grew meanwhile
+        // would take them all in at its beginning, each time in one long run.
+        self.resize(capacity(self.len + other.len));
+        for (hash, holding) in other.holdings() {
+            self.add(hash, slot, holding.count());
+        }
+        let capacity = capacity(self.len);
+        if capacity < self.entries.len() {
+            self.resize(capacity);
+        }
+    }
+
     /// Takes one topic off a member's. Says whether it had one.
     pub(super) fn take(&mut self, hash: u64, slot: Slot) -> bool {
         let Some(place) = self.find(hash) else {

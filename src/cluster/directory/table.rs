@@ -62,9 +62,7 @@ impl Table {
         for (Locked(shard), new) in self.shards.iter().zip(shards) {
             let mut shard = shard.write();
             shard.sweep(slot);
-            for (hash, holding) in new.holdings() {
-                shard.add(hash, slot, holding.count());
-            }
+            shard.adopt(slot, &new);
             shard.fit();
         }
     }

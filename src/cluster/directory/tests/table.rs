@@ -113,6 +113,35 @@ proptest! {
 }
 
 #[test]
+fn a_shard_takes_in_another_one_and_no_more_room_than_it_needs() {
+    let hash = |number: u64| number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let (mut shard, mut other, mut model) = (Shard::default(), Shard::default(), Model::new());
+    for number in 0..5000 {
+        run(&mut shard, &mut model, &Step::Add(hash(number), 1, 1));
+    }
+    let before = shard.bytes();
+    for number in 0..5000 {
+        other.add(hash(number / 2), 2, 1);
+        *model
+            .entry(hash(number / 2))
+            .or_default()
+            .entry(2)
+            .or_default() += 1;
+    }
+    shard.adopt(2, &other);
+    check(&shard, &model);
+    shard.sweep(2);
+    shard.fit();
+    assert_eq!(shard.len(), 5000);
+    assert!(shard.bytes() <= before, "{} after {before}", shard.bytes());
+    shard.adopt(3, &Shard::default());
+    shard.sweep(1);
+    shard.adopt(3, &Shard::default());
+    shard.fit();
+    assert_eq!(shard.bytes(), 0);
+}
+
+#[test]
 fn what_shrinks_gives_its_memory_back() {
     let mut shard = Shard::default();
     let hash = |number: u64| number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
