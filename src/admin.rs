@@ -6,6 +6,7 @@
 mod access;
 mod health;
 mod input;
+mod inquiry;
 mod nodes;
 mod once;
 mod openapi;
@@ -45,6 +46,7 @@ use crate::{
     },
     clock::Clock,
     config::Secret,
+    presence::Describe,
     router,
     stats::{ApiOutcome, ApiStats},
     telemetry::Telemetry,
@@ -70,6 +72,8 @@ pub struct Parts {
     pub telemetry: Arc<Telemetry>,
     /// The node as a process.
     pub process: Arc<dyn Process>,
+    /// Describes the node.
+    pub describe: Arc<dyn Describe>,
     /// Where the public listeners are bound.
     pub public: Vec<SocketAddr>,
     /// Where the admin listener is bound.

@@ -74,6 +74,11 @@ impl Envelope {
         wire::encode(self)
     }
 
+    /// The bytes of [`Self::Message`], without a copy of the message.
+    pub fn encode_message(message: &Message) -> Bytes {
+        wire::encode_message(message)
+    }
+
     /// Reads one. What it holds shares the memory of `bytes`.
     ///
     /// # Errors

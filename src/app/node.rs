@@ -5,7 +5,11 @@ use std::sync::{Arc, OnceLock, Weak};
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
-use super::{Addresses, Mounted, settings};
+use super::{
+    Addresses, Mounted,
+    identity::{self, Identity},
+    settings,
+};
 use crate::{
     admin::{self, Phase, Process, Reloaded},
     auth::{
@@ -14,6 +18,7 @@ use crate::{
         issue::{IssueError, TokenRequest, issue},
     },
     clock::Clock,
+    cluster::Cluster,
     config::{Config, ReloadSource},
     ingress::Ingress,
     log,
@@ -38,10 +43,12 @@ pub struct Node {
     pub(super) config: ArcSwap<Config>,
     /// One reload at a time.
     pub(super) reloading: parking_lot::Mutex<()>,
-    pub(super) phase: ArcSwap<Phase>,
+    pub(super) identity: Arc<Identity>,
+    /// Absent if the node is alone.
+    pub(super) cluster: Option<Weak<Cluster>>,
     /// Begins the drain, like the signal.
     pub(super) stop: CancellationToken,
-    /// A shard has failed.
+    /// A part of the node has failed for good.
     pub(super) failed: CancellationToken,
     /// What the admin listener serves from, which in turn knows the node.
     pub(super) admin: OnceLock<Weak<admin::State>>,
@@ -54,7 +61,7 @@ pub struct Reloader(Weak<Node>);
 impl Node {
     pub(super) fn set_phase(&self, phase: Phase) {
         tracing::info!(?phase, "the node has changed its phase");
-        self.phase.store(Arc::new(phase));
+        self.identity.phase.store(Arc::new(phase));
     }
 
     /// What the admin listener serves from.
@@ -66,6 +73,7 @@ impl Node {
             ingress: Arc::clone(&self.ingress.stats),
             auth: Arc::clone(self.authenticator.stats()),
             api: Arc::clone(&api),
+            cluster: self.cluster.clone(),
             clock: self.clock,
         });
         let state = admin::State::new(admin::Parts {
@@ -76,6 +84,7 @@ impl Node {
             stats: api,
             telemetry: Arc::new(telemetry),
             process: Arc::clone(self) as Arc<_>,
+            describe: Arc::clone(&self.identity) as Arc<_>,
             public: self.addresses.public.clone(),
             admin: self.addresses.admin,
             message_bytes_max: config.limits.message_bytes_max,
@@ -135,7 +144,7 @@ impl Node {
 
 impl Process for Node {
     fn phase(&self) -> Phase {
-        (**self.phase.load()).clone()
+        identity::phase(&self.identity.phase, self.cluster.as_ref())
     }
 
     fn drain(&self) {

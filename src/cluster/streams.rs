@@ -110,6 +110,8 @@ pub struct Pulse {
     pub generation: Box<str>,
     /// Entries that wait in the own inbox.
     pub inbox_entries: u64,
+    /// The member was not in the list before: it announces itself, or somebody has removed it.
+    pub is_new: bool,
     /// Every member that has announced itself and was not removed, with what its lease says; without
     /// a lease, `None`.
     pub members: Vec<(Member, Option<Bytes>)>,

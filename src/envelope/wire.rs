@@ -82,9 +82,17 @@ pub(super) fn encode(envelope: &Envelope) -> Bytes {
         Envelope::Answer { id, answer } => WireEnvelope::Answer(*id, WireAnswer::of(answer)),
         Envelope::Ask { id, question } => WireEnvelope::Ask(*id, WireQuestion::of(question)),
         Envelope::Canary(number) => WireEnvelope::Canary(*number),
-        Envelope::Message(message) => WireEnvelope::Message(WireMessage::of(message)),
+        Envelope::Message(message) => return encode_message(message),
     };
-    let bytes = rmp_serde::to_vec(&wire).expect("memory takes what is written");
+    write(&wire)
+}
+
+pub(super) fn encode_message(message: &Message) -> Bytes {
+    write(&WireEnvelope::Message(WireMessage::of(message)))
+}
+
+fn write(wire: &WireEnvelope<'_>) -> Bytes {
+    let bytes = rmp_serde::to_vec(wire).expect("memory takes what is written");
     bytes.into()
 }
 

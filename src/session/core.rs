@@ -2,7 +2,7 @@
 
 mod deadlines;
 
-use std::{fmt, future::Future, mem, pin::Pin, sync::Arc};
+use std::{fmt, future::Future, mem, pin::Pin};
 
 use smallvec::SmallVec;
 use tokio::time::Instant;
@@ -18,7 +18,7 @@ use crate::{
     dialect::{Action, Actions, Answer, Claim, Conversation, Incoming, Now},
     frame::Frame,
     message::{Message, Sender},
-    router::shard::Shard,
+    router::Room,
     services::Asked,
     topic::Topic,
 };
@@ -54,7 +54,7 @@ pub(super) enum Pause {
     /// A service was asked.
     Answer(Pin<Box<dyn Future<Output = Answer> + Send>>),
     /// A message found no room.
-    Room(Arc<Shard>),
+    Room(Room),
     /// The client is over its rate.
     Until(Instant),
 }
@@ -264,7 +264,7 @@ impl Core {
                 }
                 Action::Publish(message) => self.publish(session, message, now).map(|busy| {
                     actions.put_back(Action::Publish(*busy.message));
-                    Pause::Room(busy.shard)
+                    Pause::Room(busy.room)
                 }),
                 Action::Close(reason) => {
                     self.end(session, reason);

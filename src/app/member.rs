@@ -1,0 +1,117 @@
+//! The node as a member of a cluster, from its start to its leave.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use tokio::task::JoinHandle;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::identity::Identity;
+use crate::{
+    cluster::{
+        self, Cluster, Link,
+        redis::{self, Redis},
+        streams::StreamsError,
+    },
+    config::Config,
+    presence::Describe,
+};
+
+/// Longest time for taking leave of the other members.
+const LEAVING: Duration = Duration::from_secs(3);
+
+/// The membership of a node that is configured to be one of several.
+#[derive(Debug)]
+pub(super) struct Membership {
+    cluster: Arc<Cluster>,
+    redis: Arc<Redis>,
+    linger: Duration,
+}
+
+/// A membership that has begun.
+#[derive(Debug)]
+pub(super) struct Running {
+    membership: Membership,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Membership {
+    /// Prepares the membership, if there is a cluster. Nothing is connected yet.
+    pub(super) fn new(
+        config: &Config,
+        identity: &Arc<Identity>,
+    ) -> Result<Option<Self>, StreamsError> {
+        let Some(url) = &config.cluster.redis else {
+            return Ok(None);
+        };
+        let redis = Redis::new(redis::Settings {
+            url: url.clone(),
+            prefix: config.cluster.prefix.clone(),
+            ca: config.cluster.redis_ca.clone(),
+        })?;
+        let linger = config.presence.linger;
+        let cluster = Cluster::new(cluster::Parts {
+            router: Arc::clone(&identity.router),
+            clock: identity.clock,
+            answerer: Arc::clone(identity) as Arc<_>,
+            describe: Arc::clone(identity) as Arc<dyn Describe>,
+            settings: cluster::Settings {
+                linger,
+                uplink_bytes_max: config.limits.uplink_bytes_max,
+            },
+        });
+        let link = Arc::new(Link(Arc::clone(&cluster)));
+        let bus = Arc::clone(&cluster) as Arc<_>;
+        identity.router.join(bus, link);
+        Ok(Some(Self {
+            cluster,
+            redis: Arc::new(redis),
+            linger,
+        }))
+    }
+
+    pub(super) fn cluster(&self) -> Weak<Cluster> {
+        Arc::downgrade(&self.cluster)
+    }
+
+    /// Becomes a member. Should Redis refuse it, for its version or its password, `failed` fires.
+    pub(super) fn begin(self, failed: CancellationToken) -> Running {
+        let stop = CancellationToken::new();
+        let (cluster, redis) = (Arc::clone(&self.cluster), Arc::clone(&self.redis));
+        let until = stop.clone();
+        let task = TaskTracker::new().spawn(async move {
+            if let Err(error @ StreamsError::Refused(_)) = redis.check().await {
+                tracing::error!("cluster.redis: {error}");
+                failed.cancel();
+                return;
+            }
+            cluster.run(redis, until).await;
+        });
+        Running {
+            membership: self,
+            stop,
+            task,
+        }
+    }
+}
+
+impl Running {
+    /// Takes leave: the sessions are gone. Their topics linger, so that clients who are on their way
+    /// to another node are not told to be away.
+    pub(super) async fn end(self) {
+        let Membership {
+            cluster,
+            redis,
+            linger,
+        } = self.membership;
+        if 1 < cluster.members_count() {
+            tokio::time::sleep(linger).await;
+        }
+        self.stop.cancel();
+        let _ = self.task.await;
+        cluster.leave(&*redis, LEAVING).await;
+    }
+}
