@@ -46,7 +46,6 @@ use crate::{
     },
     clock::Clock,
     config::Secret,
-    presence::Describe,
     router,
     stats::{ApiOutcome, ApiStats},
     telemetry::Telemetry,
@@ -72,8 +71,6 @@ pub struct Parts {
     pub telemetry: Arc<Telemetry>,
     /// The node as a process.
     pub process: Arc<dyn Process>,
-    /// Describes the node.
-    pub describe: Arc<dyn Describe>,
     /// Where the public listeners are bound.
     pub public: Vec<SocketAddr>,
     /// Where the admin listener is bound.

@@ -149,6 +149,12 @@ impl Cluster {
         })
     }
 
+    /// Changes how it behaves.
+    pub fn set(&self, settings: &Settings) {
+        self.announcer.lock().set_linger(settings.linger);
+        self.uplink.set_bytes_max(settings.uplink_bytes_max);
+    }
+
     /// Why the node should get no new clients now, if it should not.
     pub fn fault(&self) -> Option<&'static str> {
         self.health.fault(self.now())

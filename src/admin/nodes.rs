@@ -95,7 +95,11 @@ pub(super) async fn drain(
             return Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, detail));
         }
     }
-    Ok((StatusCode::ACCEPTED, Json(Node::new(node))))
+    let node = Node {
+        state: "draining".to_owned(),
+        ..Node::new(node)
+    };
+    Ok((StatusCode::ACCEPTED, Json(node)))
 }
 
 impl State {
@@ -103,7 +107,19 @@ impl State {
     fn nodes(&self) -> Vec<NodeInfo> {
         match self.parts.router.presence() {
             Some(presence) => presence.nodes(),
-            None => vec![self.parts.describe.describe()],
+            None => vec![self.describe()],
+        }
+    }
+
+    /// A node without others.
+    fn describe(&self) -> NodeInfo {
+        let address = self.parts.public.first();
+        NodeInfo {
+            member: self.parts.router.member(),
+            address: address.map(ToString::to_string).unwrap_or_default().into(),
+            sessions: self.parts.router.sessions() as u64,
+            lag: 0,
+            state: self.parts.process.phase().label().into(),
         }
     }
 }

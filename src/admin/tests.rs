@@ -156,6 +156,7 @@ impl Node {
             ingress: Arc::default(),
             auth: Arc::default(),
             api: Arc::clone(&stats),
+            cluster: None,
             clock,
         });
         let state = State::new(Parts {

@@ -22,6 +22,9 @@ use crate::{
 /// Longest time for taking leave of the other members.
 const LEAVING: Duration = Duration::from_secs(3);
 
+/// Pause between the first calls of a Redis that is not there yet.
+const RETRY: Duration = Duration::from_millis(500);
+
 /// The membership of a node that is configured to be one of several.
 #[derive(Debug)]
 pub(super) struct Membership {
@@ -52,16 +55,14 @@ impl Membership {
             prefix: config.cluster.prefix.clone(),
             ca: config.cluster.redis_ca.clone(),
         })?;
-        let linger = config.presence.linger;
+        let settings = settings(config);
+        let linger = settings.linger;
         let cluster = Cluster::new(cluster::Parts {
             router: Arc::clone(&identity.router),
             clock: identity.clock,
             answerer: Arc::clone(identity) as Arc<_>,
             describe: Arc::clone(identity) as Arc<dyn Describe>,
-            settings: cluster::Settings {
-                linger,
-                uplink_bytes_max: config.limits.uplink_bytes_max,
-            },
+            settings,
         });
         let link = Arc::new(Link(Arc::clone(&cluster)));
         let bus = Arc::clone(&cluster) as Arc<_>;
@@ -83,18 +84,44 @@ impl Membership {
         let (cluster, redis) = (Arc::clone(&self.cluster), Arc::clone(&self.redis));
         let until = stop.clone();
         let task = TaskTracker::new().spawn(async move {
-            if let Err(error @ StreamsError::Refused(_)) = redis.check().await {
-                tracing::error!("cluster.redis: {error}");
-                failed.cancel();
-                return;
+            match check(&redis, &until).await {
+                Ok(()) => cluster.run(redis, until).await,
+                Err(error) => {
+                    tracing::error!("cluster.redis: {error}");
+                    failed.cancel();
+                }
             }
-            cluster.run(redis, until).await;
         });
         Running {
             membership: self,
             stop,
             task,
         }
+    }
+}
+
+/// Asks Redis whether it can be used, until it answers or `stop` fires.
+async fn check(redis: &Redis, stop: &CancellationToken) -> Result<(), StreamsError> {
+    let mut is_first = true;
+    while !stop.is_cancelled() {
+        match redis.check().await {
+            Err(StreamsError::Unavailable(reason)) => {
+                if std::mem::take(&mut is_first) {
+                    tracing::warn!(%reason, "Redis is not there yet; the node waits for it");
+                }
+                tokio::time::sleep(RETRY).await;
+            }
+            checked => return checked,
+        }
+    }
+    Ok(())
+}
+
+/// What of the configuration can change while the node is a member.
+pub(super) fn settings(config: &Config) -> cluster::Settings {
+    cluster::Settings {
+        linger: config.presence.linger,
+        uplink_bytes_max: config.limits.uplink_bytes_max,
     }
 }
 

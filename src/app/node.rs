@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Addresses, Mounted,
     identity::{self, Identity},
-    settings,
+    member, settings,
 };
 use crate::{
     admin::{self, Phase, Process, Reloaded},
@@ -84,7 +84,6 @@ impl Node {
             stats: api,
             telemetry: Arc::new(telemetry),
             process: Arc::clone(self) as Arc<_>,
-            describe: Arc::clone(&self.identity) as Arc<_>,
             public: self.addresses.public.clone(),
             admin: self.addresses.admin,
             message_bytes_max: config.limits.message_bytes_max,
@@ -129,6 +128,9 @@ impl Node {
             .set(settings::ingress(&next, tls, &self.mounted));
         self.authenticator.reload(&next.dialect);
         self.keys.reload(&next.api.keys);
+        if let Some(cluster) = self.cluster.as_ref().and_then(Weak::upgrade) {
+            cluster.set(&member::settings(&next));
+        }
         if let Some(admin) = self.admin.get().and_then(Weak::upgrade) {
             admin.set_message_bytes_max(limits.message_bytes_max);
         }

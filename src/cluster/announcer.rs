@@ -31,6 +31,11 @@ impl Announcer {
         }
     }
 
+    /// Changes how long topics linger that lose their last subscriber from now on.
+    pub(super) fn set_linger(&mut self, linger: Duration) {
+        self.linger = linger;
+    }
+
     /// Looks at a topic that has or has not subscribers at `now`. Says whether it has to be announced.
     pub(super) fn look(&mut self, topic: &Topic, has_subscribers: bool, now: Duration) -> bool {
         match (self.topics.get_mut(topic), has_subscribers) {

@@ -7,7 +7,10 @@
 //! **Invariant:** envelopes to one member are numbered in the order in which they were queued, and an
 //! entry whose fate is unknown is repeated under its numbers before any later one is sent.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -38,7 +41,7 @@ pub(super) struct Uplink {
     state: Mutex<State>,
     work: Notify,
     gate: Gate,
-    bytes_max: usize,
+    bytes_max: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -99,8 +102,17 @@ impl Uplink {
             state: Mutex::default(),
             work: Notify::new(),
             gate: Gate::default(),
-            bytes_max,
+            bytes_max: AtomicUsize::new(bytes_max),
         }
+    }
+
+    /// Changes the bound; what waits stays.
+    pub(super) fn set_bytes_max(&self, bytes_max: usize) {
+        self.bytes_max.store(bytes_max, Relaxed);
+    }
+
+    fn bytes_max(&self) -> usize {
+        self.bytes_max.load(Relaxed)
     }
 
     /// Queues an envelope for members.
@@ -118,13 +130,13 @@ impl Uplink {
         let cost = envelope.len() + OVERHEAD_BYTES;
         let mut state = self.state.lock();
         // A member that takes nothing must not keep the others from getting theirs.
-        let lane_max = self.bytes_max / 2;
+        let lane_max = self.bytes_max() / 2;
         let is_crowded = |member: &Member| {
             let lane = state.lanes.get(member);
             lane.is_some_and(|lane| 0 < lane.bytes && lane_max < lane.bytes + cost)
         };
         let all = cost.saturating_mul(to.len());
-        let is_full = 0 < state.bytes && self.bytes_max < state.bytes + all;
+        let is_full = 0 < state.bytes && self.bytes_max() < state.bytes + all;
         if is_full || to.iter().any(is_crowded) {
             self.gate.close();
             return Err(Full {
@@ -143,7 +155,7 @@ impl Uplink {
     /// Queues what members say to one another about themselves. Says whether it had room.
     pub(super) fn send_control(&self, to: &Member, envelope: &Bytes) -> bool {
         let mut state = self.state.lock();
-        if self.bytes_max + RESERVE_BYTES < state.bytes + envelope.len() {
+        if self.bytes_max() + RESERVE_BYTES < state.bytes + envelope.len() {
             return false;
         }
         let mut queued = Queued::default();
@@ -188,7 +200,7 @@ impl Uplink {
             }
         }
         // Half of the room, so that those who wait do not come for nothing.
-        if state.bytes <= self.bytes_max / 2 {
+        if state.bytes <= self.bytes_max() / 2 {
             self.gate.open();
         }
     }
@@ -209,7 +221,7 @@ impl Uplink {
         };
         let costs = lane.waiting.iter().map(Waiting::cost);
         state.bytes -= costs.sum::<usize>();
-        if state.bytes <= self.bytes_max / 2 {
+        if state.bytes <= self.bytes_max() / 2 {
             self.gate.open();
         }
         lane.waiting
@@ -393,8 +405,8 @@ mod tests {
         let parcels = uplink.take(&member("me"));
         assert!(parcels.iter().all(|parcel| texts(parcel).len() == sent));
         // Under way is not done.
-        assert!(send(&uplink, &[a.clone()], "x").is_ok());
         assert!(send(&uplink, &[a, b], "x").is_err());
+        assert!(!is_ready(full.gate.wait()));
         uplink.done();
         assert!(is_ready(full.gate.wait()));
     }
