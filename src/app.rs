@@ -16,7 +16,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::node::{Node, Reloader};
@@ -235,13 +235,14 @@ impl App {
         node.set_phase(Phase::Draining("it is going away".into()));
         node.ingress.drain();
         let settings = node.config.load().drain.clone();
+        let until = Instant::now() + settings.grace;
         let drained = tokio::select! {
             drained = drain::run(&node.router, &settings, &accepting) => drained,
             () = kill.cancelled() => Drained { cut: drain::cut(&node.router) },
         };
         accepting.cancel();
         if let Some(membership) = membership {
-            membership.end().await;
+            membership.end(until).await;
         }
         ended.cancel();
         serving.close();

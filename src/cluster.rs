@@ -22,6 +22,7 @@ pub mod streams;
 mod announcer;
 mod asks;
 mod claims;
+mod handover;
 mod health;
 mod heartbeat;
 mod inbox;
@@ -50,6 +51,7 @@ use self::{
     asks::Asks,
     claims::Claims,
     directory::{Directory, TopicHasher},
+    handover::Newcomers,
     health::Health,
     leases::Leases,
     log::Owed,
@@ -109,6 +111,8 @@ pub struct Cluster {
     /// There is something to be written into the log.
     news: Notify,
     owed: Mutex<Owed>,
+    /// New members that wait for what is retained.
+    newcomers: Newcomers,
     announcer: Mutex<Announcer>,
     claims: Mutex<Claims>,
     sequences: Mutex<Sequences>,
@@ -138,6 +142,7 @@ impl Cluster {
             changed: Mutex::default(),
             news: Notify::new(),
             owed: Mutex::default(),
+            newcomers: Newcomers::default(),
             announcer: Mutex::new(Announcer::new(linger)),
             claims: Mutex::default(),
             sequences: Mutex::default(),
@@ -196,10 +201,7 @@ impl Cluster {
     /// The other members that a message to `topic` concerns.
     fn targets(&self, topic: &Topic) -> Members {
         match topic.kind() {
-            TopicKind::All => {
-                let roster = self.roster.load();
-                roster.iter().map(|node| node.member.clone()).collect()
-            }
+            TopicKind::All => self.others(),
             TopicKind::Session => {
                 let member = topic.session_id().map(|session| session.member);
                 let is_other = |member: &Member| {
@@ -214,6 +216,11 @@ impl Cluster {
                 None => Members::new(),
             },
         }
+    }
+
+    fn others(&self) -> Members {
+        let roster = self.roster.load();
+        roster.iter().map(|node| node.member.clone()).collect()
     }
 
     async fn ask_all(&self, members: Members, question: Question) -> Answers {
@@ -246,7 +253,11 @@ impl Cluster {
 
 impl Bus for Cluster {
     fn send(&self, message: &Message) -> Result<usize, Full> {
-        let targets = self.targets(&message.topic);
+        let targets = match message.retain {
+            // Every member keeps it for those who subscribe there later.
+            Some(_) => self.others(),
+            None => self.targets(&message.topic),
+        };
         if targets.is_empty() {
             return Ok(0);
         }
@@ -289,6 +300,10 @@ impl Presence for Link {
         let mut nodes = vec![self.0.describe()];
         nodes.extend(self.0.roster.load().iter().cloned());
         nodes
+    }
+
+    fn canary_age(&self) -> Option<Duration> {
+        self.0.canary_age()
     }
 
     fn ask(&self, members: Members, question: Question) -> Asking {

@@ -43,6 +43,8 @@ pub enum Envelope {
     Canary(u64),
     /// To be delivered to the local subscribers of its topic.
     Message(Message),
+    /// To be kept for those who subscribe later; whoever is subscribed now has had it.
+    Retained(Message),
 }
 
 /// The body of an inbox entry: encoded envelopes, one behind the other.

@@ -44,6 +44,9 @@ pub trait Presence: fmt::Debug + Send + Sync + 'static {
     /// What is known of every living member, this one included and first.
     fn nodes(&self) -> Vec<NodeInfo>;
 
+    /// How old the newest sign is that the way through the server works; absent before the first.
+    fn canary_age(&self) -> Option<Duration>;
+
     /// Asks members, and waits for their answers; those of members that do not answer in time are
     /// missing. Dropping the future gives up the question; what was asked for may still be done.
     fn ask(&self, members: Members, question: Question) -> Asking;

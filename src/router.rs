@@ -26,7 +26,7 @@ mod tests;
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -64,6 +64,8 @@ pub struct Router {
     shards: Box<[Arc<Shard>]>,
     limits: Arc<Limits>,
     numbers: AtomicU64,
+    /// Whether sessions may begin.
+    is_open: AtomicBool,
     /// What it counts.
     pub stats: RouterStats,
 }
@@ -119,6 +121,7 @@ impl Router {
             shards: shards.collect(),
             limits,
             numbers: AtomicU64::new(0),
+            is_open: AtomicBool::new(true),
             stats: RouterStats::default(),
         })
     }
@@ -142,10 +145,18 @@ impl Router {
             let member = Member::new(&node, epoch.max(last + 1));
             self.member.store(Arc::new(member));
         }
+        self.is_open.store(true, Relaxed);
+    }
+
+    /// Whether sessions may begin; not between two lives.
+    pub fn is_open(&self) -> bool {
+        self.is_open.load(Relaxed)
     }
 
     /// Ends every session, and waits until all are gone; those who stay longer than `limit` are cut.
+    /// None may begin until [`Self::begin_new_epoch`].
     pub async fn end_all(&self, reason: CloseReason, limit: Duration) {
+        self.is_open.store(false, Relaxed);
         let until = Instant::now() + limit;
         while 0 < self.sessions() {
             let is_late = until <= Instant::now();
@@ -285,6 +296,17 @@ impl Router {
             Some(shard) => Err(self.busy(message, Room::Shard(shard))),
             None => Ok(self.deliver(message, route, now)),
         }
+    }
+
+    /// Keeps a message of another member for those who subscribe later.
+    pub fn retain(&self, message: Message, now: Now) {
+        let evicted = self.retained.keep(&Outgoing::new(message), now.unix_ms);
+        self.stats.retained_evicted.add(evicted as u64);
+    }
+
+    /// Every message that is kept for those who subscribe later.
+    pub fn retained(&self, now: Now) -> Vec<Arc<Outgoing>> {
+        self.retained.all(now.unix_ms)
     }
 
     /// How many local sessions a topic reaches.

@@ -98,7 +98,7 @@ pub enum RejectReason {
     ConnectionLimit,
     /// The dialect refused the upgrade.
     Dialect,
-    /// The node is going away.
+    /// The node is going away, or begins a new life.
     Draining,
     /// Too many handshakes at a time or per second.
     HandshakeLimit,

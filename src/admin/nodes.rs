@@ -104,7 +104,7 @@ pub(super) async fn drain(
 
 impl State {
     /// Every living member, this one first.
-    fn nodes(&self) -> Vec<NodeInfo> {
+    pub(super) fn nodes(&self) -> Vec<NodeInfo> {
         match self.parts.router.presence() {
             Some(presence) => presence.nodes(),
             None => vec![self.describe()],
@@ -125,7 +125,7 @@ impl State {
 }
 
 impl Node {
-    fn new(node: &NodeInfo) -> Self {
+    pub(super) fn new(node: &NodeInfo) -> Self {
         Self {
             id: node.member.node().to_owned(),
             epoch: node.member.epoch().to_owned(),

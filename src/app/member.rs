@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::task::JoinHandle;
+use tokio::{
+    task::JoinHandle,
+    time::{self, Instant},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::identity::Identity;
@@ -109,7 +112,7 @@ async fn check(redis: &Redis, stop: &CancellationToken) -> Result<(), StreamsErr
                 if std::mem::take(&mut is_first) {
                     tracing::warn!(%reason, "Redis is not there yet; the node waits for it");
                 }
-                tokio::time::sleep(RETRY).await;
+                time::sleep(RETRY).await;
             }
             checked => return checked,
         }
@@ -127,15 +130,16 @@ pub(super) fn settings(config: &Config) -> cluster::Settings {
 
 impl Running {
     /// Takes leave: the sessions are gone. Their topics linger, so that clients who are on their way
-    /// to another node are not told to be away.
-    pub(super) async fn end(self) {
+    /// to another node are not told to be away, unless the time that is left until `until` is needed.
+    pub(super) async fn end(self, until: Instant) {
         let Membership {
             cluster,
             redis,
             linger,
         } = self.membership;
         if 1 < cluster.members_count() {
-            tokio::time::sleep(linger).await;
+            let linger = until.min(Instant::now() + linger);
+            time::sleep_until(linger).await;
         }
         self.stop.cancel();
         let _ = self.task.await;

@@ -167,7 +167,28 @@ fn table(entry: &Entry, status: &Value) -> String {
         let dialects: Vec<String> = sessions.iter().map(dialect).collect();
         row("sessions", dialects.join(", "));
     }
+    if let Some(age) = status.get("canary_age_ms").and_then(Value::as_u64) {
+        row("canary", format!("{age} ms ago"));
+        let nodes = status.get("nodes").and_then(Value::as_array);
+        for node in nodes.into_iter().flatten() {
+            row("node", node_line(node));
+        }
+    }
     lines.join("\n")
+}
+
+fn node_line(node: &Value) -> String {
+    let text = |key| node.get(key).and_then(Value::as_str).unwrap_or_default();
+    let number = |key| node.get(key).and_then(Value::as_u64).unwrap_or_default();
+    format!(
+        "{}.{} {} {}, {} sessions, {} entries behind",
+        text("id"),
+        text("epoch"),
+        text("address"),
+        text("state"),
+        number("sessions"),
+        number("lag")
+    )
 }
 
 fn uptime(seconds: u64) -> String {

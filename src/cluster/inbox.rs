@@ -79,6 +79,10 @@ impl Cluster {
     async fn open_envelope(&self, from: &Member, envelope: Envelope) {
         match envelope {
             Envelope::Message(message) => self.deliver(message).await,
+            Envelope::Retained(message) => {
+                let now = self.parts.clock.now();
+                self.parts.router.retain(message, now);
+            }
             Envelope::Canary(number) => {
                 let back = self.health.canary_is_back(number, self.now());
                 if let Some(time) = back {

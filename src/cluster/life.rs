@@ -93,6 +93,7 @@ impl Cluster {
             tasks.spawn(Self::write_log(Arc::clone(this), Arc::clone(streams)));
             tasks.spawn(Self::read_inbox(Arc::clone(this), inbox));
             tasks.spawn(Self::write_inboxes(Arc::clone(this), Arc::clone(streams)));
+            tasks.spawn(Self::hand_over(Arc::clone(this)));
             let this = Arc::clone(this);
             tasks.spawn(async move { this.watch_sync().await });
             let ended = tasks.join_next().await;

@@ -278,7 +278,11 @@ impl Cluster {
         }
         for delta in deltas {
             match delta {
-                Delta::Up | Delta::Want(None) => self.owe_snapshot(position),
+                Delta::Up => {
+                    self.owe_snapshot(position);
+                    self.welcome(from);
+                }
+                Delta::Want(None) => self.owe_snapshot(position),
                 Delta::Want(Some(member)) if *member == *self.me().as_str() => {
                     self.owe_snapshot(position);
                 }

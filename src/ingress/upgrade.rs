@@ -93,7 +93,8 @@ impl Connection<'_> {
         };
         check_upgrade(request)?;
         self.check_origin(request.headers())?;
-        if self.ingress.is_draining() {
+        let router = &self.ingress.shards[self.shard].context.router;
+        if self.ingress.is_draining() || !router.is_open() {
             return Err(unavailable(RejectReason::Draining));
         }
         let trusted = &self.settings.trusted_proxies;

@@ -161,10 +161,13 @@ impl Inbox for InboxReader {
     }
 }
 
+/// A stream in the answer to a read: its key, and ids and fields of its entries.
+type NamedStream = (String, Vec<(String, Value)>);
+
 /// Reads the answer to a read of one stream. Entries that were deleted since have no fields, and what
 /// is not of our form is left out.
 fn entries(answer: Value) -> Result<Vec<(Position, Entry)>, StreamsError> {
-    let streams: Option<Vec<(String, Vec<(String, Value)>)>> = from_value(answer)?;
+    let streams: Option<Vec<NamedStream>> = from_value(answer)?;
     let streams = streams.unwrap_or_default().into_iter();
     let mut entries = Vec::new();
     for (id, fields) in streams.flat_map(|(_, entries)| entries) {
