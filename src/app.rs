@@ -242,7 +242,10 @@ impl App {
         };
         accepting.cancel();
         if let Some(membership) = membership {
-            membership.end(until).await;
+            tokio::select! {
+                () = membership.end(until) => {}
+                () = kill.cancelled() => {}
+            }
         }
         ended.cancel();
         serving.close();

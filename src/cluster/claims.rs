@@ -53,6 +53,11 @@ impl Claims {
         }
     }
 
+    /// How many are not yet written into the log.
+    pub(super) fn fresh(&self) -> usize {
+        self.fresh.len()
+    }
+
     /// What is to be written into the log.
     pub(super) fn take_fresh(&mut self) -> Vec<Claimed> {
         let fresh = std::mem::take(&mut self.fresh);

@@ -133,6 +133,14 @@ impl Cluster {
         }
     }
 
+    /// How many changes and entries are not known to stand in the log.
+    pub(super) fn unwritten(&self) -> usize {
+        // Held by whoever makes entries of changes, so that none is missed in between.
+        let owed = self.owed.lock();
+        let fresh = self.claims.lock().fresh();
+        self.changed.lock().len() + owed.under_way.len() + fresh
+    }
+
     /// What is to be written next; it is under way until [`Self::written`].
     fn collect(&self) -> Vec<Entry> {
         let me = self.me();

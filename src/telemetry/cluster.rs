@@ -25,6 +25,8 @@ pub(super) fn write(sheet: &mut Sheet<'_>, router: &Router, cluster: Option<&Clu
         &[],
         or_zero(Cluster::remote_topics),
     );
+    let pending = or_zero(Cluster::unannounced);
+    sheet.gauge(&names::PRESENCE_PENDING, &[], pending);
     let lag = cluster.map_or(0, Cluster::inbox_entries);
     sheet.gauge(&names::INBOX_ENTRIES, &[], lag as f64);
     let nodes = router

@@ -129,6 +129,8 @@ families! {
         "Entries written into the presence stream, and entries of other nodes read from it";
     PRESENCE_GAPS = Counter None, "tidegate_presence_gaps_total" []
         "Gaps found in what other nodes wrote into the presence stream; each leads to a snapshot";
+    PRESENCE_PENDING = Gauge None, "tidegate_presence_pending" []
+        "Changes and entries that are on their way into the presence stream";
     PRESENCE_SNAPSHOTS = Counter None, "tidegate_presence_snapshots_total" []
         "Snapshots of all topics that this node has written";
     CPU_SECONDS = Counter SECONDS, "tidegate_process_cpu_seconds_total" []

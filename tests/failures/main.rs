@@ -9,6 +9,7 @@ mod fleet;
 mod http;
 mod member;
 mod proxy;
+#[path = "../gateway/support/redis.rs"]
 mod redis;
 mod server;
 

@@ -27,7 +27,7 @@ async fn is_clean(redis: &Redis, members: usize) {
 
 #[tokio::test]
 async fn a_killed_node_is_gone_and_one_member_reaps_it() {
-    let redis = Redis::start().await;
+    let redis = Redis::start();
     let mut nodes = Node::fleet(3, &redis.url()).await;
     let _lost = Client::ride(nodes[2].public(), "carl").await;
     let mut anna = Client::ride(nodes[0].public(), "anna").await;
@@ -55,7 +55,7 @@ async fn a_killed_node_is_gone_and_one_member_reaps_it() {
 
 #[tokio::test]
 async fn a_killed_node_that_comes_back_at_once_is_another_member() {
-    let redis = Redis::start().await;
+    let redis = Redis::start();
     let mut nodes = Node::fleet(2, &redis.url()).await;
     let before = nodes[1].epoch().await;
     nodes[1].kill();
@@ -68,7 +68,7 @@ async fn a_killed_node_that_comes_back_at_once_is_another_member() {
 
 #[tokio::test]
 async fn the_only_node_reaps_its_own_life_before() {
-    let redis = Redis::start().await;
+    let redis = Redis::start();
     let mut node = Node::start("gw-1", &redis.url()).await;
     node.kill();
     node.run().await;
@@ -82,7 +82,7 @@ async fn the_only_node_reaps_its_own_life_before() {
 
 #[tokio::test]
 async fn a_node_that_was_frozen_ends_its_sessions_and_begins_a_new_life() {
-    let redis = Redis::start().await;
+    let redis = Redis::start();
     let nodes = Node::fleet(2, &redis.url()).await;
     let mut bert = Client::ride(nodes[1].public(), "bert").await;
     let before = nodes[1].epoch().await;
@@ -108,7 +108,7 @@ async fn a_node_that_was_frozen_ends_its_sessions_and_begins_a_new_life() {
 
 #[tokio::test]
 async fn a_node_that_is_cut_off_serves_its_own_until_it_learns_of_its_death() {
-    let redis = Redis::start().await;
+    let redis = Redis::start();
     let proxy = Proxy::to(redis.port()).await;
     let near = Node::start("gw-1", &redis.url()).await;
     let far = Node::start("gw-2", &proxy.url()).await;
@@ -140,7 +140,7 @@ async fn a_node_that_is_cut_off_serves_its_own_until_it_learns_of_its_death() {
 
 #[tokio::test]
 async fn a_drained_node_takes_its_leave_and_its_users_do_not_flicker() {
-    let redis = Redis::start().await;
+    let redis = Redis::start();
     let mut nodes = Node::fleet(2, &redis.url()).await;
     let mut bert = Client::ride(nodes[1].public(), "bert").await;
     let is_online = async |node: &Node| node.api("/api/users/bert").await["online"] == true;
@@ -158,7 +158,7 @@ async fn a_drained_node_takes_its_leave_and_its_users_do_not_flicker() {
 
 #[tokio::test]
 async fn the_newest_of_a_client_id_stays_whichever_node_it_comes_to() {
-    let redis = Redis::start().await;
+    let redis = Redis::start();
     let nodes = Node::fleet(2, &redis.url()).await;
     let mut first = Client::with_id(nodes[0].public(), "phone", "anna").await;
     within(WHOLE, "she is seen", async || {

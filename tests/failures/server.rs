@@ -21,7 +21,7 @@ async fn are_ready(nodes: &[Node]) {
 
 #[tokio::test]
 async fn while_redis_is_frozen_nobody_dies_and_what_was_said_arrives_afterwards() {
-    let redis = Redis::start().await;
+    let redis = Redis::start();
     let nodes = Node::fleet(2, &redis.url()).await;
     let mut anna = Client::ride(nodes[0].public(), "anna").await;
     let mut bert = Client::ride(nodes[1].public(), "bert").await;
@@ -52,7 +52,7 @@ async fn while_redis_is_frozen_nobody_dies_and_what_was_said_arrives_afterwards(
 
 #[tokio::test]
 async fn a_redis_that_comes_back_empty_is_filled_again() {
-    let mut redis = Redis::start().await;
+    let mut redis = Redis::start();
     let nodes = Node::fleet(2, &redis.url()).await;
     let mut anna = Client::ride(nodes[0].public(), "anna").await;
     let mut bert = Client::ride(nodes[1].public(), "bert").await;
@@ -63,7 +63,7 @@ async fn a_redis_that_comes_back_empty_is_filled_again() {
         })
         .await;
     }
-    redis.run().await;
+    redis.run();
     are_ready(&nodes).await;
     // Sessions and what others know of them have outlived it.
     within(WHOLE, "they hear one another", async || {
@@ -81,7 +81,7 @@ async fn a_redis_that_comes_back_empty_is_filled_again() {
 #[tokio::test]
 async fn a_redis_that_comes_back_with_its_data_loses_nothing() {
     let options = ["--appendonly", "yes", "--appendfsync", "always"];
-    let mut redis = Redis::start_with(&options).await;
+    let mut redis = Redis::start_with(&options);
     let nodes = Node::fleet(2, &redis.url()).await;
     let mut anna = Client::ride(nodes[0].public(), "anna").await;
     let mut bert = Client::ride(nodes[1].public(), "bert").await;
@@ -93,7 +93,7 @@ async fn a_redis_that_comes_back_with_its_data_loses_nothing() {
     for number in 50..100 {
         anna.say("bert", number).await;
     }
-    redis.run().await;
+    redis.run();
     for number in 0..100 {
         assert_eq!(bert.hears(WHOLE).await, Some(number));
     }
@@ -111,11 +111,11 @@ async fn the_replica_that_sentinels_promote_is_found() {
         "--repl-diskless-sync-delay",
         "0",
     ];
-    let mut primary = Redis::start_with(&options).await;
+    let mut primary = Redis::start_with(&options);
     let port = primary.port().to_string();
     let mut with_primary = options.to_vec();
     with_primary.extend(["--replicaof", "127.0.0.1", &port]);
-    let replica = Redis::start_with(&with_primary).await;
+    let replica = Redis::start_with(&with_primary);
     within(WHOLE, "the replica follows", async || {
         replica
             .ask(&["INFO", "replication"])
@@ -124,7 +124,7 @@ async fn the_replica_that_sentinels_promote_is_found() {
     .await;
     let mut sentinels = Vec::new();
     for _ in 0..3 {
-        sentinels.push(Redis::sentinel(primary.port()).await);
+        sentinels.push(Redis::sentinel(primary.port()));
     }
     for sentinel in &sentinels {
         within(
@@ -163,7 +163,7 @@ async fn the_replica_that_sentinels_promote_is_found() {
 
 #[tokio::test]
 async fn what_is_trimmed_under_a_member_that_lags_is_noticed_and_made_good() {
-    let redis = Redis::start().await;
+    let redis = Redis::start();
     let nodes = Node::fleet(2, &redis.url()).await;
     let mut anna = Client::ride(nodes[0].public(), "anna").await;
     let _bert = Client::ride(nodes[1].public(), "bert").await;

@@ -38,6 +38,7 @@ async fn login(
     assert_eq!(answer["type"], "auth");
     assert_eq!(answer["data"]["status"], "ok");
     let id = answer["data"]["client_id"].as_str().unwrap().to_owned();
+    gateway.settle().await;
     (client, id)
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod http;
 pub(crate) mod node;
 pub(crate) mod process;
 pub(crate) mod raw;
+pub(crate) mod redis;
 pub(crate) mod site;
 
 use std::{future::Future, time::Duration};

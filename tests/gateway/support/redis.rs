@@ -6,12 +6,11 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-
-use crate::within;
 
 /// A server of one kind; dropping it ends it and removes its files.
 pub(crate) struct Redis {
@@ -24,12 +23,12 @@ pub(crate) struct Redis {
 
 impl Redis {
     /// A server that keeps nothing on disk.
-    pub(crate) async fn start() -> Self {
-        Self::start_with(&["--save", "", "--appendonly", "no"]).await
+    pub(crate) fn start() -> Self {
+        Self::start_with(&["--save", "", "--appendonly", "no"])
     }
 
     /// A server with these options beside its own.
-    pub(crate) async fn start_with(options: &[&str]) -> Self {
+    pub(crate) fn start_with(options: &[&str]) -> Self {
         let port = free_port();
         let mut redis = Self {
             program: "redis-server",
@@ -46,12 +45,12 @@ impl Redis {
             "--dir".to_owned(),
             redis.folder.display().to_string(),
         ]);
-        redis.run().await;
+        redis.run();
         redis
     }
 
     /// A Sentinel that watches the server at `primary` under the name `main`.
-    pub(crate) async fn sentinel(primary: u16) -> Self {
+    pub(crate) fn sentinel(primary: u16) -> Self {
         let (port, folder) = (free_port(), folder());
         let text = format!(
             "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor main 127.0.0.1 {primary} 2\n\
@@ -67,12 +66,12 @@ impl Redis {
             port,
             child: None,
         };
-        sentinel.run().await;
+        sentinel.run();
         sentinel
     }
 
     /// Starts the process, again with what it has on disk.
-    pub(crate) async fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         let program = self.program;
         let child = Command::new(program)
             .args(&self.arguments)
@@ -84,10 +83,11 @@ impl Redis {
             panic!("{program} is needed: apt-get install redis-server redis-sentinel ({error})")
         });
         self.child = Some(child);
-        within(Duration::from_secs(10), "Redis answers", async || {
-            self.ask(&["PING"]).trim() == "PONG"
-        })
-        .await;
+        let until = Instant::now() + Duration::from_secs(10);
+        while self.ask(&["PING"]).trim() != "PONG" {
+            assert!(Instant::now() < until, "{program} does not answer");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -151,7 +151,7 @@ pub(crate) fn free_port() -> u16 {
 pub(crate) fn folder() -> PathBuf {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let number = NUMBER.fetch_add(1, Relaxed);
-    let name = format!("tidegate-failures-{}-{number}", std::process::id());
+    let name = format!("tidegate-redis-{}-{number}", std::process::id());
     let path = std::env::temp_dir().join(name);
     fs::create_dir_all(&path).unwrap();
     path
