@@ -1,6 +1,7 @@
 //! The heartbeat: renews the lease, and looks at those of the others.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
@@ -20,6 +21,9 @@ use crate::{envelope::Envelope, id::Member, peer::NodeInfo};
 /// Time between two beats.
 const BEAT: Duration = Duration::from_secs(1);
 
+/// A member whose topics are not known after so many beats is asked for them again.
+const STALE_BEATS: u32 = 3;
+
 /// What a lease says of its member.
 #[derive(Deserialize, Serialize)]
 struct Info {
@@ -35,6 +39,7 @@ impl Cluster {
         let mut reaping = JoinSet::new();
         let mut pauses = Pauses::default();
         let mut canary = 0;
+        let mut stale: HashMap<Member, u32> = HashMap::new();
         loop {
             canary += 1;
             this.send_canary(canary);
@@ -47,6 +52,7 @@ impl Cluster {
                     if pulse.is_new {
                         return Ended::Fenced;
                     }
+                    stale = this.ask_again(&stale);
                     for dead in judgement.dead {
                         let (this, streams) = (Arc::clone(&this), Arc::clone(&streams));
                         reaping.spawn(async move { this.reap(&*streams, dead).await });
@@ -72,6 +78,20 @@ impl Cluster {
         self.inbox_entries.store(pulse.inbox_entries, Relaxed);
         self.note_members(&pulse);
         Ok((pulse, judgement))
+    }
+
+    /// Counts the beats since which members are stale, and asks those again that stay it: the request
+    /// for a snapshot, or a part of it, may have been lost.
+    fn ask_again(&self, before: &HashMap<Member, u32>) -> HashMap<Member, u32> {
+        let mut stale = HashMap::new();
+        for member in self.directory.stale_members() {
+            let beats = before.get(&member).map_or(1, |beats| beats + 1);
+            if beats.is_multiple_of(STALE_BEATS) {
+                self.want(&member);
+            }
+            stale.insert(member, beats);
+        }
+        stale
     }
 
     /// This node, as it describes itself to others.

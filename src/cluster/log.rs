@@ -9,6 +9,7 @@ use tokio::time;
 
 use super::{
     Cluster,
+    directory::Applied,
     life::{Ended, Pauses, read_on},
     streams::{Entry, Position, Reader, Streams, StreamsError},
 };
@@ -279,10 +280,14 @@ impl Cluster {
             return None;
         }
         self.stats.deltas_in.add(1);
-        if let Some(gap) = self.directory.apply(from, entry.sequence, &deltas).gap {
-            self.stats.log_gaps.add(1);
-            tracing::warn!(%from, ?gap, "entries of the log were missed");
-            self.want(from);
+        match self.directory.apply(from, entry.sequence, &deltas) {
+            Applied::First | Applied::Next => {}
+            Applied::Gap { expected, got } => {
+                self.stats.log_gaps.add(1);
+                tracing::warn!(%from, expected, got, "entries of the log were missed");
+                self.want(from);
+            }
+            Applied::Refused | Applied::Repeated => return None,
         }
         for delta in deltas {
             match delta {
@@ -313,7 +318,7 @@ impl Cluster {
         self.news.notify_one();
     }
 
-    fn want(&self, member: &Member) {
+    pub(super) fn want(&self, member: &Member) {
         let mut owed = self.owed.lock();
         if !owed.wanted.contains(member) {
             owed.wanted.push(member.clone());

@@ -87,7 +87,7 @@ impl Node {
         self.child = Some(child);
         let mut found = None;
         within(Duration::from_secs(10), "the node listens", async || {
-            found = self.addresses(pid).await;
+            found = self.addresses(pid);
             found.is_some()
         })
         .await;
@@ -95,7 +95,7 @@ impl Node {
     }
 
     /// Where the process of this number listens, once it has written its pid file.
-    async fn addresses(&self, pid: u32) -> Option<(SocketAddr, SocketAddr)> {
+    fn addresses(&self, pid: u32) -> Option<(SocketAddr, SocketAddr)> {
         let text = fs::read_to_string(self.folder.join("tidegate.pid")).ok()?;
         let mut lines = text.lines();
         (lines.next()?.parse::<u32>().ok()? == pid).then_some(())?;

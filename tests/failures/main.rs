@@ -6,6 +6,7 @@
 mod client;
 mod fleet;
 #[path = "../gateway/support/http.rs"]
+#[allow(dead_code)]
 mod http;
 mod member;
 mod proxy;

@@ -62,6 +62,7 @@ async fn of_many_at_once_exactly_one_is_left_and_it_is_reachable() {
         let mut clients = join_all(connecting).await;
         // Whoever answers has logged in; once all have, the losers are told already.
         join_all(clients.iter_mut().map(Client::is_served)).await;
+        gateway.settle().await;
         let served = join_all(clients.iter_mut().map(Client::is_served)).await;
         let left: Vec<_> = (0..20).filter(|index| served[*index]).collect();
         assert_eq!(left.len(), 1);
