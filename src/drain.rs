@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     close::CloseReason,
     config::Drain,
-    router::{Router, subscriber::Subscriber},
+    router::{Router, lives, subscriber::Subscriber},
 };
 
 /// Sessions are told in steps of this length.
@@ -62,7 +62,7 @@ pub fn cut(router: &Router) -> usize {
     let left = everyone(router);
     for session in left.iter().filter_map(Weak::upgrade) {
         session.close(CloseReason::Draining);
-        session.cut();
+        lives::cut(&session);
     }
     left.len()
 }

@@ -16,24 +16,23 @@ pub mod fanout;
 pub mod index;
 mod inquiry;
 pub mod list;
+pub mod lives;
 pub mod retained;
+pub mod room;
 pub mod shard;
 pub mod subscriber;
 
 #[cfg(test)]
 mod tests;
 
-use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
 use arc_swap::ArcSwap;
-use tokio::time::{self, Instant};
 
+pub use self::room::{Busy, Room};
 use self::{
     claims::Claims,
     fanout::{Delivery, Outgoing, Target},
@@ -43,10 +42,10 @@ use self::{
     subscriber::Subscriber,
 };
 use crate::{
-    bus::{Bus, Full, Gate},
+    bus::{Bus, Full},
     close::CloseReason,
     dialect::{Claim, Now},
-    id::{Member, NodeId, Serial, SessionId},
+    id::{Member, Serial, SessionId},
     message::{Message, MessageId},
     presence::Presence,
     stats::RouterStats,
@@ -75,25 +74,6 @@ pub struct Router {
 struct Links {
     bus: Arc<dyn Bus>,
     presence: Arc<dyn Presence>,
-}
-
-/// There is no room for the message now; nothing has happened.
-#[derive(Debug, thiserror::Error)]
-#[error("the node is busy")]
-pub struct Busy {
-    /// The message, to be published again.
-    pub message: Box<Message>,
-    /// Where to wait for room.
-    pub room: Room,
-}
-
-/// Where room is missing.
-#[derive(Clone, Debug)]
-pub enum Room {
-    /// On the way to the other members.
-    Bus(Gate),
-    /// On a shard.
-    Shard(Arc<Shard>),
 }
 
 /// How many subscribers a message is on its way to.
@@ -126,56 +106,10 @@ impl Router {
         })
     }
 
-    /// The member that this router serves.
-    pub fn member(&self) -> Member {
-        (**self.member.load()).clone()
-    }
-
     /// Makes the node one of several. At most once, before there are sessions.
     pub fn join(&self, bus: Arc<dyn Bus>, presence: Arc<dyn Presence>) {
         let is_first = self.cluster.set(Links { bus, presence }).is_ok();
         debug_assert!(is_first, "a node is a member of one cluster");
-    }
-
-    /// Begins another life of the node, whose epoch is `epoch` or greater. There are no sessions.
-    pub fn begin_new_epoch(&self, epoch: u64) {
-        let before = self.member();
-        let last = u64::from_str_radix(before.epoch(), 16).unwrap_or(0);
-        if let Ok(node) = before.node().parse::<NodeId>() {
-            let member = Member::new(&node, epoch.max(last + 1));
-            self.member.store(Arc::new(member));
-        }
-        self.is_open.store(true, Relaxed);
-    }
-
-    /// Whether sessions may begin; not between two lives.
-    pub fn is_open(&self) -> bool {
-        self.is_open.load(Relaxed)
-    }
-
-    /// Ends every session, and waits until all are gone; those who stay longer than `limit` are cut.
-    /// None may begin until [`Self::begin_new_epoch`].
-    pub async fn end_all(&self, reason: CloseReason, limit: Duration) {
-        self.is_open.store(false, Relaxed);
-        let until = Instant::now() + limit;
-        while 0 < self.sessions() {
-            let is_late = until <= Instant::now();
-            for subscriber in self.everyone() {
-                subscriber.close(reason);
-                if is_late {
-                    subscriber.cut();
-                }
-            }
-            time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    /// Every local session.
-    pub fn everyone(&self) -> Vec<Arc<Subscriber>> {
-        let shards = self.shards.iter();
-        shards
-            .flat_map(|shard| shard.roster.sample(usize::MAX))
-            .collect()
     }
 
     /// Who is where in the cluster, if the node is one of several.
@@ -391,14 +325,6 @@ impl Router {
         reached
     }
 
-    fn busy(&self, message: Message, room: Room) -> Busy {
-        self.stats.busy.add(1);
-        Busy {
-            message: Box::new(message),
-            room,
-        }
-    }
-
     /// Tells the other members of a topic that has come or gone here.
     fn tell(&self, topic: &Topic, edge: Edge) {
         if edge != Edge::None
@@ -456,16 +382,4 @@ enum Route {
     Everyone,
     Nobody,
     Topic(Subscribers),
-}
-
-// === impl Room ===
-
-impl Room {
-    /// Waits until there may be room again. Cancel safe.
-    pub async fn wait(&self) {
-        match self {
-            Self::Bus(gate) => gate.wait().await,
-            Self::Shard(shard) => shard.room().await,
-        }
-    }
 }

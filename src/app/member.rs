@@ -15,7 +15,7 @@ use super::identity::Identity;
 use crate::{
     cluster::{
         self, Cluster, Link,
-        redis::{self, Redis},
+        redis::{Redis, Settings as RedisSettings},
         streams::StreamsError,
     },
     config::Config,
@@ -53,7 +53,7 @@ impl Membership {
         let Some(url) = &config.cluster.redis else {
             return Ok(None);
         };
-        let redis = Redis::new(redis::Settings {
+        let redis = Redis::new(RedisSettings {
             url: url.clone(),
             prefix: config.cluster.prefix.clone(),
             ca: config.cluster.redis_ca.clone(),

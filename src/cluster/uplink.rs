@@ -438,7 +438,7 @@ mod tests {
                 .unwrap()
         };
         latest("p1");
-        send(&uplink, &[a.clone()], "m").unwrap();
+        send(&uplink, std::slice::from_ref(&a), "m").unwrap();
         assert_eq!(latest("p2").conflated, 1);
         assert_eq!(texts(&uplink.take(&member("me"))[0]), ["p2", "m"]);
         uplink.done();
@@ -451,11 +451,19 @@ mod tests {
     fn an_inbox_at_its_bound_takes_what_is_durable_only() {
         let uplink = Uplink::new(10_000);
         let a = member("a");
-        send(&uplink, &[a.clone()], "1").unwrap();
+        send(&uplink, std::slice::from_ref(&a), "1").unwrap();
         uplink.note_inbox(&a, INBOX_ENTRIES_MAX);
-        assert_eq!(send(&uplink, &[a.clone()], "2").unwrap().lost, 1);
+        assert_eq!(
+            send(&uplink, std::slice::from_ref(&a), "2").unwrap().lost,
+            1
+        );
         let durable = Bytes::from_static(b"3");
-        let queued = uplink.send(&[a.clone()], &durable, DeliveryClass::Durable, None);
+        let queued = uplink.send(
+            std::slice::from_ref(&a),
+            &durable,
+            DeliveryClass::Durable,
+            None,
+        );
         assert_eq!(queued.unwrap().members, 1);
         uplink.note_inbox(&a, INBOX_ENTRIES_MAX - 1);
         assert_eq!(send(&uplink, &[a], "4").unwrap().lost, 0);

@@ -327,12 +327,6 @@ impl Subscriber {
         self.transport.end(how);
     }
 
-    /// Ends the connection at once; what waits is lost.
-    pub fn cut(&self) {
-        self.forget();
-        self.end(End::Reset);
-    }
-
     /// Gives up what waits: the connection is gone.
     pub fn forget(&self) {
         self.abandon(&mut self.state.lock());
