@@ -36,6 +36,7 @@ pub use dialects::{
 pub use diff::Changes;
 pub use limits::Limits;
 pub use listen::{ClientAddress, Listen, Tls};
+pub(crate) use source::is_ours;
 pub use source::{File, ReloadSource, Source};
 pub use value::{Cidr, HttpUrl, ParseValueError, Ping, Secret, parse_duration};
 use visit::{Section, Visitor};

@@ -15,7 +15,7 @@ use super::{
     daemon,
     pid::Entry,
 };
-use crate::config::{Config, Drain, ReloadSource};
+use crate::config::{Config, Drain, ReloadSource, is_ours};
 
 /// Between two looks at a process that is to end.
 const POLL: Duration = Duration::from_millis(50);
@@ -206,8 +206,7 @@ impl Origin {
         let pair = |word: OsString| {
             let word = word.into_string().ok()?;
             let (name, value) = word.split_once('=')?;
-            name.starts_with("TIDEGATE_")
-                .then(|| (name.to_owned(), value.to_owned()))
+            is_ours(name).then(|| (name.to_owned(), value.to_owned()))
         };
         let environment = words(environment).into_iter().filter_map(pair).collect();
         let invocation = parse(words(command_line)).ok();

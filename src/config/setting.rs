@@ -227,7 +227,8 @@ impl Setting for BTreeMap<String, Secret> {
                 toml::Value::String(text) => text.clone(),
                 toml::Value::Table(table) if table.len() == 1 => {
                     let path = table.get("file").and_then(toml::Value::as_str);
-                    super::read::secret_file(path.ok_or_else(expected)?)?
+                    let text = super::read::secret_file(path.ok_or_else(expected)?);
+                    text.map_err(|expected| format!("for {name:?} {expected}"))?
                 }
                 _ => return Err(expected().to_owned()),
             };

@@ -9,13 +9,13 @@ use std::{
 
 use super::{Config, ConfigError, Mistake, development::Generated};
 
-/// Beginning of every environment variable that is a key.
+/// Beginning of every environment variable that is a key, in any case.
 pub(crate) const PREFIX: &str = "TIDEGATE_";
 
 /// The texts that a configuration is read from.
 #[derive(Clone, Default)]
 pub struct Source {
-    /// The environment; what does not begin with `TIDEGATE_` is of no concern.
+    /// The environment; what does not begin with `TIDEGATE_`, in any case, is of no concern.
     pub environment: BTreeMap<String, String>,
     /// The file, if there is one.
     pub file: Option<File>,
@@ -68,13 +68,22 @@ impl Source {
     }
 }
 
+/// Whether an environment variable concerns a node. In any case, so that a key in small letters is
+/// not overlooked without a word.
+pub(crate) fn is_ours(name: &str) -> bool {
+    name.get(..PREFIX.len())
+        .is_some_and(|beginning| beginning.eq_ignore_ascii_case(PREFIX))
+}
+
 /// Kubernetes and Docker put the addresses of a service that is called `tidegate` into the
 /// environment of its neighbours, under our prefix: `TIDEGATE_SERVICE_HOST`, `TIDEGATE_PORT`,
 /// `TIDEGATE_ADMIN_PORT_8081_TCP_ADDR`. None of our own keys look like them.
 fn is_setting(name: &str) -> bool {
-    let Some(rest) = name.strip_prefix(PREFIX) else {
+    if !is_ours(name) {
         return false;
-    };
+    }
+    let upper = name.to_ascii_uppercase();
+    let rest = &upper[PREFIX.len()..];
     let service = rest.ends_with("SERVICE_HOST") || rest.contains("SERVICE_PORT");
     let port = rest == "PORT"
         || rest.ends_with("_PORT")

@@ -256,6 +256,20 @@ fn a_table_of_the_environment_gets_further_keys_of_the_environment() {
 }
 
 #[test]
+fn the_case_of_a_variable_does_not_matter_and_none_stands_twice() {
+    let config = sound("", &[("tidegate_limits__IDLE", "5s")]);
+    assert_eq!(config.limits.idle, Duration::from_secs(5));
+    let environment = [
+        ("TIDEGATE_LIMITS__IDLE", "5s"),
+        ("tidegate_limits__idle", "6s"),
+    ];
+    assert_eq!(
+        mistakes("", &environment),
+        ["limits.idle: is set by another variable already (from tidegate_limits__idle)"]
+    );
+}
+
+#[test]
 fn an_empty_variable_and_the_addresses_of_a_service_are_no_configuration() {
     let environment = [
         ("TIDEGATE_CLUSTER__REDIS", ""),

@@ -39,6 +39,15 @@ impl Node {
         }
     }
 
+    /// Whether a variable, and not the file, has set it.
+    fn is_of_environment(&self) -> bool {
+        match self {
+            Self::Table(table) => table.values().any(Self::is_of_environment),
+            Self::Typed(_) => false,
+            Self::Text(..) => true,
+        }
+    }
+
     /// The value, and the environment variable that it comes from.
     pub(crate) fn into_raw(self) -> (Raw, Option<String>) {
         match self {
@@ -87,19 +96,45 @@ pub(crate) fn read(source: &Source, mistakes: &mut Vec<Mistake>) -> Result<Table
     };
     // Sorted, so that `A` comes before `A__B` and does not replace it.
     for (variable, text) in source.settings() {
-        let path = key_path(&variable[PREFIX.len()..]);
-        if lay_over(
-            &mut table,
-            &path,
-            Node::Text(text.to_owned(), variable.to_owned()),
-        )
-        .is_err()
-        {
-            let problem = format!("is no table of keys (from {variable})");
+        let mut path = key_path(variable.get(PREFIX.len()..).unwrap_or_default());
+        let laid =
+            node(&mut path, text, variable).and_then(|node| lay_over(&mut table, &path, node));
+        if let Err(problem) = laid {
+            let problem = format!("{problem} (from {variable})");
             mistakes.push(Mistake::new(path.join("."), problem));
         }
     }
     Ok(table)
+}
+
+/// What a variable puts at `path`. Below a table of chosen names stand secrets, which the file can
+/// give as `{ file = "..." }`: here that is such a table too, or `_FILE` behind the name.
+fn node(path: &mut [String], text: &str, variable: &str) -> Result<Node, &'static str> {
+    let plain = Node::Text(text.to_owned(), variable.to_owned());
+    let Some((name, table)) = path.split_last_mut() else {
+        return Ok(plain);
+    };
+    if !NAMED_TABLES.contains(&table.join(".").as_str()) {
+        return Ok(plain);
+    }
+    if let Some(stem) = without_file(name) {
+        *name = stem.to_owned();
+        return Ok(Node::Table(Table::from([("file".to_owned(), plain)])));
+    }
+    if !text.trim_start().starts_with('{') {
+        return Ok(plain);
+    }
+    // Taken for the secret itself it would be one that nobody has meant.
+    plain
+        .into_table()
+        .map(Node::Table)
+        .map_err(|_| "is not usable, expected a secret, or a table such as { file = \"...\" }")
+}
+
+/// The name in front of `_FILE`, in any case.
+fn without_file(name: &str) -> Option<&str> {
+    let (stem, suffix) = name.split_at_checked(name.len().checked_sub("_FILE".len())?)?;
+    (!stem.is_empty() && suffix.eq_ignore_ascii_case("_FILE")).then_some(stem)
 }
 
 /// One line, without the line of the file that the library would show: it may hold a secret.
@@ -133,8 +168,10 @@ fn key_path(name: &str) -> Vec<String> {
 }
 
 /// Puts `node` at `path`, making the tables on the way.
-fn lay_over(table: &mut Table, path: &[String], node: Node) -> Result<(), ()> {
-    let (key, rest) = path.split_first().ok_or(())?;
+fn lay_over(table: &mut Table, path: &[String], node: Node) -> Result<(), &'static str> {
+    const NO_TABLE: &str = "is no table of keys";
+
+    let (key, rest) = path.split_first().ok_or(NO_TABLE)?;
     if rest.is_empty() {
         // The other form of a secret in the file does not stay beside the one that wins.
         let other = match key.strip_suffix("_file") {
@@ -144,13 +181,16 @@ fn lay_over(table: &mut Table, path: &[String], node: Node) -> Result<(), ()> {
         if matches!(table.get(&other), Some(Node::Typed(_))) {
             table.remove(&other);
         }
+        if table.get(key).is_some_and(Node::is_of_environment) {
+            return Err("is set by another variable already");
+        }
         table.insert(key.clone(), node);
         return Ok(());
     }
     let below = table
         .remove(key)
         .unwrap_or_else(|| Node::Table(Table::new()));
-    let mut below = below.into_table().map_err(|_| ())?;
+    let mut below = below.into_table().map_err(|_| NO_TABLE)?;
     let laid = lay_over(&mut below, rest, node);
     table.insert(key.clone(), Node::Table(below));
     laid
