@@ -1,16 +1,14 @@
 //! The visitor that reads: each key's value out of the raw tree, each mistake into a list.
 
-use std::{fs, io::Read as _};
+use std::path::Path;
 
 use super::{
     Mistake,
     setting::inline,
+    source::read_text,
     tree::{Node, Table},
     visit::{Raw, Section, Sections, Setting, Visitor},
 };
-
-/// Longest file of a secret. Chains of certificates are far below, devices that never end are not.
-const SECRET_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Reads one table.
 struct Reader<'a> {
@@ -47,17 +45,9 @@ pub(crate) fn read(
 
 /// The text of a secret's file, without the line end that editors add.
 pub(crate) fn secret_file(path: &str) -> Result<String, String> {
-    let described = |problem: &dyn std::fmt::Display| format!("a readable file: {path}: {problem}");
-    let file = fs::File::open(path).map_err(|error| described(&error))?;
-    let mut text = String::new();
-    // The length of a device or a pipe is not known before its end.
-    let read = file.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text);
-    match read {
-        Ok(length) if SECRET_BYTES_MAX < length as u64 => Err(described(&format!(
-            "is larger than {SECRET_BYTES_MAX} bytes"
-        ))),
-        Ok(_) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
-        Err(error) => Err(described(&error)),
+    match read_text(Path::new(path)) {
+        Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
+        Err(problem) => Err(format!("a readable file: {path}: {problem}")),
     }
 }
 

@@ -383,6 +383,57 @@ fn a_file_that_is_not_there_is_a_mistake() {
 }
 
 #[test]
+fn a_file_that_never_ends_is_a_mistake() {
+    let source = ReloadSource::new(Some("/dev/zero".into()), BTreeMap::new());
+    assert_eq!(
+        source.load().unwrap_err().to_string(),
+        "/dev/zero: cannot be read: is larger than 1048576 bytes"
+    );
+}
+
+/// What is found of a node whose file has this text: its pid file, or why that is not known.
+fn pid_file(text: &str, environment: &[(&str, &str)]) -> Result<String, String> {
+    let file = TestFile::new(text);
+    let environment = source("", environment).environment;
+    let source = ReloadSource::new(Some(file.path().into()), environment);
+    let found = source.load_readable().map_err(|error| error.to_string())?;
+    Ok(found.config.pid_file.display().to_string())
+}
+
+#[test]
+fn a_node_is_found_although_the_file_has_mistakes() {
+    let found = |text| pid_file(text, &[]).unwrap();
+    assert_eq!(found("limits.idle = 7\npid_file = \"a.pid\""), "a.pid");
+    for text in [
+        "pid_file = \"a.pid\" # mine\n[limits\nidle",
+        "# pid_file = \"b.pid\"\npublic = [\n]]\n  pid_file = 'a.pid'\n",
+    ] {
+        assert_eq!(found(text), "a.pid", "{text}");
+    }
+    assert_eq!(found("[limits"), "tidegate.pid");
+}
+
+#[test]
+fn no_other_node_is_found_in_its_place() {
+    for text in [
+        "pid_file = \"a.pid\nx",
+        "pid_file = \"a.pid\"\npid_file = \"b.pid\"",
+        "[limits]\npid_file = \"a.pid\"\nidle",
+        "\"pid_file\" = \"a.pid\", x",
+    ] {
+        let problem = pid_file(text, &[]).unwrap_err();
+        assert!(problem.contains(": line "), "{text}: {problem}");
+        let environment = [("TIDEGATE_PID_FILE", "c.pid")];
+        assert_eq!(pid_file(text, &environment).unwrap(), "c.pid", "{text}");
+    }
+    let problem = pid_file("pid_file = 5", &[]).unwrap_err();
+    assert_eq!(problem, "pid_file: is 5, expected the path of a file");
+    let source = ReloadSource::new(Some("/nowhere/a.toml".into()), BTreeMap::new());
+    let problem = source.load_readable().unwrap_err().to_string();
+    assert!(problem.starts_with("/nowhere/a.toml: cannot be read"));
+}
+
+#[test]
 fn a_reload_keeps_what_was_made_up() {
     let source = ReloadSource::new(None, BTreeMap::new());
     let (first, second) = (source.load().unwrap(), source.load().unwrap());
