@@ -7,7 +7,7 @@ use super::{
     setting::inline,
     source::read_text,
     tree::{Node, Table},
-    visit::{Raw, Section, Sections, Setting, Visitor},
+    visit::{Raw, Refused, Section, Sections, Setting, Visitor},
 };
 
 /// Reads one table.
@@ -18,6 +18,9 @@ struct Reader<'a> {
     known: Vec<&'static str>,
     mistakes: &'a mut Vec<Mistake>,
 }
+
+/// 2 to the 63rd: no number of the configuration is as large.
+const TOO_LARGE: f64 = 9_223_372_036_854_775_808.0;
 
 /// Whether a value may show in a mistake.
 #[derive(Clone, Copy)]
@@ -70,10 +73,20 @@ impl Reader<'_> {
             return false;
         };
         let (raw, variable) = node.into_raw();
-        if let Err(expected) = setting.set(&raw) {
-            let is = describe(&raw, show);
-            let from = variable.map_or(String::new(), |name| format!(" (from {name})"));
-            self.mistake(key, format!("{is}{from}, expected {expected}"));
+        let from = variable.map_or(String::new(), |name| format!(" (from {name})"));
+        match setting.set(&raw) {
+            Ok(()) => {}
+            Err(Refused::Value(expected)) => {
+                let is = describe(&raw, show);
+                self.mistake(key, format!("{is}{from}, expected {expected}"));
+            }
+            Err(Refused::Elements(values, expected)) => {
+                for (index, value) in values {
+                    let is = describe(&Raw::Typed(value), show);
+                    let problem = format!("{is}{from}, expected {expected}");
+                    self.mistake(&format!("{key}[{index}]"), problem);
+                }
+            }
         }
         true
     }
@@ -100,7 +113,11 @@ impl Reader<'_> {
         };
         match secret_file(&path) {
             Ok(text) => {
-                if let Err(expected) = setting.set(&Raw::Text(text)) {
+                if let Err(refused) = setting.set(&Raw::Text(text)) {
+                    let expected = match refused {
+                        Refused::Value(expected) => expected,
+                        Refused::Elements(_, expected) => expected.to_owned(),
+                    };
                     let problem = format!("has unusable contents, expected {expected}");
                     self.mistake(&file_key, problem);
                 }
@@ -110,12 +127,6 @@ impl Reader<'_> {
             }
         }
         true
-    }
-
-    fn report_missing(&mut self, key: &str, present: bool) {
-        if !present {
-            self.mistake(key, "is missing");
-        }
     }
 
     fn report_unknown(mut self) {
@@ -144,8 +155,9 @@ impl Visitor for Reader<'_> {
     }
 
     fn required(&mut self, key: &'static str, setting: &mut dyn Setting) {
-        let present = self.read_setting(key, setting, Show::Value);
-        self.report_missing(key, present);
+        if !self.read_setting(key, setting, Show::Value) {
+            self.mistake(key, format!("is missing, expected {}", setting.expected()));
+        }
     }
 
     fn secret(&mut self, key: &'static str, setting: &mut dyn Setting) {
@@ -153,8 +165,11 @@ impl Visitor for Reader<'_> {
     }
 
     fn required_secret(&mut self, key: &'static str, setting: &mut dyn Setting) {
-        let present = self.read_secret(key, setting);
-        self.report_missing(key, present);
+        if !self.read_secret(key, setting) {
+            let expected = setting.expected();
+            let problem = format!("is missing, expected {expected}, or {key}_file");
+            self.mistake(key, problem);
+        }
     }
 
     fn section(&mut self, key: &'static str, section: &mut dyn Section) {
@@ -216,6 +231,10 @@ fn describe(raw: &Raw, show: Show) -> String {
         (Show::Value, Raw::Typed(toml::Value::Table(_))) => "is a table".to_owned(),
         (Show::Value, Raw::Typed(toml::Value::Array(_))) => "is a list".to_owned(),
         (Show::Value, Raw::Typed(toml::Value::String(text))) => format!("is {text:?}"),
+        // As it stands there it would have more digits than are known of it.
+        (Show::Value, Raw::Typed(toml::Value::Float(number))) if TOO_LARGE <= number.abs() => {
+            "is a number that is too large".to_owned()
+        }
         (Show::Value, Raw::Typed(value)) => format!("is {value}"),
     }
 }

@@ -331,21 +331,62 @@ fn all_mistakes_are_reported_at_once() {
     let mut found = mistakes(text, &[("TIDEGATE_LISTEN__ADMIN", "8081")]);
     found.sort();
     let expect = [
-        "api.keys[0].key: is missing",
-        "api.keys[0].scopes: is a list, expected \"publish\", \"read\", \"admin\" or \"token\", \
-         or a list of them",
-        "backend.hooks[0].url: is missing",
+        "api.keys[0].key: is missing, expected a text that is not empty, or key_file",
+        "api.keys[0].scopes[0]: is \"everything\", expected \"publish\", \"read\", \"admin\" or \
+         \"token\"",
+        "backend.hooks[0].url: is missing, expected an address such as \
+         \"http://10.0.0.5/path\", without a password",
         "drain.rate: is 0, expected at least 1",
-        "limits.connections_max: is -1, expected a whole number, 0 or greater",
+        "limits.connections_max: is -1, expected a whole number from 0 to 9223372036854775807",
         "limits.idle: is \"abc\", expected a duration such as \"60s\"",
         "limits.message_timeout: is 10, expected a duration such as \"60s\"",
         "listen.admin: is \"8081\" (from TIDEGATE_LISTEN__ADMIN), expected an address and a port \
          such as \"127.0.0.1:8080\"",
-        "listen.public: is a list, expected an address and a port such as \"127.0.0.1:8080\", or \
-         a list of them",
+        "listen.public[1]: is 5, expected an address and a port such as \"127.0.0.1:8080\"",
     ];
     assert_eq!(found[..9], expect);
     assert!(found[9].starts_with("nonsense: is not a known key"));
+}
+
+#[test]
+fn a_number_that_is_too_large_names_its_key_and_hides_nothing() {
+    let text = r#"
+        listen.trusted_proxies = ["10.0.0.0/8", 1e999, "10.0.0.0/33"]
+        [limits]
+        connections_max = 99999999999999999999
+        handshakes_per_second = 5_000_000_000
+        messages_per_second = 0xffff_ffff_ffff_ffff_ffff
+        outbox_bytes_max = 0x10
+    "#;
+    let mut found = mistakes(text, &[("TIDEGATE_RUNTIME__SHARDS", "70000")]);
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "limits.connections_max: is a number that is too large, expected a whole number from 0 \
+             to 9223372036854775807",
+            "limits.handshakes_per_second: is 5000000000, expected a whole number from 0 to \
+             4294967295",
+            "limits.messages_per_second: is a number that is too large, expected a whole number \
+             from 0 to 4294967295",
+            "listen.trusted_proxies[1]: is a number that is too large, expected a range of \
+             addresses such as \"10.0.0.0/8\"",
+            "listen.trusted_proxies[2]: is \"10.0.0.0/33\", expected a range of addresses such as \
+             \"10.0.0.0/8\"",
+            "runtime.shards: is \"70000\" (from TIDEGATE_RUNTIME__SHARDS), expected a whole number \
+             from 0 to 65535",
+        ]
+    );
+}
+
+#[test]
+fn a_list_with_a_mistake_is_not_judged_by_its_default() {
+    let text = "dialect.ride = { tokens = \"any\", realm = \"r\", paths = \"/ws\" }\n\
+                dialect.device = { keys = [{ alg = \"HS256\", secret = \"s\" }], paths = [5] }";
+    assert_eq!(
+        mistakes_alone(text, &[]),
+        ["dialect.device.paths[0]: is 5, expected a text"]
+    );
 }
 
 #[test]

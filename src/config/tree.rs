@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use toml::de::{DeTable, DeValue};
+
 use super::{
     Mistake,
     setting::inline,
@@ -58,6 +60,41 @@ impl Node {
     }
 }
 
+/// The library's own way from texts to values ends at a number that is too large, without its key
+/// and without what else is wrong. Such a number becomes one with a point, which no key takes.
+fn parsed(table: DeTable<'_>) -> toml::Table {
+    table
+        .into_iter()
+        .map(|(key, value)| {
+            (
+                key.into_inner().into_owned(),
+                parsed_value(value.into_inner()),
+            )
+        })
+        .collect()
+}
+
+fn parsed_value(value: DeValue<'_>) -> toml::Value {
+    match value {
+        DeValue::String(text) => toml::Value::String(text.into_owned()),
+        DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(number) => toml::Value::Integer(number),
+            Err(_) => toml::Value::Float(f64::INFINITY),
+        },
+        DeValue::Float(number) => {
+            toml::Value::Float(number.as_str().parse().unwrap_or(f64::INFINITY))
+        }
+        DeValue::Boolean(truth) => toml::Value::Boolean(truth),
+        DeValue::Datetime(time) => toml::Value::Datetime(time),
+        DeValue::Array(values) => {
+            let values = values.into_iter();
+            let values = values.map(|value| parsed_value(value.into_inner()));
+            toml::Value::Array(values.collect())
+        }
+        DeValue::Table(table) => toml::Value::Table(parsed(table)),
+    }
+}
+
 fn typed(table: toml::Table) -> Table {
     let node = |value| match value {
         toml::Value::Table(table) => Node::Table(typed(table)),
@@ -88,8 +125,8 @@ fn untyped(table: Table) -> toml::Table {
 /// A file that is not TOML: whatever else could be said would only follow from that.
 pub(crate) fn read(source: &Source, mistakes: &mut Vec<Mistake>) -> Result<Table, Mistake> {
     let mut table = match &source.file {
-        Some(file) => match toml::from_str::<toml::Table>(&file.text) {
-            Ok(table) => typed(table),
+        Some(file) => match DeTable::parse(&file.text) {
+            Ok(table) => typed(parsed(table.into_inner())),
             Err(error) => return Err(Mistake::new(&file.name, syntax(&error, &file.text))),
         },
         None => Table::new(),
@@ -139,12 +176,7 @@ fn without_file(name: &str) -> Option<&str> {
 
 /// One line, without the line of the file that the library would show: it may hold a secret.
 fn syntax(error: &toml::de::Error, text: &str) -> String {
-    let mut message = error.message().replace('\n', ", ");
-    // The library shows a value of a type that it cannot hold.
-    if message.starts_with("invalid ") && message.contains('`') && message.contains("expected any")
-    {
-        "a value that no key can have".clone_into(&mut message);
-    }
+    let message = error.message().replace('\n', ", ");
     let Some(span) = error.span() else {
         return format!("is not TOML: {message}");
     };

@@ -126,7 +126,7 @@ fn the_files_of_the_certificate_are_there() {
     assert!(found[1].starts_with("listen.tls.key: is /nowhere/key.pem, which cannot be read"));
     check_mistake(
         "listen.tls = { cert = \"/dev/null\" }",
-        "listen.tls.key: is missing",
+        "listen.tls.key: is missing, expected the path of a file",
     );
 }
 
@@ -304,7 +304,10 @@ fn token_keys_fit_their_algorithm() {
     let found = |keys: &str| ride_mistakes(&format!("tokens = \"jwt\"\nkeys = [{keys}]"));
     assert_eq!(
         found("{ alg = \"HS256\" }"),
-        ["dialect.ride.keys[0].secret: is missing"]
+        [
+            "dialect.ride.keys[0].secret: is missing, expected the secret that tokens are signed \
+             with, or secret_file"
+        ]
     );
     assert_eq!(
         found("{ alg = \"none\", secret = \"s\" }"),
