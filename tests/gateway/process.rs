@@ -152,6 +152,16 @@ async fn wrong_usage_is_told_from_failure() {
         let output = place.run(line).await;
         assert_eq!(output.status.code(), Some(expect), "{line}");
     }
+    let long = format!("token device --user 1 --room {}", "r".repeat(101));
+    for (line, option) in [
+        ("token device --user=", "--user"),
+        ("token device --user 1 --publish news", "--publish"),
+        ("token ride --client-id c", "--token"),
+        (long.as_str(), "--room"),
+    ] {
+        let text = place.ends(line, 2).await;
+        assert!(text.starts_with(&format!("{option}: ")), "{line}: {text}");
+    }
     let version = String::from_utf8(place.run("--version").await.stdout).unwrap();
     assert_eq!(
         version.trim(),
