@@ -211,7 +211,7 @@ impl App {
                 tracing::error!("a shard has failed, the node ends");
             }
         }
-        node.set_phase(Phase::Draining("it is going away".into()));
+        node.set_phase(Phase::going_away());
         node.ingress.drain();
         let settings = node.config.load().drain.clone();
         let drained = tokio::select! {

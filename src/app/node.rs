@@ -135,7 +135,13 @@ impl Node {
 
 impl Process for Node {
     fn phase(&self) -> Phase {
-        (**self.phase.load()).clone()
+        let phase = (**self.phase.load()).clone();
+        // Whoever has asked for the drain is told so, though nobody has woken up to it yet.
+        if self.stop.is_cancelled() {
+            Phase::going_away()
+        } else {
+            phase
+        }
     }
 
     fn drain(&self) {
