@@ -174,6 +174,11 @@ impl State {
 // === impl Phase ===
 
 impl Phase {
+    /// It drains.
+    pub fn going_away() -> Self {
+        Self::Draining("it is going away".into())
+    }
+
     /// Name in answers.
     pub fn label(&self) -> &'static str {
         match self {

@@ -232,7 +232,7 @@ impl App {
                 tracing::error!("a part of the node has failed, it ends");
             }
         }
-        node.set_phase(Phase::Draining("it is going away".into()));
+        node.set_phase(Phase::going_away());
         node.ingress.drain();
         let settings = node.config.load().drain.clone();
         let until = Instant::now() + settings.grace;

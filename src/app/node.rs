@@ -146,7 +146,12 @@ impl Node {
 
 impl Process for Node {
     fn phase(&self) -> Phase {
-        identity::phase(&self.identity.phase, self.cluster.as_ref())
+        // Whoever has asked for the drain is told so, though nobody has woken up to it yet.
+        if self.stop.is_cancelled() {
+            Phase::going_away()
+        } else {
+            identity::phase(&self.identity.phase, self.cluster.as_ref())
+        }
     }
 
     fn drain(&self) {

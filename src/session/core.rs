@@ -1,15 +1,16 @@
 //! What happens to a conversation: messages, deadlines and answers go in, actions are carried out.
 
 mod deadlines;
+mod rate;
 
 use std::{fmt, future::Future, mem, pin::Pin};
 
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
+use self::rate::{Rate, SMALL_BYTES};
 use super::{
     Session, Settings,
-    bucket::Bucket,
     frames::{Event, Flow, ReadError, Reader},
     tick,
 };
@@ -40,7 +41,7 @@ pub(super) struct Core {
     ended: bool,
     /// A rule of the protocol was broken: where frames begin is no longer known.
     broken: bool,
-    bucket: Bucket,
+    rate: Rate,
     /// Tick in which the message began that is not complete.
     partial_since: Option<u32>,
     /// Tick of the last Ping of ours.
@@ -74,7 +75,7 @@ impl Core {
             paused: false,
             ended: false,
             broken: false,
-            bucket: Bucket::new(),
+            rate: Rate::default(),
             partial_since: None,
             pinged: 0,
             entered: u32::MAX,
@@ -164,8 +165,10 @@ impl Core {
     /// Reading goes on.
     pub(super) fn resume(&mut self) {
         self.paused = false;
-        // The wait was the server's, not the client's.
-        self.partial_since = None;
+        if !self.rate.resume() {
+            // The wait was the server's, not the client's.
+            self.partial_since = None;
+        }
     }
 
     /// Leaves every topic and gives up the claim.
@@ -217,9 +220,13 @@ impl Core {
             }
             Event::Ping(payload) => {
                 session.subscriber.send_control(Frame::pong(payload));
-                None
+                self.rate.small_frame(session, settings, now)
             }
-            Event::Pong => None,
+            Event::Pong => self.rate.small_frame(session, settings, now),
+            Event::Fragment { length } if length < SMALL_BYTES => {
+                self.rate.small_frame(session, settings, now)
+            }
+            Event::Fragment { .. } => None,
             Event::Message(_) if self.ended => None,
             Event::Message(message) => self.on_message(session, settings, message, now),
         }
@@ -238,14 +245,8 @@ impl Core {
         }
         let mut actions = Actions::default();
         self.conversation.receive(message, now, &mut actions);
-        let pause = self.execute(session, actions, now);
-        if pause.is_some() || settings.messages_per_second == 0 {
-            return pause;
-        }
-        let (rate, burst) = (settings.messages_per_second, settings.messages_burst);
-        let wait = self.bucket.take(now.uptime, rate, burst)?;
-        session.stats().throttled.add(1);
-        Some(Pause::Until(Instant::now() + wait))
+        self.execute(session, actions, now)
+            .or_else(|| self.rate.message(session, settings, now))
     }
 
     /// Carries out actions in order, up to one that has to wait.

@@ -60,6 +60,24 @@ async fn what_is_left_out_has_a_default_and_data_is_passed_on_as_it_came() {
 }
 
 #[tokio::test]
+async fn the_fields_of_a_body_have_names() {
+    let node = Node::new();
+    let session = node.connect(Some("1"), &[]);
+    for (body, is) in [
+        (r#" ["user:1", "e", {}]"#, "a list"),
+        (r#""user:1""#, "a text"),
+        ("5", "a number"),
+        ("null", "a word"),
+    ] {
+        let (field, detail) = node.publish(body).await.problem(422);
+        assert_eq!(field, None);
+        let expect = format!("the body is {is}, expected an object");
+        assert!(detail.starts_with(&expect), "{detail}");
+    }
+    assert_eq!(session.received(&node), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_list_is_published_to_each_topic_once_under_one_id() {
     let node = Node::new();
     let first = node.connect(Some("1"), &[]);
@@ -198,7 +216,7 @@ async fn a_bad_body_names_the_field_and_what_is_allowed() {
     for (body, field, part) in [
         ("", None, "not JSON"),
         ("{", None, "not JSON"),
-        ("[]", None, "not as expected"),
+        ("[]", None, "is a list, expected an object"),
         ("{} {}", Some("to"), "missing"),
         (r#"{"to":"all"} x"#, None, "not one JSON value"),
         ("\u{1}", None, "not JSON"),
