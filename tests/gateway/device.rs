@@ -1,6 +1,7 @@
 //! The `device` dialect end to end, in both profiles where they differ.
 
 mod login;
+mod stall;
 mod status;
 
 use std::time::{SystemTime, UNIX_EPOCH};

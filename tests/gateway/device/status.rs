@@ -7,11 +7,7 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{PROFILES, auth, ended, expect, expect_error, frame, login, ping, start, start_with};
-use crate::support::{
-    Gateway, Raw, Received,
-    client::code,
-    raw::{CLOSE, TEXT},
-};
+use crate::support::{Gateway, Raw, Received, client::code, raw::CLOSE};
 
 const D1: &str = "room:device/d1";
 
@@ -89,36 +85,6 @@ async fn the_last_status_of_a_device_is_kept_for_those_who_come_later() {
     let (mut later, _) = login(&gateway, "w2", &["d2"], &[]).await;
     expect(&mut later, "device_status", data).await;
     ping(&mut later).await;
-}
-
-#[tokio::test]
-async fn a_watcher_that_stalls_gets_the_newest_status_of_each_device() {
-    let gateway = start_with("documented", "limits.outbox_bytes_max = 65536");
-    let mut watcher = Raw::upgrade_narrow(&gateway, "/ws").await;
-    let token = gateway.device_token("w", &["d1"], &[]);
-    watcher.text(&auth(&token)).await;
-    watcher.receive().await;
-    let (mut device, _) = login(&gateway, "d1", &[], &[D1]).await;
-    for number in 0..3000 {
-        device.send(said("device_status", &status(number))).await;
-    }
-    ping(&mut device).await;
-    let mut heard = 0;
-    loop {
-        let Received::Frame {
-            opcode: TEXT,
-            payload,
-        } = watcher.receive().await
-        else {
-            panic!("it was closed");
-        };
-        heard += 1;
-        let frame: Value = serde_json::from_slice(&payload).unwrap();
-        if frame["data"]["number"] == 2999 {
-            break;
-        }
-    }
-    assert!(heard < 3000);
 }
 
 #[tokio::test]
