@@ -478,30 +478,31 @@ fn nobody_is_pinged_before_authentication() {
 // === Close forms ===
 
 #[test]
-fn documented_closes_are_1008() {
-    let device = Device::new(settings(Profile::Documented));
-    for reason in [
-        CloseReason::AuthFailed,
-        CloseReason::AuthTimeout,
-        CloseReason::HeartbeatLost,
-        CloseReason::Violation,
-    ] {
-        assert_eq!(device.close_form(reason), CloseForm::Code(1008));
+fn closes_of_the_dialect_are_1008() {
+    for profile in PROFILES {
+        let device = Device::new(settings(profile));
+        for reason in [
+            CloseReason::AuthFailed,
+            CloseReason::AuthTimeout,
+            CloseReason::HeartbeatLost,
+            CloseReason::Kicked,
+            CloseReason::TooManyTopics,
+        ] {
+            assert_eq!(device.close_form(reason), CloseForm::Code(1008));
+        }
     }
 }
 
 #[test]
-fn observed_ends_drop_but_for_those_of_transport_and_node() {
-    let device = Device::new(settings(Profile::Observed));
+fn only_a_malformed_frame_drops_the_connection_and_only_in_observed() {
     for reason in CloseReason::ALL {
-        let keeps = matches!(
-            reason,
-            CloseReason::ClientClosed | CloseReason::Overloaded | CloseReason::SlowConsumer
-        );
-        let expect = match reason.form() {
-            CloseForm::Code(1000 | 1008 | 1013) if !keeps => CloseForm::None,
-            form => form,
+        let device = Device::new(settings(Profile::Documented));
+        assert_eq!(device.close_form(reason), reason.form(), "{reason:?}");
+        let expect = match reason {
+            CloseReason::Violation => CloseForm::None,
+            _ => reason.form(),
         };
+        let device = Device::new(settings(Profile::Observed));
         assert_eq!(device.close_form(reason), expect, "{reason:?}");
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tidegate::auth::issue::{TokenRequest, issue};
 
-use super::{PROFILES, auth, ended, expect, expect_error, frame, login, ping, start, start_with};
+use super::{PROFILES, auth, dropped, expect, expect_error, frame, login, ping, start, start_with};
 use crate::support::{Client, Gateway, client::code};
 
 #[tokio::test]
@@ -39,11 +39,7 @@ async fn a_bad_token_is_an_error_and_the_end() {
             let mut client = Client::connect(&gateway, "/ws").await;
             client.send(auth(&token)).await;
             expect_error(&mut client, 401).await;
-            assert_eq!(
-                client.closed().await,
-                ended(profile, "auth_failed"),
-                "{token}"
-            );
+            assert_eq!(client.closed().await, code(1008, "auth_failed"), "{token}");
         }
         let outcome = gateway.metric("tidegate_logins_total", "device").await;
         assert_eq!(outcome, 4.0);
@@ -56,7 +52,7 @@ async fn silence_is_an_error_and_the_end() {
         let gateway = start_with(profile, "dialect.device.auth_timeout = \"300ms\"");
         let mut client = Client::connect(&gateway, "/ws").await;
         expect_error(&mut client, 401).await;
-        assert_eq!(client.closed().await, ended(profile, "auth_timeout"));
+        assert_eq!(client.closed().await, code(1008, "auth_timeout"));
     }
 }
 
@@ -74,11 +70,7 @@ async fn nothing_but_auth_comes_first() {
             let mut client = Client::connect(&gateway, "/ws").await;
             client.send(text).await;
             expect_error(&mut client, 401).await;
-            assert_eq!(
-                client.closed().await,
-                ended(profile, "auth_failed"),
-                "{text}"
-            );
+            assert_eq!(client.closed().await, code(1008, "auth_failed"), "{text}");
         }
     }
 }
@@ -114,7 +106,7 @@ async fn a_malformed_frame_is_an_error_and_in_observed_just_the_end() {
                 if profile == "documented" {
                     expect_error(&mut client, 400).await;
                 }
-                assert_eq!(client.closed().await, ended(profile, "violation"), "{text}");
+                assert_eq!(client.closed().await, dropped(profile), "{text}");
             }
         }
     }
@@ -134,7 +126,7 @@ async fn the_same_token_again_is_answered_and_another_one_ends_the_session() {
             .send(auth(&gateway.device_token("43", &[], &[])))
             .await;
         expect_error(&mut client, 401).await;
-        assert_eq!(client.closed().await, ended(profile, "auth_failed"));
+        assert_eq!(client.closed().await, code(1008, "auth_failed"));
     }
 }
 
@@ -191,11 +183,11 @@ async fn a_kicked_client_is_told_so() {
             .api("DELETE", &format!("/api/sessions/{id}"), &json!({}))
             .await;
         assert!((200..300).contains(&answer.status), "{answer:?}");
-        assert_eq!(client.closed().await, ended(profile, "kicked"));
+        assert_eq!(client.closed().await, code(1008, "kicked"));
         ping(&mut other).await;
         gateway
             .api("DELETE", "/api/users/42/sessions", &json!({}))
             .await;
-        assert_eq!(other.closed().await, ended(profile, "kicked"));
+        assert_eq!(other.closed().await, code(1008, "kicked"));
     }
 }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{PROFILES, auth, ended, expect, expect_error, frame, login, ping, start, start_with};
-use crate::support::{Gateway, Raw, Received, client::code, raw::CLOSE};
+use super::{PROFILES, auth, expect, expect_error, frame, login, ping, start, start_with};
+use crate::support::{Client, Gateway, client::code};
 
 const D1: &str = "room:device/d1";
 
@@ -101,22 +101,15 @@ async fn a_silent_client_is_sent_a_ping_as_text_and_stays() {
         assert!(Duration::from_millis(800) <= started.elapsed());
         // Any frame of the client puts the next ping off, and counts against being idle.
         client.send(r#"{"type":"pong"}"#).await;
-        assert_eq!(client.text().await, r#"{"type":"ping"}"#);
-        loop {
+        let end = loop {
             match client.message().await {
                 Message::Text(text) => assert_eq!(text.as_str(), r#"{"type":"ping"}"#),
-                Message::Close(frame) => {
-                    assert_eq!(frame.unwrap().reason.as_str(), "idle");
-                    assert_eq!(profile, "documented");
-                    break;
-                }
+                Message::Close(frame) => break frame.unwrap(),
                 other => panic!("{other:?}"),
             }
-            if profile == "observed" {
-                break;
-            }
-        }
-        assert!(Duration::from_millis(1200) <= started.elapsed() || profile == "observed");
+        };
+        assert_eq!((end.code.into(), end.reason.as_str()), (1000, "idle"));
+        assert!(Duration::from_millis(2100) <= started.elapsed());
     }
 }
 
@@ -133,7 +126,7 @@ async fn pings_that_stay_unanswered_end_the_session_only_if_that_is_configured()
         for _ in 0..2 {
             assert_eq!(client.text().await, r#"{"type":"ping"}"#);
         }
-        assert_eq!(client.closed().await, ended(profile, "heartbeat_lost"));
+        assert_eq!(client.closed().await, code(1008, "heartbeat_lost"));
     }
 }
 
@@ -167,7 +160,7 @@ async fn the_keys_of_a_frame_stand_in_the_order_of_the_document() {
 async fn messages_cross_between_dialects() {
     let gateway = Gateway::start("");
     let (mut device, _) = login(&gateway, "me", &[], &["user:*", "room:ride/drivers"]).await;
-    let mut rider = crate::support::Client::ride(&gateway, "driver_1", "me").await;
+    let mut rider = Client::ride(&gateway, "driver_1", "me").await;
     // One account has one address, whatever it connects with.
     let data = json!({"to": "user:me", "a": 1});
     device.send(said("hello", &data)).await;
@@ -182,13 +175,13 @@ async fn messages_cross_between_dialects() {
 }
 
 #[tokio::test]
-async fn observed_an_idle_client_is_dropped_without_a_word() {
-    let gateway = start_with(
-        "observed",
-        "limits.idle = \"300ms\"\ndialect.device.ping = \"off\"",
-    );
-    let mut raw = Raw::upgrade(&gateway, "/ws").await;
-    while let Received::Frame { opcode, .. } = raw.receive().await {
-        assert_ne!(opcode, CLOSE);
+async fn an_idle_client_is_told_so() {
+    for profile in PROFILES {
+        let toml = "limits.idle = \"300ms\"\ndialect.device.ping = \"off\"";
+        let gateway = start_with(profile, toml);
+        let mut client = Client::connect(&gateway, "/ws").await;
+        assert_eq!(client.closed().await, code(1000, "idle"));
+        let (mut client, _) = login(&gateway, "42", &[], &[]).await;
+        assert_eq!(client.closed().await, code(1000, "idle"));
     }
 }
