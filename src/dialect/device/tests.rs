@@ -326,15 +326,22 @@ fn without_a_publish_claim_nothing_is_published() {
 }
 
 #[test]
-fn the_status_of_a_device_is_the_latest_and_kept_for_a_day() {
-    check(
-        r#"{"type":"device_status","data":{"to":"user:7","device_id":9}}"#,
-        r#"publish user:7 device_status latest retain 86400s {"to":"user:7","device_id":9}"#,
-    );
+fn the_status_of_a_device_is_the_latest_and_in_a_room_kept_for_a_day() {
     check(
         r#"{"type":"device_status","data":{"to":"room:device/9"}}"#,
         r#"publish room:device/9 device_status latest retain 86400s {"to":"room:device/9"}"#,
     );
+    check(
+        r#"{"type":"device_status","data":{"to":"room:device/x","device_id":9}}"#,
+        r#"publish room:device/x device_status latest retain 86400s {"to":"room:device/x","device_id":9}"#,
+    );
+    for to in ["user:7", "all"] {
+        let data = format!(r#"{{"to":"{to}","device_id":9}}"#);
+        check(
+            &format!(r#"{{"type":"device_status","data":{data}}}"#),
+            &format!("publish {to} device_status latest {data}"),
+        );
+    }
 }
 
 #[test]

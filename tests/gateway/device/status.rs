@@ -68,23 +68,48 @@ async fn what_the_grant_does_not_list_is_refused_and_the_session_goes_on() {
 
 #[tokio::test]
 async fn the_last_status_of_a_device_is_kept_for_those_who_come_later() {
-    let gateway = start("documented");
-    let (mut device, _) = login(&gateway, "d1", &[], &["room:device/*"]).await;
-    for number in 0..10 {
-        device.send(said("device_status", &status(number))).await;
+    for profile in PROFILES {
+        let gateway = start(profile);
+        let (mut device, _) = login(&gateway, "d1", &[], &["room:device/*"]).await;
+        for number in 0..10 {
+            device.send(said("device_status", &status(number))).await;
+        }
+        device.send(said("new_message", &json!({"to": D1}))).await;
+        ping(&mut device).await;
+        let (mut watcher, _) = login(&gateway, "w", &["d1", "d2"], &[]).await;
+        expect(&mut watcher, "device_status", status(9)).await;
+        // By the API it is the same: kept by device, whoever has published it, under any key.
+        let data = json!({"device_id": "d2", "status": "off"});
+        let message = json!({
+            "to": "room:device/d2", "event": "device_status", "data": data, "conflate": "mine",
+        });
+        gateway.publish(&message).await;
+        expect(&mut watcher, "device_status", data.clone()).await;
+        let (mut later, _) = login(&gateway, "w2", &["d2"], &[]).await;
+        expect(&mut later, "device_status", data).await;
+        ping(&mut later).await;
     }
-    device.send(said("new_message", &json!({"to": D1}))).await;
-    ping(&mut device).await;
-    let (mut watcher, _) = login(&gateway, "w", &["d1", "d2"], &[]).await;
-    expect(&mut watcher, "device_status", status(9)).await;
-    // By the API it is the same: kept by device, whoever has published it.
-    let data = json!({"device_id": "d2", "status": "off"});
-    let message = json!({"to": "room:device/d2", "event": "device_status", "data": data});
-    gateway.publish(&message).await;
-    expect(&mut watcher, "device_status", data.clone()).await;
-    let (mut later, _) = login(&gateway, "w2", &["d2"], &[]).await;
-    expect(&mut later, "device_status", data).await;
-    ping(&mut later).await;
+}
+
+#[tokio::test]
+async fn a_status_for_a_user_is_not_kept_so_that_every_login_stays_as_silent_as_it_has_to_be() {
+    for profile in PROFILES {
+        let gateway = start_with(profile, &format!("dialect.ride.profile = \"{profile}\""));
+        let (mut device, _) = login(&gateway, "d1", &[], &["user:*"]).await;
+        let data = json!({"to": "user:me", "device_id": "d1"});
+        device.send(said("device_status", &data)).await;
+        ping(&mut device).await;
+        let message = json!({"to": "user:me", "event": "device_status", "data": data});
+        gateway.publish(&message).await;
+        // The first thing it hears is the answer to its ping.
+        let mut rider = Client::ride(&gateway, "c1", "me").await;
+        rider.ping().await;
+        let (mut me, _) = login(&gateway, "me", &[], &[]).await;
+        ping(&mut me).await;
+        // Whoever is there gets it.
+        gateway.publish(&message).await;
+        expect(&mut me, "device_status", data).await;
+    }
 }
 
 #[tokio::test]
