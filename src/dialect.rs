@@ -86,6 +86,13 @@ pub trait Conversation: Send {
         let _ = (answer, now, out);
     }
 
+    /// A subscription would be one more than the session may have. It was not made, and of the
+    /// actions that it stood among none that follow are carried out. Has to end the session.
+    fn overfull(&mut self, now: Now, out: &mut Actions) {
+        let _ = now;
+        out.close(CloseReason::TooManyTopics);
+    }
+
     /// When [`Self::tick`] wants to be called, on the clock of [`Now::uptime`]. Asked again after
     /// each call of this trait.
     fn deadline(&self) -> Option<Duration> {

@@ -3,6 +3,7 @@
 mod login;
 mod stall;
 mod status;
+mod topics;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -151,6 +151,17 @@ fn a_grant_with_a_device_that_is_no_room_is_refused_as_a_whole() {
 }
 
 #[test]
+fn a_grant_of_more_topics_than_a_session_may_have_is_an_error_401() {
+    for profile in PROFILES {
+        let mut client = ready(settings(profile));
+        let message = "the token names too many rooms and devices";
+        let expect = error(401, message, "too_many_topics");
+        assert_eq!(lines(&client.overfull()), expect);
+        assert_eq!(lines(&client.text(AUTH)), "");
+    }
+}
+
+#[test]
 fn auth_without_a_token_is_an_error_401() {
     for data in [
         "{}",
