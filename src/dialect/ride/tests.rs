@@ -104,6 +104,31 @@ fn the_query_is_form_decoded_and_of_a_repeated_key_the_first_counts() {
 }
 
 #[test]
+fn bytes_that_are_no_text_name_nobody() {
+    for profile in PROFILES {
+        for value in [
+            "x%ff",
+            "x%fe",
+            "%C3%28",
+            "%ED%A0%80",
+            "%ef%bf%bd%ff",
+            "a+%80",
+        ] {
+            let query = format!("client_id=a&token={value}");
+            check_open(settings(profile), &query, denied());
+            let query = format!("client_id={value}&token=me");
+            check_open(settings(profile), &query, denied());
+            let query = format!("client_id={value}");
+            check_open(settings(profile), &query, denied());
+        }
+        // The replacement character itself is a text, and other keys are nobody's business.
+        let query = "x=%ff&client_id=phone&token=%EF%BF%BD&%ff=1";
+        let expect = ME.replace("ride/me", "ride/\u{fffd}");
+        check_open(settings(profile), query, &expect);
+    }
+}
+
+#[test]
 fn an_empty_value_in_the_query_is_none() {
     for query in [
         "",
