@@ -98,7 +98,7 @@ impl Talk {
             return Err(CloseReason::Violation);
         }
         let token = frame.token()?.ok_or(CloseReason::Violation)?.into();
-        let in_frame = frame.client_id()?.map(Box::from);
+        let in_frame = frame.client_id().map(Box::from);
         let State::Waiting { client_id, .. } = &mut self.state else {
             return Ok(());
         };

@@ -205,7 +205,6 @@ fn the_first_frame_must_be_the_login() {
             r#"{"flag":"login","token":""}"#,
             r#"{"flag":"login","token":5}"#,
             r#"{"flag":"login","token":"me","token":"me"}"#,
-            r#"{"flag":"login","token":"me","client_id":"a","client_id":"b"}"#,
             "5",
             "[]",
         ] {
@@ -556,6 +555,22 @@ fn a_mandatory_key_that_stands_twice_ends_the_session() {
         let expect = format!("publish user:ride/x f {frame}");
         check(Profile::Observed, frame, &expect);
     }
+}
+
+#[test]
+fn in_a_login_frame_the_token_is_mandatory_and_the_client_id_is_not() {
+    for profile in PROFILES {
+        let login = r#"{"flag":"login","token":"me","tok\u0065n":"me"}"#;
+        check_first(settings(profile), "", login, "close violation");
+        check(profile, login, "close violation");
+        let login = r#"{"flag":"login","token":"me","client_id":"a","client_id":"phone"}"#;
+        check_first(settings(profile), "", login, ME);
+        check(profile, login, "");
+    }
+    let login = r#"{"flag":"login","flag":"login","token":"me"}"#;
+    check_first(settings(Profile::Documented), "", login, "close violation");
+    let expect = "authenticate ride/me\nsubscribe room:ride/all";
+    check_first(settings(Profile::Observed), "", login, expect);
 }
 
 #[test]
