@@ -16,10 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     close::CloseReason,
     config::Drain,
-    router::{
-        Router,
-        subscriber::{End, Subscriber},
-    },
+    router::{Router, subscriber::Subscriber, transport::End},
 };
 
 /// Sessions are told in steps of this length.

@@ -16,6 +16,7 @@ pub mod list;
 pub mod retained;
 pub mod shard;
 pub mod subscriber;
+pub mod transport;
 
 #[cfg(test)]
 mod tests;

@@ -40,11 +40,7 @@ use crate::{
     clock::Clock,
     close::CloseReason,
     dialect::{Conversation, DialectId},
-    router::{
-        Router,
-        shard::Shard,
-        subscriber::{End, Subscriber},
-    },
+    router::{Router, shard::Shard, subscriber::Subscriber, transport::End},
     services::Services,
 };
 
