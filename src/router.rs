@@ -21,6 +21,7 @@ pub mod retained;
 pub mod room;
 pub mod shard;
 pub mod subscriber;
+pub mod transport;
 
 #[cfg(test)]
 mod tests;

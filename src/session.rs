@@ -40,11 +40,7 @@ use crate::{
     clock::Clock,
     close::CloseReason,
     dialect::{Conversation, DialectId},
-    router::{
-        Room, Router,
-        shard::Shard,
-        subscriber::{End, Subscriber},
-    },
+    router::{Room, Router, shard::Shard, subscriber::Subscriber, transport::End},
     services::Services,
 };
 

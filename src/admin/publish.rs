@@ -181,13 +181,14 @@ impl Draft {
     fn message(&self, topic: &Topic) -> Message {
         let mut message = Message::new(topic.clone(), self.event.clone(), self.data.clone());
         message.id = self.id.clone();
+        // A status means the same whoever publishes it, and has the key of its device or task.
+        let message = device::classified(message);
         match &self.conflate {
-            Some(key) => {
+            Some(key) if message.conflate.is_none() => {
                 let parts = [topic.as_str().as_bytes(), key.as_bytes()];
                 message.latest(ConflationKey::new(&parts))
             }
-            // A device's status means the same whoever publishes it.
-            None => device::classified(message),
+            _ => message,
         }
     }
 }

@@ -31,7 +31,8 @@ use crate::{
     router::{
         fanout::Walker,
         shard::Queue,
-        subscriber::{End, Flushed, Subscriber, Transport},
+        subscriber::{Flushed, Subscriber},
+        transport::{End, Transport},
     },
     telemetry::Sources,
     topic::Topic,

@@ -7,10 +7,7 @@ use std::{
 
 use tokio::time::{self, Instant};
 
-use super::{
-    Router,
-    subscriber::{End, Subscriber},
-};
+use super::{Router, subscriber::Subscriber, transport::End};
 use crate::{
     close::CloseReason,
     id::{Member, NodeId},

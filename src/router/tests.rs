@@ -14,7 +14,8 @@ use proptest::prelude::*;
 use super::{
     fanout::Walker,
     shard::Queue,
-    subscriber::{End, Flushed, Transport},
+    subscriber::Flushed,
+    transport::{End, Transport},
     *,
 };
 use crate::{

@@ -271,6 +271,11 @@ impl Core {
                     self.end(session, reason);
                     return None;
                 }
+                Action::Subscribe(topic) if self.is_overfull(session, &topic) => {
+                    actions = Actions::default();
+                    self.conversation.overfull(now, &mut actions);
+                    None
+                }
                 other => {
                     self.execute_now(session, other, now);
                     None
@@ -316,12 +321,15 @@ impl Core {
         }
     }
 
+    /// Whether `topic` would be one more than the session may have. The user's own always fits: it is
+    /// the first.
+    fn is_overfull(&self, session: &Session, topic: &Topic) -> bool {
+        let topics_max = session.context.settings.load().topics_max;
+        topics_max <= self.topics.len() && !self.topics.contains(topic)
+    }
+
     fn subscribe(&mut self, session: &Session, topic: Topic, now: Now) {
         if self.topics.contains(&topic) {
-            return;
-        }
-        if session.context.settings.load().topics_max <= self.topics.len() {
-            self.end(session, CloseReason::TooManyTopics);
             return;
         }
         session

@@ -2,6 +2,7 @@
 
 mod crowd;
 mod limits;
+mod positions;
 mod throttle;
 
 use std::time::Duration;

@@ -103,6 +103,34 @@ async fn newer_messages_with_the_same_key_take_the_place_of_those_that_wait() {
 }
 
 #[tokio::test]
+async fn the_key_of_a_device_or_task_goes_before_that_of_the_publisher() {
+    let node = Node::new();
+    let watcher = node.connect(None, &["device/d1"]);
+    let said = |event, number| {
+        json!({
+            "to": "room:device/d1", "event": event, "data": {"task_id": "t", "n": number},
+            "conflate": format!("key {number}"), "id": format!("{event} {number}"),
+        })
+    };
+    for event in ["device_status", "task_status", "other"] {
+        for number in [1, 2] {
+            node.publish(&said(event, number).to_string())
+                .await
+                .json(200);
+        }
+    }
+    let ids = |received: Vec<String>| -> Vec<String> {
+        let id = |frame: &String| frame.rsplit_once("} ").unwrap().1.to_owned();
+        received.iter().map(id).collect()
+    };
+    let expect = ["device_status 2;", "task_status 2;", "other 1;", "other 2;"];
+    assert_eq!(ids(watcher.received(&node)), expect);
+    // Kept like any other status.
+    let later = node.connect(None, &["device/d1"]);
+    assert_eq!(ids(later.received(&node)), ["device_status 2;"]);
+}
+
+#[tokio::test]
 async fn the_same_id_is_not_sent_again() {
     let node = Node::new();
     let session = node.connect(Some("1"), &[]);
