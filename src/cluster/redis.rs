@@ -14,10 +14,7 @@ mod keys;
 mod reader;
 mod servers;
 
-use std::{
-    hash::{BuildHasher as _, RandomState},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use redis::{Cmd, Value, cmd};
@@ -31,6 +28,7 @@ use self::{
 };
 use super::streams::{
     CALL_TIMEOUT, Entry, LEASE, LOG_ENTRIES, Position, Pulse, REAP, Sent, Streams, StreamsError,
+    new_generation,
 };
 use crate::{config::Secret, id::Member};
 
@@ -153,7 +151,7 @@ impl Streams for Redis {
     async fn beat(&self, me: &Member, info: Bytes) -> Result<Pulse, StreamsError> {
         let (lease, inbox) = (self.keys.lease(me), self.keys.inbox(me));
         let (generation, members) = (self.keys.generation(), self.keys.members());
-        let fresh = random_name();
+        let fresh = new_generation();
         let mut renew = cmd("SET");
         renew
             .arg(&lease)
@@ -264,7 +262,7 @@ impl Streams for Redis {
         destroy.arg(&["DESTROY", &log, member.as_str()]);
         match self.call_one(&log, destroy).await {
             // Without a log there is no cursor either.
-            Err(StreamsError::Refused(_)) => {}
+            Err(StreamsError::Refused(text)) if text.contains("requires the key to exist") => {}
             other => drop(other?),
         }
         let list = cmd("SREM").arg(&members).arg(member.as_str()).take();
@@ -282,10 +280,4 @@ fn with_fields(mut add: Cmd, entry: &Entry) -> Cmd {
 
 fn unexpected() -> StreamsError {
     StreamsError::Unavailable("an answer that was not expected".into())
-}
-
-/// 128 bits by chance.
-fn random_name() -> String {
-    let half = || RandomState::new().hash_one(0);
-    format!("{:016x}{:016x}", half(), half())
 }

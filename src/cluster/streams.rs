@@ -20,7 +20,12 @@
 //! - **Cancellation**: a call whose future is dropped may or may not be carried out. A reader's
 //!   `next` that is dropped may lose what it was about to give.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    hash::{BuildHasher as _, RandomState},
+    time::Duration,
+};
 
 use bytes::Bytes;
 
@@ -161,6 +166,12 @@ pub enum StreamsError {
     /// The server cannot be reached or did not answer in time; try again.
     #[error("the server is unavailable: {0}")]
     Unavailable(Box<str>),
+}
+
+/// A name for a life of a server's data that no other has: 128 bits by chance.
+pub(super) fn new_generation() -> String {
+    let half = || RandomState::new().hash_one(0);
+    format!("{:016x}{:016x}", half(), half())
 }
 
 // === impl Position ===
