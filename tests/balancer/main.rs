@@ -5,9 +5,11 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod admission;
 mod balancer;
 mod client;
 #[path = "../gateway/support/http.rs"]
+#[allow(dead_code, reason = "shared with tests that look at more")]
 mod http;
 mod lab;
 mod node;

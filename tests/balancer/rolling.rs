@@ -109,11 +109,12 @@ fn check_stories(kind: Kind, stories: &[Story]) {
             "{story:?}"
         );
     }
-    for margin in [0, 20, 50, 100].map(Duration::from_millis) {
-        let (owed, lost) = lost(stories, margin);
-        println!("{kind:?}: margin {margin:?}: {lost} of {owed} lost");
+    for (before, after) in [(0, 0), (0, 500), (500, 0), (50, 50), (100, 100)] {
+        let [from, to] = [before, after].map(Duration::from_millis);
+        let (owed, lost) = lost(stories, from, to);
+        println!("{kind:?}: {lost} of {owed} lost, connected {before} ms before, {after} ms after");
     }
-    let (owed, lost) = lost(stories, MARGIN);
+    let (owed, lost) = lost(stories, MARGIN, MARGIN);
     assert!(CLIENTS * 10 < owed, "{owed} messages prove little");
     assert_eq!(lost, 0, "of {owed}");
 }
