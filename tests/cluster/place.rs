@@ -122,20 +122,3 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
         Err(_) => panic!("{what} has not come in {PATIENCE:?}"),
     }
 }
-
-/// Tries until something is done that may be impossible for a while.
-pub(crate) async fn until_done<T>(
-    what: &str,
-    mut attempt: impl AsyncFnMut() -> Result<T, StreamsError>,
-) -> T {
-    let trying = async {
-        loop {
-            match attempt().await {
-                Ok(done) => return done,
-                Err(StreamsError::Unavailable(_)) => time::sleep(Duration::from_millis(50)).await,
-                Err(error) => panic!("{what}: {error}"),
-            }
-        }
-    };
-    soon(what, trying).await
-}

@@ -10,8 +10,6 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
-
 /// How often a condition is looked at before it is given up, and the pause in between.
 const LOOKS: usize = 500;
 const PAUSE: Duration = Duration::from_millis(20);
@@ -172,12 +170,6 @@ impl Server {
     /// Has the server do something, which it has to answer with `OK`.
     pub(crate) fn tell(&self, command: &[&str]) {
         assert_eq!(self.ask(command), "OK", "{command:?}");
-    }
-
-    pub(crate) fn signal(&self, signal: Signal) {
-        let child = self.child.as_ref().unwrap();
-        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
     }
 
     pub(crate) fn kill(&mut self) {
