@@ -82,7 +82,9 @@ impl Gateway {
         let config = source().load().unwrap();
         let nodes = (0..count).map(|number| {
             let mut config = config.clone();
-            config.cluster.node = Some(format!("gw-{number}").parse().unwrap());
+            if 1 < count {
+                config.cluster.node = Some(format!("gw-{number}").parse().unwrap());
+            }
             Node::start(config, source())
         });
         let mut gateway = Self {
