@@ -79,16 +79,19 @@ impl Gateway {
         let path = folder.path().join("tidegate.toml");
         fs::write(&path, toml).unwrap();
         let source = || ReloadSource::new(Some(path.clone()), BTreeMap::new());
-        let config = source().load().unwrap();
+        // The first node reads again what was read here, throw-away credentials included.
+        let mut first = Some(source());
+        let config = first.as_ref().unwrap().load().unwrap();
         let nodes = (0..count).map(|number| {
             let mut config = config.clone();
             if 1 < count {
                 config.cluster.node = Some(format!("gw-{number}").parse().unwrap());
             }
-            Node::start(config, source())
+            Node::start(config, first.take().unwrap_or_else(source))
         });
+        let nodes = nodes.collect();
         let mut gateway = Self {
-            nodes: nodes.collect(),
+            nodes,
             turns: AtomicUsize::new(0),
             config,
             folder,
