@@ -6,6 +6,7 @@
 mod access;
 mod health;
 mod input;
+mod inquiry;
 mod nodes;
 mod once;
 mod openapi;
@@ -173,6 +174,11 @@ impl State {
 // === impl Phase ===
 
 impl Phase {
+    /// It drains.
+    pub fn going_away() -> Self {
+        Self::Draining("it is going away".into())
+    }
+
     /// Name in answers.
     pub fn label(&self) -> &'static str {
         match self {

@@ -3,6 +3,8 @@
 //! The only module that knows all others. Each shard has a thread and a runtime of its own; accepting,
 //! the admin listener and everything slow runs on the runtime of the process.
 
+mod identity;
+mod member;
 mod node;
 mod settings;
 mod shards;
@@ -14,11 +16,11 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::node::{Node, Reloader};
-use self::shards::ShardThread;
+use self::{identity::Identity, member::Membership, shards::ShardThread};
 use crate::{
     admin::{self, Phase},
     auth::{Authenticator, api_key::ApiKeys},
@@ -37,6 +39,7 @@ use crate::{
 #[derive(Debug)]
 pub struct App {
     node: Arc<Node>,
+    membership: Option<Membership>,
     shards: Vec<ShardThread>,
     public: Vec<TcpListener>,
     admin: TcpListener,
@@ -67,6 +70,8 @@ pub enum BuildError {
     },
     #[error("the client of HTTP services cannot start")]
     Client(#[source] std::io::Error),
+    #[error("cluster.redis: it cannot be used")]
+    Redis(#[source] crate::cluster::streams::StreamsError),
     #[error("a thread for sessions cannot start")]
     Thread(#[source] std::io::Error),
     #[error(transparent)]
@@ -135,8 +140,21 @@ impl App {
             .iter()
             .map(|shard| (Arc::clone(&shard.context), shard.handle.clone()));
         let ingress = Ingress::new(sides, settings::ingress(&config, tls, &mounted));
+        let addresses = addresses(&public, &admin);
+        let stop = CancellationToken::new();
+        let identity = Arc::new(Identity {
+            router: Arc::clone(&router),
+            clock,
+            address: addresses.public[0],
+            phase: Arc::new(ArcSwap::from_pointee(Phase::Starting(
+                "it is starting".into(),
+            ))),
+            stop: stop.clone(),
+        });
+        let membership = Membership::new(&config, &identity).map_err(BuildError::Redis)?;
         let node = Node {
-            addresses: addresses(&public, &admin),
+            addresses,
+            cluster: membership.as_ref().map(Membership::cluster),
             router,
             ingress: Arc::new(ingress),
             authenticator,
@@ -147,13 +165,14 @@ impl App {
             mounted,
             config: ArcSwap::from_pointee(config),
             reloading: parking_lot::Mutex::new(()),
-            phase: ArcSwap::from_pointee(Phase::Starting("it is starting".into())),
-            stop: CancellationToken::new(),
+            identity,
+            stop,
             failed,
             admin: OnceLock::new(),
         };
         Ok(Self {
             node: Arc::new(node),
+            membership,
             shards,
             public,
             admin,
@@ -166,7 +185,7 @@ impl App {
     }
 
     /// Which life of which node it is.
-    pub fn member(&self) -> &Member {
+    pub fn member(&self) -> Member {
         self.node.router.member()
     }
 
@@ -179,10 +198,12 @@ impl App {
     pub async fn run(self, stop: CancellationToken, kill: CancellationToken) -> ExitReport {
         let Self {
             node,
+            membership,
             shards,
             public,
             admin,
         } = self;
+        let membership = membership.map(|membership| membership.begin(node.failed.clone()));
         node.authenticator.work_on(Handle::current());
         let accepting = CancellationToken::new();
         let serving = TaskTracker::new();
@@ -208,17 +229,24 @@ impl App {
             () = node.stop.cancelled() => {}
             () = kill.cancelled() => {}
             () = node.failed.cancelled() => {
-                tracing::error!("a shard has failed, the node ends");
+                tracing::error!("a part of the node has failed, it ends");
             }
         }
-        node.set_phase(Phase::Draining("it is going away".into()));
+        node.set_phase(Phase::going_away());
         node.ingress.drain();
         let settings = node.config.load().drain.clone();
+        let until = Instant::now() + settings.grace;
         let drained = tokio::select! {
             drained = drain::run(&node.router, &settings, &accepting) => drained,
             () = kill.cancelled() => Drained { cut: drain::cut(&node.router) },
         };
         accepting.cancel();
+        if let Some(membership) = membership {
+            tokio::select! {
+                () = membership.end(until) => {}
+                () = kill.cancelled() => {}
+            }
+        }
         ended.cancel();
         serving.close();
         serving.wait().await;

@@ -52,10 +52,6 @@ struct GateState {
     opened: Notify,
 }
 
-/// A bus that leads nowhere: the node has no others.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoBus;
-
 // === impl Gate ===
 
 impl Gate {
@@ -79,13 +75,5 @@ impl Gate {
             }
             opened.await;
         }
-    }
-}
-
-// === impl NoBus ===
-
-impl Bus for NoBus {
-    fn send(&self, _: &Message) -> Result<usize, Full> {
-        Ok(0)
     }
 }

@@ -17,7 +17,7 @@ pub use daemon::become_daemon;
 pub use machine::{Machine, raise_open_files};
 pub use welcome::welcome;
 
-use crate::config::ReloadSource;
+use crate::config::{ReloadSource, is_ours};
 
 /// Why a verb was not done. Displayed on stderr, one line per mistake.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub fn environment() -> BTreeMap<String, String> {
             let name = name.into_string().ok()?;
             // A value that is not UTF-8 is a mistake, and is to be reported like any other.
             let value = value.to_string_lossy().into_owned();
-            name.starts_with("TIDEGATE_").then_some((name, value))
+            is_ours(&name).then_some((name, value))
         })
         .collect()
 }

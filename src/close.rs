@@ -22,6 +22,8 @@ pub enum CloseReason {
     ClientGone,
     /// The node is going away; any other node will do.
     Draining,
+    /// The other nodes have declared this one dead; it begins a new life.
+    Fenced,
     /// The client did not answer the dialect's own pings.
     HeartbeatLost,
     /// No complete frame within the idle limit.
@@ -67,13 +69,14 @@ pub enum CloseForm {
 
 impl CloseReason {
     /// Every reason, for metrics that are exported from the start.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::AuthFailed,
         Self::AuthTimeout,
         Self::AuthUnavailable,
         Self::ClientClosed,
         Self::ClientGone,
         Self::Draining,
+        Self::Fenced,
         Self::HeartbeatLost,
         Self::Idle,
         Self::InvalidUtf8,
@@ -99,7 +102,7 @@ impl CloseReason {
             Self::ProtocolError => CloseForm::Code(1002),
             Self::InvalidUtf8 => CloseForm::Code(1007),
             Self::MessageTooBig => CloseForm::Code(1009),
-            Self::Draining => CloseForm::Code(1012),
+            Self::Draining | Self::Fenced => CloseForm::Code(1012),
             Self::AuthUnavailable | Self::Overloaded | Self::SlowConsumer => CloseForm::Code(1013),
             Self::AuthFailed
             | Self::AuthTimeout
@@ -122,6 +125,7 @@ impl CloseReason {
             Self::ClientClosed => "client_closed",
             Self::ClientGone => "client_gone",
             Self::Draining => "draining",
+            Self::Fenced => "fenced",
             Self::HeartbeatLost => "heartbeat_lost",
             Self::Idle => "idle",
             Self::InvalidUtf8 => "invalid_utf8",

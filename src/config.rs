@@ -36,7 +36,8 @@ pub use dialects::{
 pub use diff::Changes;
 pub use limits::Limits;
 pub use listen::{ClientAddress, Listen, Tls};
-pub use source::{File, ReloadSource, Source};
+pub use source::{File, Readable, ReloadSource, Source};
+pub(crate) use source::{is_ours, read_text};
 pub use value::{Cidr, HttpUrl, ParseValueError, Ping, Secret, parse_duration};
 use visit::{Section, Visitor};
 
@@ -213,6 +214,13 @@ impl Mistake {
     /// The key.
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// Whether it is about `key`, or about what stands below it.
+    pub(crate) fn is_about(&self, key: &str) -> bool {
+        self.key
+            .strip_prefix(key)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     }
 }
 

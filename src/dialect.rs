@@ -12,9 +12,10 @@ pub mod ride;
 #[cfg(test)]
 mod testing;
 
-use std::{collections::VecDeque, fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::VecDeque, fmt, net::IpAddr, str::Utf8Error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use percent_encoding::percent_decode_str;
 
 use crate::{
     close::{CloseForm, CloseReason},
@@ -84,6 +85,13 @@ pub trait Conversation: Send {
     /// The answer to the question that was asked last.
     fn answered(&mut self, answer: Answer, now: Now, out: &mut Actions) {
         let _ = (answer, now, out);
+    }
+
+    /// A subscription would be one more than the session may have. It was not made, and of the
+    /// actions that it stood among none that follow are carried out. Has to end the session.
+    fn overfull(&mut self, now: Now, out: &mut Actions) {
+        let _ = now;
+        out.close(CloseReason::TooManyTopics);
     }
 
     /// When [`Self::tick`] wants to be called, on the clock of [`Now::uptime`]. Asked again after
@@ -362,6 +370,24 @@ pub fn query_pairs(
     query: &str,
 ) -> impl Iterator<Item = (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)> {
     form_urlencoded::parse(query.as_bytes())
+}
+
+/// The first value of `key` in a form-encoded query, decoded, if it is not empty.
+///
+/// # Errors
+///
+/// Its bytes are no UTF-8. What stands in their place in [`query_pairs`] is the same for all of them,
+/// so that nobody may be known by it.
+pub fn query_text(query: &str, key: &str) -> Result<Option<Box<str>>, Utf8Error> {
+    for pair in query.split('&') {
+        let Some((_, value)) = query_pairs(pair).next().filter(|(name, _)| name == key) else {
+            continue;
+        };
+        let raw = pair.split_once('=').map_or("", |(_, raw)| raw);
+        percent_decode_str(raw).decode_utf8()?;
+        return Ok((!value.is_empty()).then(|| value.into()));
+    }
+    Ok(None)
 }
 
 /// The bytes of a client's text, to be relayed.

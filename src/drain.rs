@@ -16,10 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     close::CloseReason,
     config::Drain,
-    router::{
-        Router,
-        subscriber::{End, Subscriber},
-    },
+    router::{Router, lives, subscriber::Subscriber},
 };
 
 /// Sessions are told in steps of this length.
@@ -65,19 +62,13 @@ pub fn cut(router: &Router) -> usize {
     let left = everyone(router);
     for session in left.iter().filter_map(Weak::upgrade) {
         session.close(CloseReason::Draining);
-        session.forget();
-        session.end(End::Reset);
+        lives::cut(&session);
     }
     left.len()
 }
 
 fn everyone(router: &Router) -> Vec<Weak<Subscriber>> {
-    let mut sessions = Vec::new();
-    for shard in router.shards() {
-        let all = shard.roster.sample(usize::MAX);
-        sessions.extend(all.iter().map(Arc::downgrade));
-    }
-    sessions
+    router.everyone().iter().map(Arc::downgrade).collect()
 }
 
 /// Sessions per step: the configured rate, or more if the time needs it.

@@ -43,6 +43,8 @@ pub enum Envelope {
     Canary(u64),
     /// To be delivered to the local subscribers of its topic.
     Message(Message),
+    /// To be kept for those who subscribe later; whoever is subscribed now has had it.
+    Retained(Message),
 }
 
 /// The body of an inbox entry: encoded envelopes, one behind the other.
@@ -72,6 +74,11 @@ impl Envelope {
     /// Its bytes; the same for every member that it goes to.
     pub fn encode(&self) -> Bytes {
         wire::encode(self)
+    }
+
+    /// The bytes of [`Self::Message`], without a copy of the message.
+    pub fn encode_message(message: &Message) -> Bytes {
+        wire::encode_message(message)
     }
 
     /// Reads one. What it holds shares the memory of `bytes`.

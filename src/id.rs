@@ -104,6 +104,19 @@ impl Member {
     }
 }
 
+impl FromStr for Member {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (node, epoch) = text.split_once('.').ok_or(ParseIdError::Shape)?;
+        node.parse::<NodeId>()?;
+        if !canonical_hex(epoch) {
+            return Err(ParseIdError::Shape);
+        }
+        Ok(Self(text.into()))
+    }
+}
+
 impl fmt::Debug for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -122,6 +135,11 @@ impl Serial {
     /// Session number `count` of `shard`. Counts wrap after 2^48 sessions of one shard.
     pub fn new(shard: u16, count: u64) -> Self {
         Self((u64::from(shard) << 48) | (count & ((1 << 48) - 1)))
+    }
+
+    /// As a number.
+    pub const fn number(self) -> u64 {
+        self.0
     }
 
     /// The shard that serves the session.

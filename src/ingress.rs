@@ -157,7 +157,8 @@ impl Ingress {
             slots: Arc::default(),
             lingering: Lingering::default(),
             rate: Mutex::new(Rate {
-                tokens: 1.0,
+                // A second's worth, whatever the rate is by then.
+                tokens: f64::INFINITY,
                 at: Instant::now(),
             }),
             draining: AtomicBool::new(false),

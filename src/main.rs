@@ -1,6 +1,6 @@
 //! The process around a node: command line, logging, runtime, signals, exit code.
 
-use std::{convert::Infallible, process::ExitCode, time::Duration};
+use std::{convert::Infallible, path::Path, process::ExitCode, time::Duration};
 
 use tidegate::{
     app::{App, Reloader},
@@ -72,6 +72,7 @@ fn serve(start: Start, source: ReloadSource) -> Result<(), Failure> {
 async fn run(config: Config, source: ReloadSource) -> Result<(), Failure> {
     // Before anybody can know of the process, so that no early signal ends it without a drain.
     let signals = Signals::listen().map_err(Failure::failed)?;
+    let file = source.path().map(Path::to_owned);
     let app = App::build(config.clone(), source).map_err(|error| Failure::failed(chain(&error)))?;
     let addresses = app.addresses();
     let member = app.member().to_string();
@@ -80,7 +81,7 @@ async fn run(config: Config, source: ReloadSource) -> Result<(), Failure> {
         .map_err(|error| Failure::failed(chain(&error)))?;
     tracing::info!(member, public = ?addresses.public, admin = %addresses.admin, "listening");
     if config.development {
-        cli::say(&cli::welcome(&config, &addresses));
+        cli::say(&cli::welcome(&config, &addresses, file.as_deref()));
     }
 
     let (stop, kill) = (CancellationToken::new(), CancellationToken::new());

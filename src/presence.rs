@@ -13,7 +13,7 @@
 //!   the log stays; every member closes its own losers.
 //! - **Blocking**: never, except for asking, which has a time limit.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, future::Future, pin::Pin, time::Duration};
 
 use smallvec::SmallVec;
 
@@ -38,8 +38,14 @@ pub trait Presence: fmt::Debug + Send + Sync + 'static {
     /// A local session claims something; every older holder, on any member, is to end.
     fn claimed(&self, claim: &Claim, holder: Serial);
 
+    /// A local session has given up what it claimed; a newer holder is not concerned.
+    fn released(&self, claim: &Claim, holder: Serial);
+
     /// What is known of every living member, this one included and first.
     fn nodes(&self) -> Vec<NodeInfo>;
+
+    /// How old the newest sign is that the way through the server works; absent before the first.
+    fn canary_age(&self) -> Option<Duration>;
 
     /// Asks members, and waits for their answers; those of members that do not answer in time are
     /// missing. Dropping the future gives up the question; what was asked for may still be done.
@@ -67,44 +73,8 @@ pub trait Answerer: fmt::Debug + Send + Sync + 'static {
     fn answer(&self, question: Question) -> Answer;
 }
 
-/// A node without others.
-#[derive(Debug)]
-pub struct Alone {
-    describe: Arc<dyn Describe>,
-}
-
 /// Describes this node to others.
 pub trait Describe: fmt::Debug + Send + Sync + 'static {
     /// What it is now.
     fn describe(&self) -> NodeInfo;
-}
-
-// === impl Alone ===
-
-impl Alone {
-    /// The node that describes itself like this.
-    pub fn new(describe: Arc<dyn Describe>) -> Self {
-        Self { describe }
-    }
-}
-
-impl Presence for Alone {
-    fn changed(&self, _: &Topic) {}
-
-    fn members(&self, _: &Topic) -> Members {
-        Members::new()
-    }
-
-    fn claimed(&self, _: &Claim, _: Serial) {}
-
-    fn nodes(&self) -> Vec<NodeInfo> {
-        vec![self.describe.describe()]
-    }
-
-    fn ask(&self, members: Members, _: Question) -> Asking {
-        Box::pin(std::future::ready(Answers {
-            answers: Vec::new(),
-            missing: members,
-        }))
-    }
 }

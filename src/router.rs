@@ -5,26 +5,35 @@
 //! - **It never awaits.** Publishing queues a delivery per shard; each shard's flusher walks its own.
 //! - **Order**: what one publisher publishes reaches each subscriber in that order, except messages
 //!   of class `latest`, which may be replaced where they wait.
-//! - **Backpressure**: [`Busy`] means that nothing happened; the publisher waits for
-//!   [`Shard::room`] and tries again.
+//! - **Others**: a message that is published here goes to the members that have subscribers of its
+//!   topic, by the [`Bus`], before it is delivered here; one that came from there is only delivered.
+//! - **Backpressure**: [`Busy`] means that nothing happened; the publisher waits for [`Busy::room`] and
+//!   tries again.
 //! - **Loss**: a subscriber whose outbox is full is closed, never skipped.
 
 pub mod claims;
 pub mod fanout;
 pub mod index;
+mod inquiry;
 pub mod list;
+pub mod lives;
 pub mod retained;
+pub mod room;
 pub mod shard;
 pub mod subscriber;
+pub mod transport;
 
 #[cfg(test)]
 mod tests;
 
 use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    Arc, OnceLock,
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
+use arc_swap::ArcSwap;
+
+pub use self::room::{Busy, Room};
 use self::{
     claims::Claims,
     fanout::{Delivery, Outgoing, Target},
@@ -34,9 +43,12 @@ use self::{
     subscriber::Subscriber,
 };
 use crate::{
+    bus::{Bus, Full},
+    close::CloseReason,
     dialect::{Claim, Now},
     id::{Member, Serial, SessionId},
     message::{Message, MessageId},
+    presence::Presence,
     stats::RouterStats,
     topic::{Topic, TopicKind},
 };
@@ -44,25 +56,34 @@ use crate::{
 /// Topics, sessions and deliveries of one node.
 #[derive(Debug)]
 pub struct Router {
-    member: Member,
+    member: ArcSwap<Member>,
+    cluster: OnceLock<Links>,
     index: Index,
     claims: Claims,
     retained: Retained,
     shards: Box<[Arc<Shard>]>,
     limits: Arc<Limits>,
     numbers: AtomicU64,
+    /// Whether sessions may begin.
+    is_open: AtomicBool,
     /// What it counts.
     pub stats: RouterStats,
 }
 
-/// There is no room for the message now; nothing has happened.
-#[derive(Debug, thiserror::Error)]
-#[error("the node is busy")]
-pub struct Busy {
-    /// The message, to be published again.
-    pub message: Box<Message>,
-    /// Where to wait for room.
-    pub shard: Arc<Shard>,
+/// The ways to the other members.
+#[derive(Debug)]
+struct Links {
+    bus: Arc<dyn Bus>,
+    presence: Arc<dyn Presence>,
+}
+
+/// How many subscribers a message is on its way to.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Reached {
+    /// Local sessions.
+    pub sessions: usize,
+    /// Other members.
+    pub members: usize,
 }
 
 // === impl Router ===
@@ -73,20 +94,28 @@ impl Router {
         let limits = Arc::new(Limits::new(outbox_max, outboxes_max / usize::from(shards)));
         let shards = (0..shards).map(|number| Shard::new(number, Arc::clone(&limits)));
         Arc::new(Self {
-            member,
+            member: ArcSwap::from_pointee(member),
+            cluster: OnceLock::new(),
             index: Index::default(),
             claims: Claims::default(),
             retained: Retained::default(),
             shards: shards.collect(),
             limits,
             numbers: AtomicU64::new(0),
+            is_open: AtomicBool::new(true),
             stats: RouterStats::default(),
         })
     }
 
-    /// The member that this router serves.
-    pub fn member(&self) -> &Member {
-        &self.member
+    /// Makes the node one of several. At most once, before there are sessions.
+    pub fn join(&self, bus: Arc<dyn Bus>, presence: Arc<dyn Presence>) {
+        let is_first = self.cluster.set(Links { bus, presence }).is_ok();
+        debug_assert!(is_first, "a node is a member of one cluster");
+    }
+
+    /// Who is where in the cluster, if the node is one of several.
+    pub fn presence(&self) -> Option<&Arc<dyn Presence>> {
+        self.cluster.get().map(|links| &links.presence)
     }
 
     /// The shards, one per thread.
@@ -103,7 +132,7 @@ impl Router {
     /// The whole id of a local session.
     pub fn session_id(&self, serial: Serial) -> SessionId {
         SessionId {
-            member: self.member.clone(),
+            member: self.member(),
             serial,
         }
     }
@@ -121,6 +150,7 @@ impl Router {
     /// Subscribes a session, and sends it what is retained for the topic.
     pub fn subscribe(&self, topic: &Topic, subscriber: &Arc<Subscriber>, now: Now) -> Edge {
         let edge = self.index.subscribe(topic, subscriber);
+        self.tell(topic, edge);
         for outgoing in self.retained.of(topic, now.unix_ms) {
             subscriber.shard().deliver(Delivery {
                 outgoing,
@@ -132,50 +162,86 @@ impl Router {
 
     /// Undoes the subscription of this session, and of no other.
     pub fn unsubscribe(&self, topic: &Topic, subscriber: &Subscriber) -> Edge {
-        self.index.unsubscribe(topic, subscriber)
+        let edge = self.index.unsubscribe(topic, subscriber);
+        self.tell(topic, edge);
+        edge
+    }
+
+    /// Whether a topic has local subscribers.
+    pub fn has_subscribers(&self, topic: &Topic) -> bool {
+        self.index.contains(topic)
     }
 
     /// Gives `claim` to a session and ends the one that held it.
     pub fn claim(&self, claim: Claim, subscriber: &Arc<Subscriber>) {
+        if let Some(presence) = self.presence() {
+            presence.claimed(&claim, subscriber.serial);
+        }
         if let Some(before) = self.claims.take(claim, subscriber) {
-            before.close(crate::close::CloseReason::Superseded);
+            before.close(CloseReason::Superseded);
         }
     }
 
     /// Gives up the claim of this session; one that a newer session took stays with it.
     pub fn release(&self, claim: Claim, subscriber: &Subscriber) {
+        if let Some(presence) = self.presence() {
+            presence.released(&claim, subscriber.serial);
+        }
         self.claims.release(claim, subscriber);
     }
 
-    /// Publishes a message: numbers it, keeps it if it asks for that, and delivers it. Says how many
-    /// local sessions it is on its way to.
+    /// Publishes a message: numbers it, keeps it if it asks for that, hands it to the other members that
+    /// it concerns, and delivers it here. Says whom it is on its way to.
     ///
     /// # Errors
     ///
-    /// [`Busy`] if a shard that it concerns has no room.
-    pub fn publish(&self, mut message: Message, now: Now) -> Result<usize, Busy> {
+    /// [`Busy`] if there is no room somewhere.
+    pub fn publish(&self, mut message: Message, now: Now) -> Result<Reached, Busy> {
         let route = self.route(&message.topic);
         if let Some(shard) = self.without_room(&route) {
-            self.stats.busy.add(1);
-            return Err(Busy {
-                message: Box::new(message),
-                shard,
-            });
+            return Err(self.busy(message, Room::Shard(shard)));
         }
         if message.id == MessageId::Number(0) {
             message.id = self.next_id(now);
         }
         message.time_ms = now.unix_ms;
+        let sent = self.cluster.get().map(|links| links.bus.send(&message));
+        let members = match sent.transpose() {
+            Ok(members) => members.unwrap_or(0),
+            Err(Full { gate }) => return Err(self.busy(message, Room::Bus(gate))),
+        };
         let kind = message.topic.kind();
         self.stats.published[kind as usize].add(1);
-        let outgoing = Outgoing::new(message);
-        let evicted = self.retained.keep(&outgoing, now.unix_ms);
-        self.stats.retained_evicted.add(evicted as u64);
-        let reached = self.deliver(&outgoing, route);
-        if reached == 0 && matches!(kind, TopicKind::User | TopicKind::Session) {
+        let sessions = self.deliver(message, route, now);
+        if sessions + members == 0 && matches!(kind, TopicKind::User | TopicKind::Session) {
             self.stats.undeliverable.add(1);
         }
-        Ok(reached)
+        Ok(Reached { sessions, members })
+    }
+
+    /// Delivers a message that another member has published. Says how many sessions it is on its way
+    /// to.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`] if a shard that it concerns has no room.
+    pub fn deliver_remote(&self, message: Message, now: Now) -> Result<usize, Busy> {
+        let route = self.route(&message.topic);
+        match self.without_room(&route) {
+            Some(shard) => Err(self.busy(message, Room::Shard(shard))),
+            None => Ok(self.deliver(message, route, now)),
+        }
+    }
+
+    /// Keeps a message of another member for those who subscribe later.
+    pub fn retain(&self, message: Message, now: Now) {
+        let evicted = self.retained.keep(&Outgoing::new(message), now.unix_ms);
+        self.stats.retained_evicted.add(evicted as u64);
+    }
+
+    /// Every message that is kept for those who subscribe later.
+    pub fn retained(&self, now: Now) -> Vec<Arc<Outgoing>> {
+        self.retained.all(now.unix_ms)
     }
 
     /// How many local sessions a topic reaches.
@@ -226,7 +292,10 @@ impl Router {
     }
 
     /// The one function in which every message meets the local sessions. Says how many.
-    fn deliver(&self, outgoing: &Arc<Outgoing>, route: Route) -> usize {
+    fn deliver(&self, message: Message, route: Route, now: Now) -> usize {
+        let outgoing = &Outgoing::new(message);
+        let evicted = self.retained.keep(outgoing, now.unix_ms);
+        self.stats.retained_evicted.add(evicted as u64);
         let to = |shard: &Arc<Shard>, target: Target| {
             shard.deliver(Delivery {
                 outgoing: Arc::clone(outgoing),
@@ -257,11 +326,22 @@ impl Router {
         reached
     }
 
+    /// Tells the other members of a topic that has come or gone here.
+    fn tell(&self, topic: &Topic, edge: Edge) {
+        if edge != Edge::None
+            && let Some(presence) = self.presence()
+        {
+            presence.changed(topic);
+        }
+    }
+
     fn route(&self, topic: &Topic) -> Route {
         match topic.kind() {
             TopicKind::All => Route::Everyone,
             TopicKind::Session => {
-                let id = topic.session_id().filter(|id| id.member == self.member);
+                let id = topic
+                    .session_id()
+                    .filter(|id| id.member == **self.member.load());
                 let found = id.and_then(|id| self.find(id.serial));
                 found.map_or(Route::Nobody, |one| Route::Topic(Subscribers::One(one)))
             }

@@ -40,11 +40,7 @@ use crate::{
     clock::Clock,
     close::CloseReason,
     dialect::{Conversation, DialectId},
-    router::{
-        Router,
-        shard::Shard,
-        subscriber::{End, Subscriber},
-    },
+    router::{Room, Router, shard::Shard, subscriber::Subscriber, transport::End},
     services::Services,
 };
 
@@ -265,7 +261,7 @@ impl Session {
                 let answer = answer.await;
                 self.core.lock().answered(self, answer);
             }
-            Pause::Room(shard) => self.wait_for_room(shard).await,
+            Pause::Room(room) => self.wait_for_room(room).await,
             Pause::Until(until) => time::sleep_until(until).await,
         }
         let mut core = self.core.lock();
@@ -275,15 +271,15 @@ impl Session {
     }
 
     /// Waits until what the client published has found room, or ends the session.
-    async fn wait_for_room(self: &Arc<Self>, mut shard: Arc<Shard>) {
+    async fn wait_for_room(self: &Arc<Self>, mut room: Room) {
         let until = Instant::now() + ROOM_TIMEOUT;
         loop {
-            if time::timeout_at(until, shard.room()).await.is_err() {
+            if time::timeout_at(until, room.wait()).await.is_err() {
                 self.subscriber.close(CloseReason::Overloaded);
                 return;
             }
             match self.core.lock().retry(self) {
-                Some(Pause::Room(next)) => shard = next,
+                Some(Pause::Room(next)) => room = next,
                 _ => return,
             }
         }

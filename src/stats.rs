@@ -3,10 +3,12 @@
 //! Plain atomics that hardly anybody else writes to; whoever renders the metrics adds them up. A
 //! shared metric handle costs ten times as much when two shards use it.
 
+mod cluster;
 mod edges;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+pub use cluster::{ClusterStats, LostReason};
 pub use edges::{ApiOutcome, ApiStats, AuthStats, HookOutcome, LoginOutcome};
 
 use crate::{close::CloseReason, dialect::DialectId, topic::TopicKind};
@@ -96,7 +98,7 @@ pub enum RejectReason {
     ConnectionLimit,
     /// The dialect refused the upgrade.
     Dialect,
-    /// The node is going away.
+    /// The node is going away, or begins a new life.
     Draining,
     /// Too many handshakes at a time or per second.
     HandshakeLimit,

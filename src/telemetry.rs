@@ -6,13 +6,14 @@
 //! **Invariant:** every family of [`names::ALL`] is in every scrape, with all values of its labels,
 //! zeros included, and nothing else is.
 
+mod cluster;
 pub mod names;
 mod sheet;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use metrics_exporter_prometheus::PrometheusRecorder;
 
@@ -20,6 +21,7 @@ use self::sheet::Sheet;
 use crate::{
     clock::Clock,
     close::CloseReason,
+    cluster::Cluster,
     dialect::DialectId,
     router::{Router, shard::Shard},
     stats::{
@@ -40,6 +42,8 @@ pub struct Sources {
     pub auth: Arc<AuthStats>,
     /// The HTTP API.
     pub api: Arc<ApiStats>,
+    /// The way to other members, if there are any.
+    pub cluster: Option<Weak<Cluster>>,
     /// Time since the start.
     pub clock: Clock,
 }
@@ -69,6 +73,7 @@ impl Telemetry {
             ingress,
             auth,
             api,
+            cluster,
             clock,
         } = &self.sources;
         let mut sheet = Sheet::new(&self.recorder);
@@ -81,6 +86,8 @@ impl Telemetry {
         write_ingress(&mut sheet, ingress);
         write_auth(&mut sheet, auth);
         write_api(&sheet, api);
+        let cluster = cluster.as_ref().and_then(Weak::upgrade);
+        cluster::write(&mut sheet, router, cluster.as_deref());
         write_process(&mut sheet);
         sheet.finish()
     }

@@ -6,7 +6,7 @@
 
 use std::{borrow::Borrow, fmt, hash, str::FromStr, sync::Arc};
 
-use crate::id::{SessionId, UserId};
+use crate::id::{SessionId, USER_BYTES_MAX, UserId};
 
 /// Longest room name, in characters.
 pub const ROOM_CHARS_MAX: usize = 100;
@@ -136,6 +136,23 @@ impl FromStr for Topic {
     }
 }
 
+/// Whether `text` is a topic, or the beginning of topics and a `*` for any ending.
+pub fn is_pattern(text: &str) -> bool {
+    let Some(beginning) = text.strip_suffix('*') else {
+        return text.parse::<Topic>().is_ok();
+    };
+    let is_plain = |id: &str| !id.chars().any(char::is_control);
+    match beginning.split_once(':') {
+        Some(("room", name)) => name.chars().count() <= ROOM_CHARS_MAX && is_plain(name),
+        Some(("user", id)) => id.len() <= USER_BYTES_MAX && is_plain(id),
+        Some(("session", id)) => is_plain(id),
+        Some(_) => false,
+        None => ["all", "room:", "session:", "user:"]
+            .iter()
+            .any(|kind| kind.starts_with(beginning)),
+    }
+}
+
 /// User ids may be credentials in dialects whose address is a token, so logs show the kind alone.
 impl fmt::Debug for Topic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -216,6 +233,36 @@ mod tests {
     fn the_id_is_what_stands_after_the_first_colon() {
         assert_eq!("user:7:phone".parse::<Topic>().unwrap().id(), "7:phone");
         assert_eq!(Topic::all().id(), "all");
+    }
+
+    #[test]
+    fn a_pattern_is_a_topic_or_the_beginning_of_some() {
+        for text in [
+            "all",
+            "room:x",
+            "user:*",
+            "room:device/*",
+            "session:gw-1.*",
+            "*",
+            "us*",
+            "all*",
+        ] {
+            assert!(is_pattern(text), "{text}");
+        }
+        let long = format!("room:{}*", "x".repeat(101));
+        for text in [
+            "",
+            "x",
+            "x:*",
+            "node:*",
+            "room:",
+            "room:a\nb*",
+            "al",
+            "rooms*",
+            &long,
+        ] {
+            assert!(!is_pattern(text), "{text}");
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "tidy/rules.rs"]
+mod rules;
 #[path = "tidy/source.rs"]
 mod source;
 #[path = "tidy/text.rs"]
@@ -12,120 +14,9 @@ mod text;
 
 use std::{collections::BTreeSet, path::Path, process::Command};
 
+use rules::{EXCEPTIONS, HOMES, IO, LAYERS, Layer, READS_THE_CLOCK};
 use source::{File, files, paths, root, sources};
 use text::{links, metrics, named, words};
-
-/// Vocabulary knows vocabulary, the core also the core, an edge also the settings and neighbours
-/// that [`EXCEPTIONS`] lists, and the top everything.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Layer {
-    Vocabulary,
-    Core,
-    Settings,
-    Edge,
-    Top,
-}
-
-/// What the beginning of a path in `src` belongs to; the first that fits counts.
-const LAYERS: &[(&str, Layer)] = &[
-    ("close", Layer::Vocabulary),
-    ("envelope", Layer::Vocabulary),
-    ("frame", Layer::Vocabulary),
-    ("id", Layer::Vocabulary),
-    ("message", Layer::Vocabulary),
-    ("peer", Layer::Vocabulary),
-    ("stats", Layer::Vocabulary),
-    ("topic", Layer::Vocabulary),
-    ("bus.rs", Layer::Core),
-    ("clock", Layer::Core),
-    ("dialect", Layer::Core),
-    ("outbox", Layer::Core),
-    ("presence.rs", Layer::Core),
-    ("router", Layer::Core),
-    ("services", Layer::Core),
-    ("store.rs", Layer::Core),
-    ("config", Layer::Settings),
-    ("admin", Layer::Edge),
-    ("auth", Layer::Edge),
-    ("backend", Layer::Edge),
-    ("bus", Layer::Edge),
-    ("cluster", Layer::Edge),
-    ("drain", Layer::Edge),
-    ("ingress", Layer::Edge),
-    ("log", Layer::Edge),
-    ("presence", Layer::Edge),
-    ("session", Layer::Edge),
-    ("store", Layer::Edge),
-    ("telemetry", Layer::Edge),
-    ("app", Layer::Top),
-    ("cli", Layer::Top),
-    ("lib.rs", Layer::Top),
-    ("main.rs", Layer::Top),
-];
-
-/// What a module may name beyond its layer, and why.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[
-    ("admin", "auth", "who may call, and tokens on request"),
-    ("admin", "telemetry", "it serves what is measured"),
-    (
-        "auth",
-        "backend",
-        "who somebody is can be a question to a hook",
-    ),
-    ("envelope", "dialect::DialectId", "a plain name"),
-    ("message", "dialect::DialectId", "a plain name"),
-    ("peer", "dialect::DialectId", "a plain name"),
-    ("stats", "dialect::DialectId", "a plain name"),
-    (
-        "ingress",
-        "session",
-        "what was upgraded is handed over to be served",
-    ),
-];
-
-/// What the vocabulary and the core never name: sockets and everything that owns one.
-const IO: &[&str] = &[
-    "axum",
-    "fastwebsockets",
-    "hyper",
-    "hyper_util",
-    "redis",
-    "rusqlite",
-    "std::fs",
-    "std::net::TcpListener",
-    "std::net::TcpStream",
-    "std::net::UdpSocket",
-    "std::time::SystemTime",
-    "tokio::fs",
-    "tokio::io",
-    "tokio::net",
-    "tokio_rustls",
-];
-/// The one place where the wall clock is read for the core.
-const READS_THE_CLOCK: &str = "src/clock.rs";
-
-/// Where a dependency is at home: the only files of `src` that may name it.
-const HOMES: &[(&str, &[&str])] = &[
-    ("axum", &["src/admin"]),
-    ("clap", &["src/cli"]),
-    ("fastwebsockets", &["src/session", "src/ingress"]),
-    // The configuration is told by it whether a key can be used.
-    ("jsonwebtoken", &["src/auth", "src/config/check"]),
-    ("metrics", &["src/telemetry"]),
-    ("metrics_exporter_prometheus", &["src/telemetry"]),
-    ("metrics_process", &["src/telemetry"]),
-    ("ppp", &["src/ingress"]),
-    ("redis", &["src/cluster", "src/backend"]),
-    ("rmp_serde", &["src/envelope"]),
-    ("rusqlite", &["src/store"]),
-    ("serde_bytes", &["src/envelope"]),
-    ("siphasher", &["src/cluster"]),
-    ("tikv_jemallocator", &["src/main.rs"]),
-    ("tokio_rustls", &["src/ingress", "src/session"]),
-    ("toml", &["src/config"]),
-    ("utoipa", &["src/admin"]),
-    ("utoipa_axum", &["src/admin"]),
-];
 
 /// Lines of one file, inline tests aside.
 const LINES_MAX: usize = 400;

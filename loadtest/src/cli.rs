@@ -25,6 +25,8 @@ pub enum Command {
     Idle(IdleArgs),
     /// Open and close connections: handshakes per second
     Handshake(HandshakeArgs),
+    /// Have all clients come back at once to a server that takes so many per second: time until they are
+    Storm(StormArgs),
     /// Publish to many subscribers in a closed loop: deliveries per second and per CPU second
     Fanout(FanoutArgs),
     /// Be the yardstick: a server that writes every message once to every subscriber, one write each
@@ -95,6 +97,20 @@ pub struct HandshakeArgs {
     /// Path to connect to; {i} is the number of the connection
     #[arg(long, default_value = "/ws/?client_id=c{i}&token=t{i}")]
     pub path: Template,
+}
+
+/// Options of `storm`.
+#[derive(Args, Clone, Debug)]
+pub struct StormArgs {
+    /// Options of every scenario; `--parallel` does not count, as all come at once.
+    #[command(flatten)]
+    pub common: Common,
+    /// Path to connect to; {i} is the number of the connection
+    #[arg(long, default_value = "/ws/?client_id=c{i}&token=t{i}")]
+    pub path: Template,
+    /// Come back up to so long after the time that the server has asked for, each client at its own moment
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = parse_seconds)]
+    pub jitter: Duration,
 }
 
 /// Options of `fanout`.
@@ -190,7 +206,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, P
 /// The message of clap without its advice, in one line: it goes to logs and to other programs.
 fn one_line(error: &clap::Error) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "error: a subcommand is missing: idle, handshake, fanout or raw-server (see --help)".to_owned();
+        return "error: a subcommand is missing: idle, handshake, storm, fanout or raw-server (see --help)".to_owned();
     }
     let text = error.to_string();
     let message: Vec<&str> = text

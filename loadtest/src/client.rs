@@ -15,9 +15,9 @@ pub enum Loss {
     /// The server reset the connection.
     #[error("connection reset by the server")]
     Reset,
-    /// The upgrade was answered with another status than 101.
+    /// The upgrade was answered with another status than 101, and perhaps with the seconds to wait.
     #[error("upgrade rejected with status {0}")]
-    Rejected(u16),
+    Rejected(u16, Option<u16>),
     /// The answer to the upgrade was not HTTP or not an answer to our key.
     #[error("no valid answer to the upgrade request")]
     Handshake,
@@ -76,7 +76,7 @@ impl Losses {
         let counter = match loss {
             Loss::Refused => &mut self.refused,
             Loss::Reset => &mut self.reset,
-            Loss::Rejected(_) => &mut self.rejected,
+            Loss::Rejected(..) => &mut self.rejected,
             Loss::Handshake => &mut self.handshake,
             Loss::Closed(_) => &mut self.closed,
             Loss::Protocol(_) => &mut self.protocol,

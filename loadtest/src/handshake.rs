@@ -42,7 +42,7 @@ pub fn head_len(bytes: &[u8]) -> Option<usize> {
 /// Judges the head of the server's answer.
 ///
 /// # Errors
-/// [`Loss::Rejected`] with the status when it is not 101, [`Loss::Handshake`] when it is no answer to our key.
+/// [`Loss::Rejected`] with the status and the seconds of `Retry-After` when it is not 101, [`Loss::Handshake`] when it is no answer to our key.
 pub fn check_response(head: &[u8]) -> Result<(), Loss> {
     let text = String::from_utf8_lossy(head);
     let status = text
@@ -51,7 +51,8 @@ pub fn check_response(head: &[u8]) -> Result<(), Loss> {
         .and_then(|digits| digits.parse::<u16>().ok())
         .ok_or(Loss::Handshake)?;
     if status != 101 {
-        return Err(Loss::Rejected(status));
+        let retry_after = header(&text, "retry-after").and_then(|value| value.parse().ok());
+        return Err(Loss::Rejected(status, retry_after));
     }
     match header(&text, "sec-websocket-accept") {
         Some(ACCEPT) => Ok(()),
@@ -105,7 +106,11 @@ mod tests {
     fn refusals_keep_their_status() {
         assert_eq!(
             check_response(b"HTTP/1.1 403 Forbidden\r\n\r\n"),
-            Err(Loss::Rejected(403))
+            Err(Loss::Rejected(403, None))
+        );
+        assert_eq!(
+            check_response(b"HTTP/1.1 503 Busy\r\nretry-after: 2\r\n\r\n"),
+            Err(Loss::Rejected(503, Some(2)))
         );
         assert_eq!(
             check_response(b"HTTP/1.1 101 X\r\nSec-WebSocket-Accept: no\r\n\r\n"),

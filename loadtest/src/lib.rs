@@ -34,6 +34,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match command {
         cli::Command::Idle(arguments) => scenario::idle::run(&arguments),
         cli::Command::Handshake(arguments) => scenario::handshake::run(&arguments),
+        cli::Command::Storm(arguments) => scenario::storm::run(&arguments),
         cli::Command::Fanout(arguments) => scenario::fanout::run(&arguments),
         cli::Command::RawServer(arguments) => rawserver::run(&arguments),
     };

@@ -4,6 +4,7 @@ pub mod fanout;
 pub mod handshake;
 pub mod idle;
 mod ramp;
+pub mod storm;
 
 use std::net::SocketAddr;
 

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::{
     Deserialize, Deserializer,
-    de::{self, Visitor},
+    de::{self, IgnoredAny, Visitor},
 };
 use tokio::time;
 
@@ -19,7 +19,7 @@ use super::problem::Problem;
 /// takes a second.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The whole body of a request: one JSON value, whatever its content type says, since the command
+/// The whole body of a request: one JSON object, whatever its content type says, since the command
 /// lines and libraries of this world send JSON under other names.
 #[derive(Debug)]
 pub(super) struct Body(Bytes);
@@ -37,6 +37,7 @@ pub(super) struct Text<const MAX: usize>(pub(super) Box<str>);
 impl Body {
     /// The value.
     pub(super) fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Problem> {
+        self.check_object()?;
         let mut json = serde_json::Deserializer::from_slice(&self.0);
         let value = serde_path_to_error::deserialize(&mut json).map_err(problem)?;
         match json.end() {
@@ -44,6 +45,24 @@ impl Body {
             Err(error) => Err(Problem::unprocessable(format!(
                 "the body is not one JSON value: {error}"
             ))),
+        }
+    }
+
+    /// Only an object has names for its fields; from a list they would be taken by their positions.
+    fn check_object(&self) -> Result<(), Problem> {
+        let is = match self.0.trim_ascii_start().first() {
+            Some(b'[') => "a list",
+            Some(b'"') => "a text",
+            Some(b'0'..=b'9' | b'-') => "a number",
+            Some(b't' | b'f' | b'n') => "a word",
+            _ => return Ok(()),
+        };
+        match serde_json::from_slice::<IgnoredAny>(&self.0) {
+            Ok(_) => Err(Problem::unprocessable(format!(
+                "the body is {is}, expected an object: {{\"<field>\": <value>, ...}}"
+            ))),
+            // That is what is to be said about it.
+            Err(_) => Ok(()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! `/api/nodes`: the members of the cluster, which for now is this node alone.
+//! `/api/nodes`: the members of the cluster.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use super::{
     input::Segment,
     problem::{AccessProblems, Problem, ProblemDocument},
 };
+use crate::peer::{NodeInfo, Question};
 
 /// The living nodes
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,11 +36,11 @@ pub(super) struct Node {
     /// Where it serves clients.
     address: String,
     /// How many sessions it has.
-    sessions: usize,
-    /// How many messages wait to be read by it.
+    sessions: u64,
+    /// How many entries wait in its inbox.
     lag: u64,
     /// `starting`, `ready` or `draining`.
-    state: &'static str,
+    state: String,
 }
 
 /// The living nodes
@@ -55,7 +56,7 @@ pub(super) async fn nodes(
     extract::State(state): extract::State<Arc<State>>,
 ) -> Json<Nodes> {
     Json(Nodes {
-        nodes: vec![Node::of(&state)],
+        nodes: state.nodes().iter().map(Node::new).collect(),
     })
 }
 
@@ -70,6 +71,8 @@ pub(super) async fn nodes(
         (status = 202, description = "It has begun, now or before", body = Node),
         (status = 404, description = "There is no such node", body = ProblemDocument,
             content_type = "application/problem+json"),
+        (status = 504, description = "The node has not answered in time", body = ProblemDocument,
+            content_type = "application/problem+json"),
         AccessProblems,
     ),
 )]
@@ -78,25 +81,58 @@ pub(super) async fn drain(
     extract::State(state): extract::State<Arc<State>>,
     Segment(id): Segment,
 ) -> Result<(StatusCode, Json<Node>), Problem> {
-    if id != state.parts.router.member().node() {
-        return Err(Problem::not_found("there is no such node"));
+    let nodes = state.nodes();
+    let found = nodes.iter().find(|node| node.member.node() == id);
+    let node = found.ok_or_else(|| Problem::not_found("there is no such node"))?;
+    if node.member == state.parts.router.member() {
+        info!("drain asked for by the API");
+        state.parts.process.drain();
+    } else if let Some(presence) = state.parts.router.presence() {
+        let members = [node.member.clone()].into_iter().collect();
+        let answers = presence.ask(members, Question::Drain).await;
+        if !answers.missing.is_empty() {
+            let detail = "the node has not answered in time; it may drain all the same";
+            return Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, detail));
+        }
     }
-    info!("drain asked for by the API");
-    state.parts.process.drain();
-    Ok((StatusCode::ACCEPTED, Json(Node::of(&state))))
+    let node = Node {
+        state: "draining".to_owned(),
+        ..Node::new(node)
+    };
+    Ok((StatusCode::ACCEPTED, Json(node)))
+}
+
+impl State {
+    /// Every living member, this one first.
+    pub(super) fn nodes(&self) -> Vec<NodeInfo> {
+        match self.parts.router.presence() {
+            Some(presence) => presence.nodes(),
+            None => vec![self.describe()],
+        }
+    }
+
+    /// A node without others.
+    fn describe(&self) -> NodeInfo {
+        let address = self.parts.public.first();
+        NodeInfo {
+            member: self.parts.router.member(),
+            address: address.map(ToString::to_string).unwrap_or_default().into(),
+            sessions: self.parts.router.sessions() as u64,
+            lag: 0,
+            state: self.parts.process.phase().label().into(),
+        }
+    }
 }
 
 impl Node {
-    fn of(state: &State) -> Self {
-        let member = state.parts.router.member();
-        let address = state.parts.public.first();
+    pub(super) fn new(node: &NodeInfo) -> Self {
         Self {
-            id: member.node().to_owned(),
-            epoch: member.epoch().to_owned(),
-            address: address.map(ToString::to_string).unwrap_or_default(),
-            sessions: state.parts.router.sessions(),
-            lag: 0,
-            state: state.parts.process.phase().label(),
+            id: node.member.node().to_owned(),
+            epoch: node.member.epoch().to_owned(),
+            address: node.address.to_string(),
+            sessions: node.sessions,
+            lag: node.lag,
+            state: node.state.to_string(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Publishing once: what came of the ids of publishes in the last ten minutes.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -40,12 +40,12 @@ pub(super) struct Progress {
 }
 
 /// What has been done of a publish.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Sent {
     /// How many of its topics have the message.
     pub(super) topics: usize,
-    /// Whether it was on its way to any session.
-    pub(super) reached: bool,
+    /// The nodes that have sessions that it is on its way to.
+    pub(super) nodes: BTreeSet<String>,
 }
 
 /// The id has come with other content.

@@ -12,6 +12,7 @@ use super::{
     State,
     access::Control,
     input::Body,
+    nodes::Node,
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument},
 };
 use crate::{auth::issue::TokenRequest, dialect::DialectId};
@@ -42,6 +43,11 @@ pub(super) struct Status {
     admin: SocketAddr,
     /// Open sessions by dialect.
     sessions: BTreeMap<&'static str, u64>,
+    /// The living nodes, this one first.
+    nodes: Vec<Node>,
+    /// How old the newest canary is that came back through Redis; absent without a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canary_age_ms: Option<u64>,
 }
 
 /// What came of a reload
@@ -109,6 +115,8 @@ pub(super) async fn status(
         let open = shards.map(|shard| shard.stats.dialect(dialect).open());
         (dialect.label(), open.sum())
     };
+    let presence = parts.router.presence();
+    let canary = presence.and_then(|presence| presence.canary_age());
     Json(Status {
         node: parts.router.member().node().to_owned(),
         member: parts.router.member().to_string(),
@@ -120,6 +128,8 @@ pub(super) async fn status(
         public: parts.public.clone(),
         admin: parts.admin,
         sessions: DialectId::ALL.into_iter().map(open).collect(),
+        nodes: state.nodes().iter().map(Node::new).collect(),
+        canary_age_ms: canary.map(|age| age.as_millis() as u64),
     })
 }
 

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     dialect::device,
     message::{ConflationKey, Message, MessageId},
-    router::Busy,
+    router::{Busy, Reached},
     topic::Topic,
 };
 
@@ -36,8 +36,8 @@ const ROOM_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct Published {
     /// The id of the message: that of the request, or a number.
     id: String,
-    /// How many nodes have passed it on to at least one session.
-    delivered_nodes: u32,
+    /// How many nodes have sessions that it is on its way to.
+    delivered_nodes: usize,
 }
 
 /// Publish a message
@@ -103,20 +103,20 @@ pub(super) async fn publish(
         data: Bytes::copy_from_slice(data.as_bytes()),
         conflate: conflate.map(|Text(key)| key),
     };
-    let sent = send(&state, &draft, &topics, &progress).await?;
+    let nodes = send(&state, &draft, &topics, &progress).await?;
     Ok(Json(Published {
         id: draft.id.to_string(),
-        delivered_nodes: u32::from(sent.reached),
+        delivered_nodes: nodes,
     }))
 }
 
-/// Publishes to the topics that do not have the message yet, in order.
+/// Publishes to the topics that do not have the message yet, in order. Says how many nodes have it.
 async fn send(
     state: &State,
     draft: &Draft,
     topics: &[Topic],
     progress: &Progress,
-) -> Result<Sent, Problem> {
+) -> Result<usize, Problem> {
     let sending = async {
         let mut sent = progress.sent.lock().await;
         while let Some(topic) = topics.get(sent.topics) {
@@ -125,23 +125,23 @@ async fn send(
                 match state.parts.router.publish(message, state.parts.clock.now()) {
                     Ok(reached) => {
                         sent.topics += 1;
-                        sent.reached |= 0 < reached;
+                        sent.note(state, topic, reached);
                         break;
                     }
                     Err(Busy {
                         message: back,
-                        shard,
+                        room,
                     }) => {
-                        shard.room().await;
+                        room.wait().await;
                         message = *back;
                     }
                 }
             }
         }
-        *sent
+        sent.nodes.len()
     };
-    if let Ok(sent) = time::timeout(ROOM_TIMEOUT, sending).await {
-        return Ok(sent);
+    if let Ok(nodes) = time::timeout(ROOM_TIMEOUT, sending).await {
+        return Ok(nodes);
     }
     // Somebody else may be going on with it already.
     let detail = match progress.sent.try_lock() {
@@ -152,6 +152,21 @@ async fn send(
         Err(_) => "the node is busy".to_owned(),
     };
     Err(Problem::busy(detail))
+}
+
+impl Sent {
+    /// Takes note of the nodes that a message is on its way to.
+    fn note(&mut self, state: &State, topic: &Topic, reached: Reached) {
+        let router = &state.parts.router;
+        if 0 < reached.sessions {
+            self.nodes.insert(router.member().node().to_owned());
+        }
+        if let Some(presence) = router.presence().filter(|_| 0 < reached.members) {
+            let members = presence.members(topic);
+            self.nodes
+                .extend(members.iter().map(|member| member.node().to_owned()));
+        }
+    }
 }
 
 /// A message without its topic.
@@ -166,13 +181,14 @@ impl Draft {
     fn message(&self, topic: &Topic) -> Message {
         let mut message = Message::new(topic.clone(), self.event.clone(), self.data.clone());
         message.id = self.id.clone();
+        // A status means the same whoever publishes it, and has the key of its device or task.
+        let message = device::classified(message);
         match &self.conflate {
-            Some(key) => {
+            Some(key) if message.conflate.is_none() => {
                 let parts = [topic.as_str().as_bytes(), key.as_bytes()];
                 message.latest(ConflationKey::new(&parts))
             }
-            // A device's status means the same whoever publishes it.
-            None => device::classified(message),
+            _ => message,
         }
     }
 }

@@ -7,22 +7,24 @@ use axum::{
     extract::{self, RawQuery},
 };
 use serde::{Deserialize, Serialize};
-use tracing::info;
 use utoipa::ToSchema;
 
 use super::{
     State,
     access::{Admin, Caller, Read},
     input::{Body, Segment, Text},
+    inquiry,
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument},
 };
 use crate::{
-    close::CloseReason,
-    dialect::{Now, query_pairs},
+    dialect::query_pairs,
     id::{SessionId, UserId},
-    router::{Router, subscriber::Subscriber},
+    peer::SessionInfo,
     topic::Topic,
 };
+
+/// Most sessions that are listed: about two megabytes.
+pub(super) const SESSIONS_MAX: usize = 10_000;
 
 /// A session
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,8 +60,11 @@ pub(super) struct Session {
 pub(super) struct User {
     /// Whether the user has any session.
     online: bool,
-    /// The user's sessions.
+    /// The user's sessions: at most 10,000 of them.
     sessions: Vec<Session>,
+    /// Nodes that have sessions of the user and did not answer in time; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<String>,
 }
 
 /// Why a session is ended
@@ -77,7 +82,10 @@ pub(super) struct KickRequest {
 #[schema(example = json!({"kicked": 1}))]
 pub(super) struct Kicked {
     /// How many sessions were ended.
-    kicked: usize,
+    kicked: u64,
+    /// Nodes that have such sessions and did not answer in time; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<String>,
 }
 
 /// Who is a user, and from where
@@ -100,16 +108,11 @@ pub(super) async fn user(
     Segment(id): Segment,
 ) -> Result<Json<User>, Problem> {
     let topic = Topic::user(&user_id(&id)?);
-    let now = state.parts.clock.now();
-    let router = &state.parts.router;
-    let subscribers = router.members(&topic, usize::MAX);
-    let sessions = subscribers
-        .iter()
-        .map(|subscriber| Session::new(router, subscriber, now));
-    let sessions: Vec<Session> = sessions.collect();
+    let found = inquiry::sessions(&state, &topic, SESSIONS_MAX).await;
     Ok(Json(User {
-        online: !sessions.is_empty(),
-        sessions,
+        online: 0 < found.count,
+        sessions: found.sessions.iter().map(Session::new).collect(),
+        missing: found.missing,
     }))
 }
 
@@ -139,14 +142,8 @@ pub(super) async fn kick_user(
 ) -> Result<Json<Kicked>, Problem> {
     let reason = reason(query.as_deref(), &body)?;
     let topic = Topic::user(&user_id(&id)?);
-    let router = &state.parts.router;
-    let subscribers = router.members(&topic, usize::MAX);
-    let ended = subscribers
-        .iter()
-        .filter(|subscriber| kick(router, subscriber, reason.as_deref()));
-    Ok(Json(Kicked {
-        kicked: ended.count(),
-    }))
+    let (kicked, missing) = inquiry::kick(&state, &topic, reason.as_deref()).await;
+    Ok(Json(Kicked { kicked, missing }))
 }
 
 /// End a session
@@ -176,28 +173,13 @@ pub(super) async fn kick_session(
     body: Body,
 ) -> Result<Json<Kicked>, Problem> {
     let reason = reason(query.as_deref(), &body)?;
-    let router = &state.parts.router;
-    let found = id
-        .parse::<SessionId>()
-        .ok()
-        .filter(|id| id.member == *router.member())
-        .and_then(|id| router.find(id.serial));
-    match found {
-        // One that ends already is as good as gone.
-        Some(subscriber) if kick(router, &subscriber, reason.as_deref()) => {
-            Ok(Json(Kicked { kicked: 1 }))
-        }
-        _ => Err(Problem::not_found("there is no such session")),
+    let gone = || Problem::not_found("there is no such session");
+    let session = id.parse::<SessionId>().map_err(|_| gone())?;
+    let topic = Topic::session(&session);
+    match inquiry::kick(&state, &topic, reason.as_deref()).await {
+        (0, missing) if missing.is_empty() => Err(gone()),
+        (kicked, missing) => Ok(Json(Kicked { kicked, missing })),
     }
-}
-
-fn kick(router: &Router, subscriber: &Arc<Subscriber>, reason: Option<&str>) -> bool {
-    let ended = subscriber.close(CloseReason::Kicked);
-    if ended {
-        let session = router.session_id(subscriber.serial);
-        info!(%session, reason, "session kicked");
-    }
-    ended
 }
 
 fn reason(query: Option<&str>, body: &Body) -> Result<Option<Box<str>>, Problem> {
@@ -228,24 +210,22 @@ fn user_id(text: &str) -> Result<UserId, Problem> {
 // === impl Session ===
 
 impl Session {
-    pub(super) fn new(router: &Router, subscriber: &Subscriber, now: Now) -> Self {
-        let idle = match u64::from(subscriber.seen()) {
-            // Its client has not said anything since the upgrade.
-            0 => now.unix_ms.saturating_sub(subscriber.since_ms) / 1000,
-            deciseconds => now.uptime.as_secs().saturating_sub(deciseconds / 10),
-        };
+    pub(super) fn new(session: &SessionInfo) -> Self {
         Self {
-            id: router.session_id(subscriber.serial).to_string(),
-            dialect: subscriber.dialect_id().label(),
-            node: router.member().node().to_owned(),
-            since: subscriber.since_ms / 1000,
-            remote: subscriber.remote,
-            idle_seconds: idle,
+            id: session.id.to_string(),
+            dialect: session.dialect.label(),
+            node: session.id.member.node().to_owned(),
+            since: session.since,
+            remote: session.remote,
+            idle_seconds: session.idle_seconds,
             user: None,
         }
     }
-    pub(super) fn with_user(mut self, subscriber: &Subscriber) -> Self {
-        self.user = subscriber.user().map(|user| user.as_str().to_owned());
-        self
+
+    pub(super) fn with_user(session: &SessionInfo) -> Self {
+        Self {
+            user: session.user.as_ref().map(|user| user.as_str().to_owned()),
+            ..Self::new(session)
+        }
     }
 }

@@ -31,7 +31,8 @@ use crate::{
     router::{
         fanout::Walker,
         shard::Queue,
-        subscriber::{End, Flushed, Subscriber, Transport},
+        subscriber::{Flushed, Subscriber},
+        transport::{End, Transport},
     },
     telemetry::Sources,
     topic::Topic,
@@ -156,6 +157,7 @@ impl Node {
             ingress: Arc::default(),
             auth: Arc::default(),
             api: Arc::clone(&stats),
+            cluster: None,
             clock,
         });
         let state = State::new(Parts {

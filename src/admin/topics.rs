@@ -13,13 +13,11 @@ use super::{
     State,
     access::{Caller, Read},
     input::Segment,
+    inquiry,
     problem::{AccessProblems, Problem, ProblemDocument},
-    sessions::Session,
+    sessions::{SESSIONS_MAX, Session},
 };
 use crate::{dialect::query_pairs, topic};
-
-/// Most sessions that are listed: about two megabytes.
-const MEMBERS_MAX: usize = 10_000;
 
 /// A topic
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,9 +26,12 @@ pub(super) struct Topic {
     /// Its name.
     topic: String,
     /// How many sessions it reaches.
-    subscribers: usize,
+    subscribers: u64,
     /// The nodes that they are connected to.
     nodes: Vec<String>,
+    /// Nodes that have subscribers and did not answer in time; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<String>,
     /// Who they are, if that was asked for: at most 10,000 of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     members: Option<Vec<Session>>,
@@ -63,23 +64,16 @@ pub(super) async fn topic(
         let detail = format!("topic: {error}");
         Problem::unprocessable(detail).field("topic")
     })?;
-    let router = &state.parts.router;
-    let now = state.parts.clock.now();
-    let subscribers = router.count(&topic);
     let mut pairs = query_pairs(query.as_deref().unwrap_or_default());
-    let members = pairs.any(|pair| pair == ("members".into(), "1".into()));
-    let members = members.then(|| {
-        let members = router.members(&topic, MEMBERS_MAX);
-        let members = members
-            .iter()
-            .map(|subscriber| Session::new(router, subscriber, now).with_user(subscriber));
-        members.collect()
-    });
-    let node = router.member().node().to_owned();
+    let is_listed = pairs.any(|pair| pair == ("members".into(), "1".into()));
+    let max = if is_listed { SESSIONS_MAX } else { 0 };
+    let found = inquiry::sessions(&state, &topic, max).await;
+    let members = is_listed.then(|| found.sessions.iter().map(Session::with_user).collect());
     Ok(Json(Topic {
         topic: name,
-        subscribers,
-        nodes: if subscribers == 0 { vec![] } else { vec![node] },
+        subscribers: found.count,
+        nodes: found.nodes.into_iter().collect(),
+        missing: found.missing,
         members,
     }))
 }

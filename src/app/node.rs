@@ -5,7 +5,11 @@ use std::sync::{Arc, OnceLock, Weak};
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
-use super::{Addresses, Mounted, settings};
+use super::{
+    Addresses, Mounted,
+    identity::{self, Identity},
+    member, settings,
+};
 use crate::{
     admin::{self, Phase, Process, Reloaded},
     auth::{
@@ -14,6 +18,7 @@ use crate::{
         issue::{IssueError, TokenRequest, issue},
     },
     clock::Clock,
+    cluster::Cluster,
     config::{Config, ReloadSource},
     ingress::Ingress,
     log,
@@ -38,10 +43,12 @@ pub struct Node {
     pub(super) config: ArcSwap<Config>,
     /// One reload at a time.
     pub(super) reloading: parking_lot::Mutex<()>,
-    pub(super) phase: ArcSwap<Phase>,
+    pub(super) identity: Arc<Identity>,
+    /// Absent if the node is alone.
+    pub(super) cluster: Option<Weak<Cluster>>,
     /// Begins the drain, like the signal.
     pub(super) stop: CancellationToken,
-    /// A shard has failed.
+    /// A part of the node has failed for good.
     pub(super) failed: CancellationToken,
     /// What the admin listener serves from, which in turn knows the node.
     pub(super) admin: OnceLock<Weak<admin::State>>,
@@ -54,7 +61,7 @@ pub struct Reloader(Weak<Node>);
 impl Node {
     pub(super) fn set_phase(&self, phase: Phase) {
         tracing::info!(?phase, "the node has changed its phase");
-        self.phase.store(Arc::new(phase));
+        self.identity.phase.store(Arc::new(phase));
     }
 
     /// What the admin listener serves from.
@@ -66,6 +73,7 @@ impl Node {
             ingress: Arc::clone(&self.ingress.stats),
             auth: Arc::clone(self.authenticator.stats()),
             api: Arc::clone(&api),
+            cluster: self.cluster.clone(),
             clock: self.clock,
         });
         let state = admin::State::new(admin::Parts {
@@ -120,6 +128,9 @@ impl Node {
             .set(settings::ingress(&next, tls, &self.mounted));
         self.authenticator.reload(&next.dialect);
         self.keys.reload(&next.api.keys);
+        if let Some(cluster) = self.cluster.as_ref().and_then(Weak::upgrade) {
+            cluster.set(&member::settings(&next));
+        }
         if let Some(admin) = self.admin.get().and_then(Weak::upgrade) {
             admin.set_message_bytes_max(limits.message_bytes_max);
         }
@@ -135,7 +146,12 @@ impl Node {
 
 impl Process for Node {
     fn phase(&self) -> Phase {
-        (**self.phase.load()).clone()
+        // Whoever has asked for the drain is told so, though nobody has woken up to it yet.
+        if self.stop.is_cancelled() {
+            Phase::going_away()
+        } else {
+            identity::phase(&self.identity.phase, self.cluster.as_ref())
+        }
     }
 
     fn drain(&self) {

@@ -7,7 +7,11 @@ use serde::{
     de::{self, Visitor},
 };
 
-use crate::{dialect::Grant, id::UserId, topic::Topic};
+use crate::{
+    dialect::Grant,
+    id::UserId,
+    topic::{Topic, is_pattern},
+};
 
 /// A name that foreign systems write as a text or as a whole number.
 #[derive(Debug, Eq, PartialEq)]
@@ -34,6 +38,9 @@ impl Rights {
             let room = Topic::room(&format!("device/{device}"));
             (!device.is_empty() && room.is_ok()).then_some(device)
         });
+        if !self.publish.iter().all(|text| is_pattern(text)) {
+            return None;
+        }
         Some(Grant {
             user: match user {
                 Some(user) => Some(user?),

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{Algorithm, Config, Device, Ride, RideTokens, Secret, TokenKey},
-    id::UserId,
-    topic::Topic,
+    id::{USER_BYTES_MAX, UserId},
+    topic::{Topic, is_pattern},
 };
 
 /// How long a credential lasts that nobody gave a time.
@@ -58,8 +58,12 @@ pub enum IssueError {
     Hook,
     #[error("{0}")]
     NoKey(&'static str),
-    #[error("{what} {problem}")]
-    Unusable { what: String, problem: String },
+    #[error("{option}: {problem}")]
+    Unusable {
+        /// As the command line calls it.
+        option: &'static str,
+        problem: String,
+    },
     #[error("the token cannot be signed")]
     Signature(#[source] jsonwebtoken::errors::Error),
 }
@@ -88,6 +92,7 @@ pub fn issue(
     request: &TokenRequest,
     unix_seconds: u64,
 ) -> Result<String, IssueError> {
+    request.check()?;
     match request {
         TokenRequest::Ride {
             client_id,
@@ -106,16 +111,6 @@ pub fn issue(
             publish,
             ttl_seconds,
         } => {
-            user_id(user)?;
-            for room in rooms {
-                usable(room, Topic::room(room))?;
-            }
-            for device in devices {
-                usable(device, Topic::room(&format!("device/{device}")))?;
-            }
-            for topic in publish.iter().filter(|topic| !topic.ends_with('*')) {
-                usable(topic, topic.parse::<Topic>())?;
-            }
             let validity = Validity::new(unix_seconds, *ttl_seconds);
             let claims = Claims {
                 sub: user,
@@ -143,11 +138,11 @@ fn ride(
         return Ok(query(client_id, secret.expose()));
     }
     let Some(token) = token else {
-        let what = "--token".to_owned();
-        let problem = "is missing, expected the address of the user".to_owned();
-        return Err(IssueError::Unusable { what, problem });
+        return Err(IssueError::Unusable {
+            option: "--token",
+            problem: "is missing, expected the address of the user".to_owned(),
+        });
     };
-    user_id(token)?;
     match settings.tokens {
         None | Some(RideTokens::Any) => Ok(query(client_id, token)),
         Some(RideTokens::Hook) => Err(IssueError::Hook),
@@ -211,14 +206,76 @@ fn query(client_id: &str, token: &str) -> String {
         .finish()
 }
 
-fn user_id(text: &str) -> Result<(), IssueError> {
-    usable(text, text.parse::<UserId>())
+impl TokenRequest {
+    /// Looks for what no node could accept.
+    ///
+    /// # Errors
+    ///
+    /// The first option that names nothing possible.
+    pub fn check(&self) -> Result<(), IssueError> {
+        match self {
+            Self::Ride {
+                client_id, token, ..
+            } => {
+                if USER_BYTES_MAX < client_id.len() {
+                    let problem = format!("is longer than {USER_BYTES_MAX} bytes");
+                    return Err(IssueError::Unusable {
+                        option: "--client-id",
+                        problem,
+                    });
+                }
+                match token {
+                    Some(token) => usable("--token", token, user_id(token)),
+                    None => Ok(()),
+                }
+            }
+            Self::Device {
+                user,
+                devices,
+                rooms,
+                publish,
+                ..
+            } => {
+                usable("--user", user, user_id(user))?;
+                for device in devices {
+                    usable("--device", device, device_id(device))?;
+                }
+                for room in rooms {
+                    usable("--room", room, Topic::room(room))?;
+                }
+                for topic in publish {
+                    let is_topic = is_pattern(topic).then_some(());
+                    let expected = "is no topic, expected user:<id>, room:<name>, session:<id> or \
+                                    all, or the beginning of one and *";
+                    usable("--publish", topic, is_topic.ok_or(expected))?;
+                }
+                Ok(())
+            }
+        }
+    }
 }
 
-fn usable<T, E: ToString>(what: &str, parsed: Result<T, E>) -> Result<(), IssueError> {
+fn user_id(text: &str) -> Result<(), String> {
+    let user = text.parse::<UserId>();
+    user.map(drop).map_err(|error| error.to_string())
+}
+
+fn device_id(text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("is empty".to_owned());
+    }
+    let room = Topic::room(&format!("device/{text}"));
+    room.map(drop).map_err(|error| error.to_string())
+}
+
+fn usable<T, E: ToString>(
+    option: &'static str,
+    value: &str,
+    parsed: Result<T, E>,
+) -> Result<(), IssueError> {
     let error = |error: E| IssueError::Unusable {
-        what: format!("{what:?}"),
-        problem: error.to_string(),
+        option,
+        problem: format!("{value:?} {}", error.to_string()),
     };
     parsed.map(drop).map_err(error)
 }
@@ -321,14 +378,21 @@ mod tests {
     #[test]
     fn a_device_token_of_an_impossible_user_room_or_topic_is_refused() {
         let config = config("tokens = \"any\"\nrealm = \"r\"");
-        for value in [
-            json!({"dialect": "device", "user": ""}),
-            json!({"dialect": "device", "user": "1", "rooms": [""]}),
-            json!({"dialect": "device", "user": "1", "devices": ["a\nb"]}),
-            json!({"dialect": "device", "user": "1", "publish": ["x"]}),
+        for (value, expect) in [
+            (json!({"user": ""}), "--user"),
+            (json!({"user": "1", "rooms": ["r".repeat(101)]}), "--room"),
+            (json!({"user": "1", "devices": [""]}), "--device"),
+            (json!({"user": "1", "devices": ["a\nb"]}), "--device"),
+            (json!({"user": "1", "publish": ["x"]}), "--publish"),
+            (json!({"user": "1", "publish": ["x:*"]}), "--publish"),
         ] {
+            let mut value = value;
+            value["dialect"] = "device".into();
             let error = issue(&config, &request(value), 0).unwrap_err();
-            assert!(matches!(error, IssueError::Unusable { .. }), "{error}");
+            let IssueError::Unusable { option, .. } = error else {
+                panic!("{error}");
+            };
+            assert_eq!(option, expect);
         }
     }
 

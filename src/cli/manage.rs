@@ -15,7 +15,7 @@ use super::{
     daemon,
     pid::Entry,
 };
-use crate::config::{Config, Drain, ReloadSource};
+use crate::config::{Config, Drain, Readable, ReloadSource, is_ours};
 
 /// Between two looks at a process that is to end.
 const POLL: Duration = Duration::from_millis(50);
@@ -24,7 +24,7 @@ const STOP_MARGIN: Duration = Duration::from_secs(5);
 
 /// Drains the node, and waits for its end.
 pub(super) fn stop(source: &ReloadSource) -> Done {
-    let config = source.load_readable();
+    let config = readable(source)?.config;
     let entry = running(&config)?;
     stop_and_wait(&entry, &config.drain)?;
     Ok(format!("tidegate, process {}, has stopped", entry.pid))
@@ -32,7 +32,11 @@ pub(super) fn stop(source: &ReloadSource) -> Done {
 
 /// Lets the node read its configuration again.
 pub(super) fn reload(source: &ReloadSource) -> Done {
-    let entry = running(&source.load_readable())?;
+    let Readable { config, syntax } = readable(source)?;
+    if let Some(mistake) = syntax {
+        return Err(Failure::wrong(mistake));
+    }
+    let entry = running(&config)?;
     match control::request(&entry, "POST", "/api/process/reload", None) {
         Ok(answer) => reloaded(&answer),
         Err(error) => {
@@ -46,8 +50,8 @@ pub(super) fn reload(source: &ReloadSource) -> Done {
 
 /// Stops the node and starts it again, unless its configuration is such that it would not start.
 pub(super) fn restart(source: ReloadSource) -> Done {
-    let readable = source.load_readable();
-    let Some(entry) = Entry::running(&readable.pid_file) else {
+    let config = readable(&source)?.config;
+    let Some(entry) = Entry::running(&config.pid_file) else {
         return daemon::start(&source);
     };
     let origin = Origin::of(entry.pid);
@@ -62,7 +66,7 @@ pub(super) fn restart(source: ReloadSource) -> Done {
             entry.pid
         ))
     })?;
-    stop_and_wait(&entry, &readable.drain)?;
+    stop_and_wait(&entry, &config.drain)?;
     let mut text = daemon::start(&source)?;
     if !origin.daemon {
         text.push_str("\nit had a terminal before, and is a daemon now");
@@ -72,13 +76,17 @@ pub(super) fn restart(source: ReloadSource) -> Done {
 
 /// Shows the node.
 pub(super) fn status(source: &ReloadSource) -> Done {
-    let entry = running(&source.load_readable())?;
+    let entry = running(&readable(source)?.config)?;
     let answer = control::request(&entry, "GET", "/api/process", None)
         .map_err(|error| Failure::failed(format!("process {} runs, but {error}", entry.pid)))?;
     if !answer.is_success() {
         return Err(Failure::failed(answer.problem()));
     }
     Ok(table(&entry, &answer.body))
+}
+
+fn readable(source: &ReloadSource) -> Result<Readable, Failure> {
+    source.load_readable().map_err(Failure::wrong)
 }
 
 fn running(config: &Config) -> Result<Entry, Failure> {
@@ -167,7 +175,28 @@ fn table(entry: &Entry, status: &Value) -> String {
         let dialects: Vec<String> = sessions.iter().map(dialect).collect();
         row("sessions", dialects.join(", "));
     }
+    if let Some(age) = status.get("canary_age_ms").and_then(Value::as_u64) {
+        row("canary", format!("{age} ms ago"));
+        let nodes = status.get("nodes").and_then(Value::as_array);
+        for node in nodes.into_iter().flatten() {
+            row("node", node_line(node));
+        }
+    }
     lines.join("\n")
+}
+
+fn node_line(node: &Value) -> String {
+    let text = |key| node.get(key).and_then(Value::as_str).unwrap_or_default();
+    let number = |key| node.get(key).and_then(Value::as_u64).unwrap_or_default();
+    format!(
+        "{}.{} {} {}, {} sessions, {} entries behind",
+        text("id"),
+        text("epoch"),
+        text("address"),
+        text("state"),
+        number("sessions"),
+        number("lag")
+    )
 }
 
 fn uptime(seconds: u64) -> String {
@@ -206,8 +235,7 @@ impl Origin {
         let pair = |word: OsString| {
             let word = word.into_string().ok()?;
             let (name, value) = word.split_once('=')?;
-            name.starts_with("TIDEGATE_")
-                .then(|| (name.to_owned(), value.to_owned()))
+            is_ours(name).then(|| (name.to_owned(), value.to_owned()))
         };
         let environment = words(environment).into_iter().filter_map(pair).collect();
         let invocation = parse(words(command_line)).ok();

@@ -14,7 +14,7 @@ use std::{
 
 use rustix::process::{Pid, test_kill_process};
 
-use crate::config::{Secret, random_hex};
+use crate::config::{Secret, random_hex, read_text};
 
 /// How often the file may change hands while we want it.
 const ATTEMPTS_MAX: usize = 16;
@@ -72,7 +72,7 @@ impl Entry {
 
     /// The node that `path` belongs to, if it runs.
     pub fn running(path: &Path) -> Option<Self> {
-        let entry = Self::parse(&fs::read_to_string(path).ok()?)?;
+        let entry = Self::parse(&read_text(path).ok()?)?;
         entry.is_alive().then_some(entry)
     }
 

@@ -4,21 +4,25 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Done, Failure, args::Token, control, pid::Entry};
 use crate::{
-    auth::issue::{TokenRequest, issue},
+    auth::issue::{IssueError, TokenRequest, issue},
     config::{Config, ReloadSource},
 };
 
 /// Makes it from the configuration, or lets the node make it whose credentials are throw-away.
 pub(super) fn token(source: &ReloadSource, wanted: Token) -> Done {
-    let config = source.load().map_err(Failure::wrong)?;
     let request = request(wanted);
+    request.check().map_err(Failure::wrong)?;
+    let config = source.load().map_err(Failure::wrong)?;
     if is_throw_away(&config, &request) {
         return ask(&config, &request);
     }
     let unix_seconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
-    issue(&config, &request, unix_seconds).map_err(Failure::failed)
+    issue(&config, &request, unix_seconds).map_err(|error| match error {
+        IssueError::Unusable { .. } => Failure::wrong(error),
+        error => Failure::failed(error),
+    })
 }
 
 fn request(wanted: Token) -> TokenRequest {

@@ -1,12 +1,14 @@
 //! What a node in development mode says at its start: how to try it.
 
+use std::path::Path;
+
 use crate::{
     app::Addresses,
     config::{Config, RIDE_BACKEND, Secret},
 };
 
 /// Throw-away credentials, where everything is, and a command to paste.
-pub fn welcome(config: &Config, addresses: &Addresses) -> String {
+pub fn welcome(config: &Config, addresses: &Addresses, file: Option<&Path>) -> String {
     let Addresses { public, admin } = addresses;
     let made = &config.throw_away;
     let mut lines = vec![
@@ -38,7 +40,8 @@ pub fn welcome(config: &Config, addresses: &Addresses) -> String {
         lines.push(
             "These credentials end with the process. A token for a device client:".to_owned(),
         );
-        lines.push("  tidegate token device --user 42".to_owned());
+        let option = file.map_or(String::new(), |path| format!(" --config {}", word(path)));
+        lines.push(format!("  tidegate token device --user 42{option}"));
     }
     // A key of somebody's own is no throw-away one, and is not for the screen.
     let key = made.api_key.as_ref().map_or("$API_KEY", Secret::expose);
@@ -49,6 +52,17 @@ pub fn welcome(config: &Config, addresses: &Addresses) -> String {
          http://{admin}/api/publish"
     ));
     lines.join("\n")
+}
+
+/// The path as the shell takes it for one word.
+fn word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -62,7 +76,8 @@ mod tests {
             public: config.listen.public.clone(),
             admin: config.listen.admin,
         };
-        let text = welcome(&config, &addresses);
+        let file = source.file.as_ref().map(|file| Path::new(&file.name));
+        let text = welcome(&config, &addresses, file);
         (config, text)
     }
 
@@ -76,6 +91,18 @@ mod tests {
         assert!(text.contains("http://127.0.0.1:8080/"), "{text}");
         assert!(text.contains("http://127.0.0.1:8081/api/publish"), "{text}");
         assert!(!text.contains(config.control.expose()), "{text}");
+        assert!(text.contains("token device --user 42\n"), "{text}");
+    }
+
+    #[test]
+    fn the_command_to_paste_names_the_file() {
+        let mut source = Source::from_text("development = true");
+        let (_, text) = shown(&source);
+        let command = "token device --user 42 --config tidegate.toml\n";
+        assert!(text.contains(command), "{text}");
+        source.file.as_mut().unwrap().name = "it's here.toml".to_owned();
+        let (_, text) = shown(&source);
+        assert!(text.contains(r"--config 'it'\''s here.toml'"), "{text}");
     }
 
     #[test]

@@ -122,6 +122,11 @@ impl Directory {
         true
     }
 
+    /// Whether a member was removed; of the latest 1,024 that were.
+    pub fn is_removed(&self, member: &Member) -> bool {
+        self.roster.is_removed(member)
+    }
+
     /// Forgets everything, removed members included: a new life of the server's data has begun. No
     /// entry from the log of the old one may be applied afterwards.
     pub fn clear(&self) {

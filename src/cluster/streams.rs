@@ -20,7 +20,12 @@
 //! - **Cancellation**: a call whose future is dropped may or may not be carried out. A reader's
 //!   `next` that is dropped may lose what it was about to give.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    hash::{BuildHasher as _, RandomState},
+    time::Duration,
+};
 
 use bytes::Bytes;
 
@@ -110,6 +115,8 @@ pub struct Pulse {
     pub generation: Box<str>,
     /// Entries that wait in the own inbox.
     pub inbox_entries: u64,
+    /// The member was not in the list before: it announces itself, or somebody has removed it.
+    pub is_new: bool,
     /// Every member that has announced itself and was not removed, with what its lease says; without
     /// a lease, `None`.
     pub members: Vec<(Member, Option<Bytes>)>,
@@ -159,6 +166,12 @@ pub enum StreamsError {
     /// The server cannot be reached or did not answer in time; try again.
     #[error("the server is unavailable: {0}")]
     Unavailable(Box<str>),
+}
+
+/// A name for a life of a server's data that no other has: 128 bits by chance.
+pub(super) fn new_generation() -> String {
+    let half = || RandomState::new().hash_one(0);
+    format!("{:016x}{:016x}", half(), half())
 }
 
 // === impl Position ===

@@ -1,12 +1,14 @@
 //! Rules that no single value can keep by itself: bounds, and what keys demand of one another.
 
 mod dialects;
+mod origin;
 mod warnings;
 
 use std::{collections::BTreeSet, fs::File, path::Path, time::Duration};
 
 pub(super) use warnings::warnings;
 
+use self::origin::{ORIGIN, is_origin};
 use super::{Config, Mistake};
 use crate::topic::ROOM_CHARS_MAX;
 
@@ -50,9 +52,10 @@ struct Check<'a> {
 impl Check<'_> {
     fn mistake(&mut self, key: impl Into<String>, problem: impl Into<String>) {
         let key = key.into();
-        let covers = |mistake: &Mistake| match key.strip_prefix(mistake.key()) {
-            Some(rest) => rest.is_empty() || rest.starts_with(['.', '[']),
-            None => mistake.key().strip_suffix("_file") == Some(&key),
+        let covers = |mistake: &Mistake| match mistake.key().strip_prefix(&key) {
+            // Of one element of a list the whole list has its default.
+            Some(rest) => is_index(rest) || ["", "_file"].contains(&rest),
+            None => key.strip_prefix(mistake.key()).is_some_and(is_below),
         };
         if !self.unreadable.iter().any(covers) {
             self.mistakes.push(Mistake::new(key, problem));
@@ -81,13 +84,10 @@ impl Check<'_> {
                 self.mistake(key, problem);
             }
         }
-        for origin in &listen.origins {
+        for (index, origin) in listen.origins.iter().enumerate() {
             if !is_origin(origin) {
-                let problem = format!(
-                    "has {origin:?}, expected origins such as \"https://app.example\", without a \
-                     path"
-                );
-                self.mistake("listen.origins", problem);
+                let problem = format!("is {origin:?}, expected {ORIGIN}");
+                self.mistake(format!("listen.origins[{index}]"), problem);
             }
         }
         if let Some(tls) = &listen.tls {
@@ -241,12 +241,15 @@ impl Check<'_> {
     }
 }
 
-/// As browsers write it: scheme, host and port, nothing behind.
-fn is_origin(text: &str) -> bool {
-    let Some((scheme, host)) = text.split_once("://") else {
-        return false;
-    };
-    !scheme.is_empty() && !host.is_empty() && !host.contains(['/', '?', '#', '*', ' ', '@'])
+fn is_below(rest: &str) -> bool {
+    rest.starts_with(['.', '['])
+}
+
+fn is_index(rest: &str) -> bool {
+    let index = rest
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    index.is_some_and(|index| index.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn starts_with_any(text: &str, beginnings: &[&str]) -> bool {

@@ -1,6 +1,6 @@
 //! What the node shares with others, and how it leaves them.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use super::{
     value::Secret,
@@ -13,6 +13,8 @@ use crate::id::NodeId;
 pub struct Cluster {
     /// Where Redis is, with its password; absent: one node with nothing beside it.
     pub redis: Option<Secret>,
+    /// Certificates, in PEM, that Redis' own is checked with, where it is no public one.
+    pub redis_ca: Option<PathBuf>,
     /// Name of the node. Absent in the file: host name and a random part, filled in when the
     /// configuration is read, and the same at each reload.
     pub node: Option<NodeId>,
@@ -59,6 +61,7 @@ impl Default for Cluster {
     fn default() -> Self {
         Self {
             redis: None,
+            redis_ca: None,
             node: None,
             prefix: "tg:".to_owned(),
         }
@@ -94,6 +97,7 @@ impl Default for Drain {
 impl Section for Cluster {
     fn visit(&mut self, visitor: &mut dyn Visitor) {
         visitor.secret("redis", &mut self.redis);
+        visitor.setting("redis_ca", &mut self.redis_ca);
         visitor.setting("node", &mut self.node);
         visitor.setting("prefix", &mut self.prefix);
     }

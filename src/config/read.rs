@@ -1,16 +1,14 @@
 //! The visitor that reads: each key's value out of the raw tree, each mistake into a list.
 
-use std::{fs, io::Read as _};
+use std::path::Path;
 
 use super::{
     Mistake,
     setting::inline,
+    source::read_text,
     tree::{Node, Table},
-    visit::{Raw, Section, Sections, Setting, Visitor},
+    visit::{Raw, Refused, Section, Sections, Setting, Visitor},
 };
-
-/// Longest file of a secret. Chains of certificates are far below, devices that never end are not.
-const SECRET_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Reads one table.
 struct Reader<'a> {
@@ -20,6 +18,9 @@ struct Reader<'a> {
     known: Vec<&'static str>,
     mistakes: &'a mut Vec<Mistake>,
 }
+
+/// 2 to the 63rd: no number of the configuration is as large.
+const TOO_LARGE: f64 = 9_223_372_036_854_775_808.0;
 
 /// Whether a value may show in a mistake.
 #[derive(Clone, Copy)]
@@ -47,17 +48,9 @@ pub(crate) fn read(
 
 /// The text of a secret's file, without the line end that editors add.
 pub(crate) fn secret_file(path: &str) -> Result<String, String> {
-    let described = |problem: &dyn std::fmt::Display| format!("a readable file: {path}: {problem}");
-    let file = fs::File::open(path).map_err(|error| described(&error))?;
-    let mut text = String::new();
-    // The length of a device or a pipe is not known before its end.
-    let read = file.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text);
-    match read {
-        Ok(length) if SECRET_BYTES_MAX < length as u64 => Err(described(&format!(
-            "is larger than {SECRET_BYTES_MAX} bytes"
-        ))),
-        Ok(_) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
-        Err(error) => Err(described(&error)),
+    match read_text(Path::new(path)) {
+        Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
+        Err(problem) => Err(format!("a readable file: {path}: {problem}")),
     }
 }
 
@@ -80,10 +73,20 @@ impl Reader<'_> {
             return false;
         };
         let (raw, variable) = node.into_raw();
-        if let Err(expected) = setting.set(&raw) {
-            let is = describe(&raw, show);
-            let from = variable.map_or(String::new(), |name| format!(" (from {name})"));
-            self.mistake(key, format!("{is}{from}, expected {expected}"));
+        let from = variable.map_or(String::new(), |name| format!(" (from {name})"));
+        match setting.set(&raw) {
+            Ok(()) => {}
+            Err(Refused::Value(expected)) => {
+                let is = describe(&raw, show);
+                self.mistake(key, format!("{is}{from}, expected {expected}"));
+            }
+            Err(Refused::Elements(values, expected)) => {
+                for (index, value) in values {
+                    let is = describe(&Raw::Typed(value), show);
+                    let problem = format!("{is}{from}, expected {expected}");
+                    self.mistake(&format!("{key}[{index}]"), problem);
+                }
+            }
         }
         true
     }
@@ -110,7 +113,11 @@ impl Reader<'_> {
         };
         match secret_file(&path) {
             Ok(text) => {
-                if let Err(expected) = setting.set(&Raw::Text(text)) {
+                if let Err(refused) = setting.set(&Raw::Text(text)) {
+                    let expected = match refused {
+                        Refused::Value(expected) => expected,
+                        Refused::Elements(_, expected) => expected.to_owned(),
+                    };
                     let problem = format!("has unusable contents, expected {expected}");
                     self.mistake(&file_key, problem);
                 }
@@ -120,12 +127,6 @@ impl Reader<'_> {
             }
         }
         true
-    }
-
-    fn report_missing(&mut self, key: &str, present: bool) {
-        if !present {
-            self.mistake(key, "is missing");
-        }
     }
 
     fn report_unknown(mut self) {
@@ -154,8 +155,9 @@ impl Visitor for Reader<'_> {
     }
 
     fn required(&mut self, key: &'static str, setting: &mut dyn Setting) {
-        let present = self.read_setting(key, setting, Show::Value);
-        self.report_missing(key, present);
+        if !self.read_setting(key, setting, Show::Value) {
+            self.mistake(key, format!("is missing, expected {}", setting.expected()));
+        }
     }
 
     fn secret(&mut self, key: &'static str, setting: &mut dyn Setting) {
@@ -163,8 +165,11 @@ impl Visitor for Reader<'_> {
     }
 
     fn required_secret(&mut self, key: &'static str, setting: &mut dyn Setting) {
-        let present = self.read_secret(key, setting);
-        self.report_missing(key, present);
+        if !self.read_secret(key, setting) {
+            let expected = setting.expected();
+            let problem = format!("is missing, expected {expected}, or {key}_file");
+            self.mistake(key, problem);
+        }
     }
 
     fn section(&mut self, key: &'static str, section: &mut dyn Section) {
@@ -226,6 +231,10 @@ fn describe(raw: &Raw, show: Show) -> String {
         (Show::Value, Raw::Typed(toml::Value::Table(_))) => "is a table".to_owned(),
         (Show::Value, Raw::Typed(toml::Value::Array(_))) => "is a list".to_owned(),
         (Show::Value, Raw::Typed(toml::Value::String(text))) => format!("is {text:?}"),
+        // As it stands there it would have more digits than are known of it.
+        (Show::Value, Raw::Typed(toml::Value::Float(number))) if TOO_LARGE <= number.abs() => {
+            "is a number that is too large".to_owned()
+        }
         (Show::Value, Raw::Typed(value)) => format!("is {value}"),
     }
 }

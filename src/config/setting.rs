@@ -6,7 +6,7 @@ use std::{
 
 use super::{
     value::{Cidr, HttpUrl, Ping, Secret, parse_duration},
-    visit::{Raw, Setting},
+    visit::{Raw, Refused, Setting},
 };
 use crate::id::NodeId;
 
@@ -57,12 +57,12 @@ words!(crate::dialect::Profile,
 );
 
 macro_rules! whole_numbers {
-    ($($type:ty),+) => { $(
+    ($($type:ty: $max:literal),+ $(,)?) => { $(
         impl Scalar for $type {
-            const EXPECTED: &'static str = "a whole number, 0 or greater";
+            const EXPECTED: &'static str = concat!("a whole number from 0 to ", $max);
 
             fn parse(text: &str) -> Option<Self> {
-                text.parse().ok()
+                text.parse::<i64>().ok()?.try_into().ok()
             }
 
             fn from_typed(value: &toml::Value) -> Option<Self> {
@@ -72,7 +72,13 @@ macro_rules! whole_numbers {
     )+ };
 }
 
-whole_numbers!(u16, u32, u64, usize);
+// The numbers of TOML have 63 bits and a sign.
+whole_numbers! {
+    u16: "65535",
+    u32: "4294967295",
+    u64: "9223372036854775807",
+    usize: "9223372036854775807",
+}
 
 macro_rules! from_str {
     ($($type:ty => $expected:literal),+ $(,)?) => { $(
@@ -135,13 +141,13 @@ impl Scalar for Ping {
 }
 
 impl<T: Scalar> Setting for T {
-    fn set(&mut self, raw: &Raw) -> Result<(), String> {
-        let value = match raw {
-            Raw::Typed(value) => T::from_typed(value),
-            Raw::Text(text) => T::parse(text),
-        };
-        *self = value.ok_or_else(|| T::EXPECTED.to_owned())?;
+    fn set(&mut self, raw: &Raw) -> Result<(), Refused> {
+        *self = scalar(raw)?;
         Ok(())
+    }
+
+    fn expected(&self) -> String {
+        T::EXPECTED.to_owned()
     }
 
     fn fingerprint(&self) -> String {
@@ -150,33 +156,45 @@ impl<T: Scalar> Setting for T {
 }
 
 impl<T: Scalar> Setting for Option<T> {
-    fn set(&mut self, raw: &Raw) -> Result<(), String> {
-        let value = match raw {
-            Raw::Typed(value) => T::from_typed(value),
-            Raw::Text(text) => T::parse(text),
-        };
-        *self = Some(value.ok_or_else(|| T::EXPECTED.to_owned())?);
+    fn set(&mut self, raw: &Raw) -> Result<(), Refused> {
+        *self = Some(scalar(raw)?);
         Ok(())
+    }
+
+    fn expected(&self) -> String {
+        T::EXPECTED.to_owned()
     }
 
     fn fingerprint(&self) -> String {
         format!("{self:?}")
     }
+}
+
+fn scalar<T: Scalar>(raw: &Raw) -> Result<T, Refused> {
+    let value = match raw {
+        Raw::Typed(value) => T::from_typed(value),
+        Raw::Text(text) => T::parse(text),
+    };
+    value.ok_or_else(|| Refused::Value(T::EXPECTED.to_owned()))
 }
 
 /// A list; a single value stands for a list of one.
 impl<T: Scalar> Setting for Vec<T> {
-    fn set(&mut self, raw: &Raw) -> Result<(), String> {
-        let expected = || format!("{}, or a list of them", T::EXPECTED);
-        let values = match inline(raw) {
+    fn set(&mut self, raw: &Raw) -> Result<(), Refused> {
+        let value = match inline(raw) {
             Raw::Typed(toml::Value::Array(values)) => {
-                values.iter().map(T::from_typed).collect::<Option<_>>()
+                *self = elements(values)?;
+                return Ok(());
             }
-            Raw::Typed(value) => T::from_typed(&value).map(|value| vec![value]),
-            Raw::Text(text) => T::parse(&text).map(|value| vec![value]),
+            Raw::Typed(value) => T::from_typed(&value),
+            Raw::Text(text) => T::parse(&text),
         };
-        *self = values.ok_or_else(expected)?;
+        *self = vec![value.ok_or_else(|| Refused::Value(self.expected()))?];
         Ok(())
+    }
+
+    fn expected(&self) -> String {
+        format!("{}, or a list of them", T::EXPECTED)
     }
 
     fn fingerprint(&self) -> String {
@@ -184,17 +202,34 @@ impl<T: Scalar> Setting for Vec<T> {
     }
 }
 
-impl Setting for Secret {
-    fn set(&mut self, raw: &Raw) -> Result<(), String> {
-        let text = match raw {
-            Raw::Typed(toml::Value::String(text)) | Raw::Text(text) => text,
-            Raw::Typed(_) => return Err("a text".to_owned()),
-        };
-        if text.is_empty() {
-            return Err("a text that is not empty".to_owned());
+fn elements<T: Scalar>(values: Vec<toml::Value>) -> Result<Vec<T>, Refused> {
+    let (mut taken, mut refused) = (Vec::new(), Vec::new());
+    for (index, value) in values.into_iter().enumerate() {
+        match T::from_typed(&value) {
+            Some(value) => taken.push(value),
+            None => refused.push((index, value)),
         }
-        *self = Self::new(text.as_str());
-        Ok(())
+    }
+    if refused.is_empty() {
+        Ok(taken)
+    } else {
+        Err(Refused::Elements(refused, T::EXPECTED))
+    }
+}
+
+impl Setting for Secret {
+    fn set(&mut self, raw: &Raw) -> Result<(), Refused> {
+        match raw {
+            Raw::Typed(toml::Value::String(text)) | Raw::Text(text) if !text.is_empty() => {
+                *self = Self::new(text.as_str());
+                Ok(())
+            }
+            _ => Err(Refused::Value(self.expected())),
+        }
+    }
+
+    fn expected(&self) -> String {
+        "a text that is not empty".to_owned()
     }
 
     fn fingerprint(&self) -> String {
@@ -205,8 +240,12 @@ impl Setting for Secret {
 }
 
 impl Setting for Option<Secret> {
-    fn set(&mut self, raw: &Raw) -> Result<(), String> {
+    fn set(&mut self, raw: &Raw) -> Result<(), Refused> {
         self.get_or_insert_default().set(raw)
+    }
+
+    fn expected(&self) -> String {
+        Secret::default().expected()
     }
 
     fn fingerprint(&self) -> String {
@@ -216,10 +255,10 @@ impl Setting for Option<Secret> {
 
 /// Secrets by name. One of them can be given as `{ file = "..." }`.
 impl Setting for BTreeMap<String, Secret> {
-    fn set(&mut self, raw: &Raw) -> Result<(), String> {
-        let expected = || "a table of names and secrets, or of names and { file = \"...\" }";
+    fn set(&mut self, raw: &Raw) -> Result<(), Refused> {
+        let expected = || Refused::Value(Self::new().expected());
         let Raw::Typed(toml::Value::Table(table)) = inline(raw) else {
-            return Err(expected().to_owned());
+            return Err(expected());
         };
         self.clear();
         for (name, value) in table {
@@ -227,16 +266,22 @@ impl Setting for BTreeMap<String, Secret> {
                 toml::Value::String(text) => text.clone(),
                 toml::Value::Table(table) if table.len() == 1 => {
                     let path = table.get("file").and_then(toml::Value::as_str);
-                    super::read::secret_file(path.ok_or_else(expected)?)?
+                    let text = super::read::secret_file(path.ok_or_else(expected)?);
+                    text.map_err(|expected| Refused::Value(format!("for {name:?} {expected}")))?
                 }
-                _ => return Err(expected().to_owned()),
+                _ => return Err(expected()),
             };
             if text.is_empty() {
-                return Err(format!("a secret for {name:?} that is not empty"));
+                let expected = format!("a secret for {name:?} that is not empty");
+                return Err(Refused::Value(expected));
             }
             self.insert(name, Secret::new(text));
         }
         Ok(())
+    }
+
+    fn expected(&self) -> String {
+        "a table of names and secrets, or of names and { file = \"...\" }".to_owned()
     }
 
     fn fingerprint(&self) -> String {

@@ -3,19 +3,24 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::Read as _,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
 
 use super::{Config, ConfigError, Mistake, development::Generated};
 
-/// Beginning of every environment variable that is a key.
+/// Beginning of every environment variable that is a key, in any case.
 pub(crate) const PREFIX: &str = "TIDEGATE_";
+
+/// Longest file of a configuration or a secret. A thousand times what a node needs is far below,
+/// devices that never end are not.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The texts that a configuration is read from.
 #[derive(Clone, Default)]
 pub struct Source {
-    /// The environment; what does not begin with `TIDEGATE_` is of no concern.
+    /// The environment; what does not begin with `TIDEGATE_`, in any case, is of no concern.
     pub environment: BTreeMap<String, String>,
     /// The file, if there is one.
     pub file: Option<File>,
@@ -28,6 +33,15 @@ pub struct File {
     pub name: String,
     /// What is in it.
     pub text: String,
+}
+
+/// As much of a configuration as whoever looks for a running node needs.
+#[derive(Debug)]
+pub struct Readable {
+    /// Where it is, and how it ends. Whatever could not be read has its default.
+    pub config: Config,
+    /// Why nothing else of the file was read.
+    pub syntax: Option<Mistake>,
 }
 
 /// Reads the configuration, again at every reload.
@@ -68,13 +82,22 @@ impl Source {
     }
 }
 
+/// Whether an environment variable concerns a node. In any case, so that a key in small letters is
+/// not overlooked without a word.
+pub(crate) fn is_ours(name: &str) -> bool {
+    name.get(..PREFIX.len())
+        .is_some_and(|beginning| beginning.eq_ignore_ascii_case(PREFIX))
+}
+
 /// Kubernetes and Docker put the addresses of a service that is called `tidegate` into the
 /// environment of its neighbours, under our prefix: `TIDEGATE_SERVICE_HOST`, `TIDEGATE_PORT`,
 /// `TIDEGATE_ADMIN_PORT_8081_TCP_ADDR`. None of our own keys look like them.
 fn is_setting(name: &str) -> bool {
-    let Some(rest) = name.strip_prefix(PREFIX) else {
+    if !is_ours(name) {
         return false;
-    };
+    }
+    let upper = name.to_ascii_uppercase();
+    let rest = &upper[PREFIX.len()..];
     let service = rest.ends_with("SERVICE_HOST") || rest.contains("SERVICE_PORT");
     let port = rest == "PORT"
         || rest.ends_with("_PORT")
@@ -120,12 +143,44 @@ impl ReloadSource {
 
     /// Reads what is readable, for whoever only looks for a running node: a mistake that somebody
     /// is just making in the file must not keep anybody from stopping it.
-    pub fn load_readable(&self) -> Config {
-        let source = self.read().unwrap_or_else(|_| Source {
-            environment: self.environment.clone(),
-            file: None,
-        });
-        Config::read(&source, &mut Vec::new()).unwrap_or_default()
+    ///
+    /// # Errors
+    ///
+    /// A file that is not there, or one from which it cannot be told where the node leaves its
+    /// number: what is done must not be done to another node.
+    pub fn load_readable(&self) -> Result<Readable, ConfigError> {
+        let mut source = self.read()?;
+        let mut mistakes = Vec::new();
+        let mut syntax = None;
+        let config = match Config::read(&source, &mut mistakes) {
+            Ok(config) => config,
+            Err(mistake) => {
+                let file = source.file.as_mut().ok_or_else(|| mistake.clone())?;
+                let line = match pid_file_line(&file.text) {
+                    Some(line) => line.to_owned(),
+                    None if self.names_pid_file() => String::new(),
+                    None => return Err(mistake.into()),
+                };
+                file.text = line;
+                syntax = Some(mistake);
+                Config::read(&source, &mut mistakes)?
+            }
+        };
+        match mistakes
+            .into_iter()
+            .find(|mistake| mistake.is_about("pid_file"))
+        {
+            Some(mistake) => Err(syntax.unwrap_or(mistake).into()),
+            None => Ok(Readable { config, syntax }),
+        }
+    }
+
+    /// Whether the environment does, so that the file has no say.
+    fn names_pid_file(&self) -> bool {
+        let mut names = self.environment.iter();
+        names.any(|(name, value)| {
+            !value.is_empty() && name.eq_ignore_ascii_case("TIDEGATE_PID_FILE")
+        })
     }
 
     fn read(&self) -> Result<Source, ConfigError> {
@@ -138,10 +193,45 @@ impl ReloadSource {
 
 fn read_file(path: &Path) -> Result<File, ConfigError> {
     let name = path.display().to_string();
-    match fs::read_to_string(path) {
+    match read_text(path) {
         Ok(text) => Ok(File { name, text }),
-        Err(error) => Err(Mistake::new(name, format!("cannot be read: {error}")).into()),
+        Err(problem) => Err(Mistake::new(name, format!("cannot be read: {problem}")).into()),
     }
+}
+
+/// The text of a file, unless it is longer than one that a node needs can be.
+pub(crate) fn read_text(path: &Path) -> Result<String, String> {
+    let read = || {
+        let mut text = String::new();
+        // The length of a device or a pipe is not known before its end.
+        let mut file = fs::File::open(path)?.take(FILE_BYTES_MAX + 1);
+        file.read_to_string(&mut text).map(|length| (length, text))
+    };
+    match read() {
+        Ok((length, _)) if FILE_BYTES_MAX < length as u64 => {
+            Err(format!("is larger than {FILE_BYTES_MAX} bytes"))
+        }
+        Ok((_, text)) => Ok(text),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The line that names the pid file, of a text that is not TOML as a whole: empty if it says
+/// nothing about it, nothing if what it says is not clear.
+fn pid_file_line(text: &str) -> Option<&str> {
+    let comment = |line: &&str| line.trim_start().starts_with('#');
+    let mut lines = text
+        .lines()
+        .filter(|line| line.contains("pid_file") && !comment(line));
+    let Some(line) = lines.next() else {
+        return Some("");
+    };
+    // What stands behind the name of a table would be a key of that table.
+    let table = |line: &str| line.trim_start().starts_with('[');
+    let mut before = text.lines().take_while(|other| *other != line);
+    let is_clear = lines.next().is_none() && !before.any(table);
+    let read = toml::from_str::<toml::Table>(line).ok()?;
+    (is_clear && read.len() == 1 && read.contains_key("pid_file")).then_some(line)
 }
 
 impl std::fmt::Debug for Source {

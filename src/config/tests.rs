@@ -256,6 +256,20 @@ fn a_table_of_the_environment_gets_further_keys_of_the_environment() {
 }
 
 #[test]
+fn the_case_of_a_variable_does_not_matter_and_none_stands_twice() {
+    let config = sound("", &[("tidegate_limits__IDLE", "5s")]);
+    assert_eq!(config.limits.idle, Duration::from_secs(5));
+    let environment = [
+        ("TIDEGATE_LIMITS__IDLE", "5s"),
+        ("tidegate_limits__idle", "6s"),
+    ];
+    assert_eq!(
+        mistakes("", &environment),
+        ["limits.idle: is set by another variable already (from tidegate_limits__idle)"]
+    );
+}
+
+#[test]
 fn an_empty_variable_and_the_addresses_of_a_service_are_no_configuration() {
     let environment = [
         ("TIDEGATE_CLUSTER__REDIS", ""),
@@ -317,21 +331,62 @@ fn all_mistakes_are_reported_at_once() {
     let mut found = mistakes(text, &[("TIDEGATE_LISTEN__ADMIN", "8081")]);
     found.sort();
     let expect = [
-        "api.keys[0].key: is missing",
-        "api.keys[0].scopes: is a list, expected \"publish\", \"read\", \"admin\" or \"token\", \
-         or a list of them",
-        "backend.hooks[0].url: is missing",
+        "api.keys[0].key: is missing, expected a text that is not empty, or key_file",
+        "api.keys[0].scopes[0]: is \"everything\", expected \"publish\", \"read\", \"admin\" or \
+         \"token\"",
+        "backend.hooks[0].url: is missing, expected an address such as \
+         \"http://10.0.0.5/path\", without a password",
         "drain.rate: is 0, expected at least 1",
-        "limits.connections_max: is -1, expected a whole number, 0 or greater",
+        "limits.connections_max: is -1, expected a whole number from 0 to 9223372036854775807",
         "limits.idle: is \"abc\", expected a duration such as \"60s\"",
         "limits.message_timeout: is 10, expected a duration such as \"60s\"",
         "listen.admin: is \"8081\" (from TIDEGATE_LISTEN__ADMIN), expected an address and a port \
          such as \"127.0.0.1:8080\"",
-        "listen.public: is a list, expected an address and a port such as \"127.0.0.1:8080\", or \
-         a list of them",
+        "listen.public[1]: is 5, expected an address and a port such as \"127.0.0.1:8080\"",
     ];
     assert_eq!(found[..9], expect);
     assert!(found[9].starts_with("nonsense: is not a known key"));
+}
+
+#[test]
+fn a_number_that_is_too_large_names_its_key_and_hides_nothing() {
+    let text = r#"
+        listen.trusted_proxies = ["10.0.0.0/8", 1e999, "10.0.0.0/33"]
+        [limits]
+        connections_max = 99999999999999999999
+        handshakes_per_second = 5_000_000_000
+        messages_per_second = 0xffff_ffff_ffff_ffff_ffff
+        outbox_bytes_max = 0x10
+    "#;
+    let mut found = mistakes(text, &[("TIDEGATE_RUNTIME__SHARDS", "70000")]);
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "limits.connections_max: is a number that is too large, expected a whole number from 0 \
+             to 9223372036854775807",
+            "limits.handshakes_per_second: is 5000000000, expected a whole number from 0 to \
+             4294967295",
+            "limits.messages_per_second: is a number that is too large, expected a whole number \
+             from 0 to 4294967295",
+            "listen.trusted_proxies[1]: is a number that is too large, expected a range of \
+             addresses such as \"10.0.0.0/8\"",
+            "listen.trusted_proxies[2]: is \"10.0.0.0/33\", expected a range of addresses such as \
+             \"10.0.0.0/8\"",
+            "runtime.shards: is \"70000\" (from TIDEGATE_RUNTIME__SHARDS), expected a whole number \
+             from 0 to 65535",
+        ]
+    );
+}
+
+#[test]
+fn a_list_with_a_mistake_is_not_judged_by_its_default() {
+    let text = "dialect.ride = { tokens = \"any\", realm = \"r\", paths = \"/ws\" }\n\
+                dialect.device = { keys = [{ alg = \"HS256\", secret = \"s\" }], paths = [5] }";
+    assert_eq!(
+        mistakes_alone(text, &[]),
+        ["dialect.device.paths[0]: is 5, expected a text"]
+    );
 }
 
 #[test]
@@ -366,6 +421,57 @@ fn a_file_that_is_not_there_is_a_mistake() {
         error.starts_with("/nowhere/tidegate.toml: cannot be read"),
         "{error}"
     );
+}
+
+#[test]
+fn a_file_that_never_ends_is_a_mistake() {
+    let source = ReloadSource::new(Some("/dev/zero".into()), BTreeMap::new());
+    assert_eq!(
+        source.load().unwrap_err().to_string(),
+        "/dev/zero: cannot be read: is larger than 1048576 bytes"
+    );
+}
+
+/// What is found of a node whose file has this text: its pid file, or why that is not known.
+fn pid_file(text: &str, environment: &[(&str, &str)]) -> Result<String, String> {
+    let file = TestFile::new(text);
+    let environment = source("", environment).environment;
+    let source = ReloadSource::new(Some(file.path().into()), environment);
+    let found = source.load_readable().map_err(|error| error.to_string())?;
+    Ok(found.config.pid_file.display().to_string())
+}
+
+#[test]
+fn a_node_is_found_although_the_file_has_mistakes() {
+    let found = |text| pid_file(text, &[]).unwrap();
+    assert_eq!(found("limits.idle = 7\npid_file = \"a.pid\""), "a.pid");
+    for text in [
+        "pid_file = \"a.pid\" # mine\n[limits\nidle",
+        "# pid_file = \"b.pid\"\npublic = [\n]]\n  pid_file = 'a.pid'\n",
+    ] {
+        assert_eq!(found(text), "a.pid", "{text}");
+    }
+    assert_eq!(found("[limits"), "tidegate.pid");
+}
+
+#[test]
+fn no_other_node_is_found_in_its_place() {
+    for text in [
+        "pid_file = \"a.pid\nx",
+        "pid_file = \"a.pid\"\npid_file = \"b.pid\"",
+        "[limits]\npid_file = \"a.pid\"\nidle",
+        "\"pid_file\" = \"a.pid\", x",
+    ] {
+        let problem = pid_file(text, &[]).unwrap_err();
+        assert!(problem.contains(": line "), "{text}: {problem}");
+        let environment = [("TIDEGATE_PID_FILE", "c.pid")];
+        assert_eq!(pid_file(text, &environment).unwrap(), "c.pid", "{text}");
+    }
+    let problem = pid_file("pid_file = 5", &[]).unwrap_err();
+    assert_eq!(problem, "pid_file: is 5, expected the path of a file");
+    let source = ReloadSource::new(Some("/nowhere/a.toml".into()), BTreeMap::new());
+    let problem = source.load_readable().unwrap_err().to_string();
+    assert!(problem.starts_with("/nowhere/a.toml: cannot be read"));
 }
 
 #[test]

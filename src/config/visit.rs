@@ -38,9 +38,19 @@ pub(crate) trait Visitor {
 /// The value of one key.
 pub(crate) trait Setting {
     /// Takes the value, or says what is allowed.
-    fn set(&mut self, raw: &Raw) -> Result<(), String>;
+    fn set(&mut self, raw: &Raw) -> Result<(), Refused>;
+    /// What is allowed, to follow "expected".
+    fn expected(&self) -> String;
     /// A text that differs when the value differs, and does not give a secret away.
     fn fingerprint(&self) -> String;
+}
+
+/// Why a value is not taken.
+pub(crate) enum Refused {
+    /// What is allowed in its place.
+    Value(String),
+    /// The elements of the list that are not allowed, by their numbers, and what is.
+    Elements(Vec<(usize, toml::Value)>, &'static str),
 }
 
 /// A value before it is understood. May be a secret, so it has no `Debug`.

@@ -83,27 +83,11 @@ impl Dialect for Device {
         Frame::text(&frame::envelope(&message.event, &message.data, seconds))
     }
 
-    /// Documented: the codes of [`CloseReason::form`].
-    ///
-    /// Observed: the original sends no Close frame of its own, so that whatever the dialect or a
-    /// policy ends just drops. What the transport and the node have to say is still said.
+    /// The codes of [`CloseReason::form`], but that in the observed profile a malformed frame, as in
+    /// the original, is answered by nothing and the connection drops.
     fn close_form(&self, reason: CloseReason) -> CloseForm {
-        use CloseReason as R;
         match (self.settings.profile, reason) {
-            (
-                Profile::Observed,
-                R::AuthFailed
-                | R::AuthTimeout
-                | R::AuthUnavailable
-                | R::HeartbeatLost
-                | R::Idle
-                | R::Kicked
-                | R::LoggedOut
-                | R::MessageTimeout
-                | R::Superseded
-                | R::TooManyTopics
-                | R::Violation,
-            ) => CloseForm::None,
+            (Profile::Observed, CloseReason::Violation) => CloseForm::None,
             _ => reason.form(),
         }
     }

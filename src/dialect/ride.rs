@@ -16,7 +16,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use super::{Conversation, Dialect, DialectId, Hello, Profile, Refusal, json, query_pairs};
+use super::{Conversation, Dialect, DialectId, Hello, Profile, Refusal, json, query_text};
 use crate::{
     close::{CloseForm, CloseReason},
     dialect::json::{Json, ObjectWriter},
@@ -61,10 +61,7 @@ impl Dialect for Ride {
     /// Accepts everybody: who stays is decided after the upgrade, as in the original.
     fn accept(&self, hello: &Hello<'_>) -> Result<Box<dyn Conversation>, Refusal> {
         // Of a key that stands twice the first value counts, as in every look-up by name.
-        let value = |key| {
-            let (_, value) = query_pairs(hello.query).find(|(name, _)| name == key)?;
-            (!value.is_empty()).then(|| Box::from(value))
-        };
+        let value = |key| query_text(hello.query, key);
         let talk = Talk::new(self.settings.clone(), value("client_id"), value("token"));
         Ok(Box::new(talk))
     }

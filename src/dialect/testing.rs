@@ -69,6 +69,11 @@ impl Client {
         self.act(|conversation, now, out| conversation.answered(answer, now, out))
     }
 
+    /// Has a subscription refused, since there are too many.
+    pub(crate) fn overfull(&mut self) -> Vec<Action> {
+        self.act(|conversation, now, out| conversation.overfull(now, out))
+    }
+
     /// Lets time pass, calling `tick` at each deadline as a session does.
     pub(crate) fn wait(&mut self, time: Duration) -> Vec<Action> {
         let end = self.now.uptime + time;

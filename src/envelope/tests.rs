@@ -43,6 +43,7 @@ fn check(envelope: &Envelope) {
 #[test]
 fn every_envelope_comes_back() {
     check(&Envelope::Message(message()));
+    check(&Envelope::Retained(message()));
     check(&Envelope::Message(Message::new(
         "all".parse().unwrap(),
         "",

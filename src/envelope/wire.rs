@@ -22,6 +22,8 @@ enum WireEnvelope<'a> {
     Canary(u64),
     Ask(u64, WireQuestion),
     Answer(u64, WireAnswer),
+    #[serde(borrow)]
+    Retained(WireMessage<'a>),
 }
 
 #[derive(Deserialize, Serialize)]
@@ -82,9 +84,18 @@ pub(super) fn encode(envelope: &Envelope) -> Bytes {
         Envelope::Answer { id, answer } => WireEnvelope::Answer(*id, WireAnswer::of(answer)),
         Envelope::Ask { id, question } => WireEnvelope::Ask(*id, WireQuestion::of(question)),
         Envelope::Canary(number) => WireEnvelope::Canary(*number),
-        Envelope::Message(message) => WireEnvelope::Message(WireMessage::of(message)),
+        Envelope::Message(message) => return encode_message(message),
+        Envelope::Retained(message) => WireEnvelope::Retained(WireMessage::of(message)),
     };
-    let bytes = rmp_serde::to_vec(&wire).expect("memory takes what is written");
+    write(&wire)
+}
+
+pub(super) fn encode_message(message: &Message) -> Bytes {
+    write(&WireEnvelope::Message(WireMessage::of(message)))
+}
+
+fn write(wire: &WireEnvelope<'_>) -> Bytes {
+    let bytes = rmp_serde::to_vec(wire).expect("memory takes what is written");
     bytes.into()
 }
 
@@ -92,6 +103,7 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Envelope, DecodeError> {
     let wire = rmp_serde::from_slice(bytes).map_err(DecodeError::Form)?;
     Ok(match wire {
         WireEnvelope::Message(message) => Envelope::Message(message.read(bytes)?),
+        WireEnvelope::Retained(message) => Envelope::Retained(message.read(bytes)?),
         WireEnvelope::Canary(number) => Envelope::Canary(number),
         WireEnvelope::Ask(id, question) => Envelope::Ask {
             id,

@@ -32,6 +32,9 @@ use crate::{
 
 /// hyper takes no smaller bound for what it reads ahead.
 const HYPER_BUFFER_MIN: usize = 8 * 1024;
+/// Most header fields. hyper's own bound of 100 is less than proxies and cookies come to; each takes
+/// some 70 bytes while a head is read.
+const HEADERS_MAX: usize = 256;
 
 /// Why a connection ended before its upgrade.
 struct Failed {
@@ -136,6 +139,7 @@ impl Handshake<'_> {
             ready(Ok::<_, Infallible>(response))
         });
         let mut serving = http1::Builder::new()
+            .max_headers(HEADERS_MAX)
             .max_buf_size(self.settings.header_bytes_max.max(HYPER_BUFFER_MIN))
             .serve_connection(TokioIo::new(io), service);
         let served = poll_fn(|context| serving.poll_without_shutdown(context)).await;

@@ -81,6 +81,7 @@ impl Connection<'_> {
     }
 
     fn upgrade(&self, request: &mut Request<Incoming>) -> Result<Answer, Refused> {
+        check_host(request)?;
         let path = request.uri().path();
         let query = request.uri().query().unwrap_or("");
         let Some(dialect) = self.settings.mounts.find(path, query) else {
@@ -93,7 +94,8 @@ impl Connection<'_> {
         };
         check_upgrade(request)?;
         self.check_origin(request.headers())?;
-        if self.ingress.is_draining() {
+        let router = &self.ingress.shards[self.shard].context.router;
+        if self.ingress.is_draining() || !router.is_open() {
             return Err(unavailable(RejectReason::Draining));
         }
         let trusted = &self.settings.trusted_proxies;
@@ -152,6 +154,16 @@ enum Answer {
     Upgrade(Response<Body>, Box<Admitted>),
 }
 
+/// RFC 9112, section 3.2: a request that does not say for whom it is, or says it twice, may mean one
+/// thing to a proxy and another one to us.
+fn check_host(request: &Request<Incoming>) -> Result<(), Refused> {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    if hosts == 1 || request.version() != Version::HTTP_11 {
+        return Ok(());
+    }
+    Err(refused(RejectReason::BadRequest, StatusCode::BAD_REQUEST))
+}
+
 /// RFC 6455, section 4.2.1: what a client must send.
 fn check_upgrade(request: &Request<Incoming>) -> Result<(), Refused> {
     let headers = request.headers();
@@ -183,14 +195,27 @@ fn is_key(key: &[u8]) -> bool {
     key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(is_digit)
 }
 
-/// The 101. A browser that offers sub-protocols fails if none is chosen: the first is, as the
-/// servers that clients know do it.
+/// The sub-protocol that is chosen: the first one offered, as the servers that clients know do it. A
+/// browser that offers some fails if none is. What is no token is no offer.
+fn sub_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
+    let offers = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).into_iter();
+    let mut words = offers
+        .filter_map(|offer| offer.to_str().ok())
+        .flat_map(|offer| offer.split(','))
+        .map(|word| word.trim_matches([' ', '\t']));
+    let chosen = words.find(|word| is_token(word))?;
+    HeaderValue::from_str(chosen).ok()
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token(word: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !word.is_empty() && word.bytes().all(allowed)
+}
+
+/// The 101.
 fn switch(request: &mut Request<Incoming>) -> Result<Response<Body>, Refused> {
-    let offered = request.headers().get(header::SEC_WEBSOCKET_PROTOCOL);
-    let protocol = offered.and_then(|offered| {
-        let first = offered.to_str().ok()?.split(',').next()?.trim();
-        HeaderValue::from_str(first).ok()
-    });
+    let protocol = sub_protocol(request.headers());
     let (response, _) = websocket::upgrade(request)
         .map_err(|_| refused(RejectReason::BadRequest, StatusCode::BAD_REQUEST))?;
     let mut response = response.map(|_| Full::default());

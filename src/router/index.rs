@@ -84,6 +84,11 @@ impl Index {
         self.topics.get(topic).map(|found| found.clone())
     }
 
+    /// Whether a topic has subscribers.
+    pub fn contains(&self, topic: &Topic) -> bool {
+        self.topics.contains_key(topic)
+    }
+
     /// How many topics have subscribers.
     pub fn len(&self) -> usize {
         self.len.load(Relaxed)

@@ -37,14 +37,21 @@ struct Kept {
 // === impl Retained ===
 
 impl Retained {
-    /// Keeps a message, if it asks for it, in the place of the older one of its key. Says how many
-    /// others had to give way.
+    /// Keeps a message, if it asks for it, in the place of the older one of its key; one that is newer
+    /// stays. Says how many others had to give way.
     pub fn keep(&self, outgoing: &Arc<Outgoing>, now_ms: u64) -> usize {
         let message = &outgoing.message;
         let (Some(key), Some(retain)) = (message.conflate, message.retain) else {
             return 0;
         };
         let mut state = self.0.lock();
+        let kept = state
+            .topics
+            .get(&message.topic)
+            .and_then(|keys| keys.get(&key));
+        if kept.is_some_and(|kept| message.time_ms < kept.outgoing.message.time_ms) {
+            return 0;
+        }
         state.arrivals += 1;
         let kept = Kept {
             outgoing: Arc::clone(outgoing),
@@ -73,6 +80,15 @@ impl Retained {
             .collect();
         kept.sort_unstable_by_key(|kept| kept.arrival);
         kept.into_iter()
+            .map(|kept| Arc::clone(&kept.outgoing))
+            .collect()
+    }
+
+    /// Everything that is kept.
+    pub fn all(&self, now_ms: u64) -> Vec<Arc<Outgoing>> {
+        let state = self.0.lock();
+        let kept = state.topics.values().flat_map(HashMap::values);
+        kept.filter(|kept| now_ms < kept.expires_ms)
             .map(|kept| Arc::clone(&kept.outgoing))
             .collect()
     }

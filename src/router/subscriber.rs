@@ -19,46 +19,16 @@ use crate::{
     frame::Frame,
     id::{Serial, UserId},
     outbox::{Entry, Outbox, Pushed},
-    router::shard::Shard,
+    router::{
+        shard::Shard,
+        transport::{End, Transport},
+    },
 };
 
 /// Most slices of one vectored write.
 const SLICES_MAX: usize = 64;
 /// Most bytes of one turn of one session, so that a session with a full outbox does not delay others.
 const TURN_BYTES_MAX: usize = 64 * 1024;
-
-/// The writing half of a connection. Implemented over sockets by the session.
-pub trait Transport: Send + Sync + 'static {
-    /// Writes as much as the socket takes now. With TLS, `Ok` means encrypted, and
-    /// [`Self::is_pending`] says whether some of it still waits; empty `slices` push that on.
-    ///
-    /// # Errors
-    ///
-    /// [`io::ErrorKind::WouldBlock`] when the socket takes nothing; anything else is the end.
-    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
-
-    /// Whether bytes that were accepted have not reached the socket.
-    fn is_pending(&self) -> bool {
-        false
-    }
-
-    /// Waits until the socket takes bytes again. One waiter at a time.
-    fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
-
-    /// Ends the connection in this way; reading ends too, at the latest with the peer's answer.
-    fn end(&self, how: End);
-}
-
-/// How a connection ends.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum End {
-    /// Nothing more is written; what the client still says is read.
-    Write,
-    /// Both directions, with what was written still on its way.
-    Both,
-    /// At once; what was not taken is lost.
-    Reset,
-}
 
 /// One session, as the router sees it.
 pub struct Subscriber {
@@ -82,6 +52,8 @@ pub struct Subscriber {
 #[derive(Debug, Default)]
 struct State {
     outbox: Outbox,
+    /// Has been sent something that newer things replace, so that its socket takes little ahead.
+    has_latest: bool,
     /// Stands in a queue of the flusher.
     dirty: bool,
     /// Waits until the socket takes bytes again.
@@ -195,6 +167,9 @@ impl Subscriber {
         for entry in entries {
             if overflow {
                 break;
+            }
+            if entry.key.is_some() && !std::mem::replace(&mut state.has_latest, true) {
+                self.transport.take_little();
             }
             let bytes_max = limits.outbox_bytes_max();
             let mut pushed = state.outbox.push(entry.clone(), bytes_max);

@@ -1,8 +1,8 @@
-//! A token bucket of eight bytes: the rate of one client's messages.
+//! A token bucket of eight bytes: the rate of one client's messages, or of its other frames.
 
 use std::time::Duration;
 
-/// Thousandths of a message that may be read now, and when that was reckoned.
+/// Thousandths of a frame that may be read now, and when that was reckoned.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bucket {
     thousandths: u32,
@@ -19,7 +19,7 @@ impl Bucket {
         }
     }
 
-    /// Takes out one message. Says how long to wait before the next one, if it is empty then.
+    /// Takes out one. Says how long to wait before the next one, if it is empty then.
     pub(super) fn take(&mut self, uptime: Duration, rate: u32, burst: u32) -> Option<Duration> {
         let now_ms = uptime.as_millis() as u32;
         let passed = now_ms.wrapping_sub(self.at_ms);

@@ -1,15 +1,16 @@
 //! What happens to a conversation: messages, deadlines and answers go in, actions are carried out.
 
 mod deadlines;
+mod rate;
 
-use std::{fmt, future::Future, mem, pin::Pin, sync::Arc};
+use std::{fmt, future::Future, mem, pin::Pin};
 
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
+use self::rate::{Rate, SMALL_BYTES};
 use super::{
     Session, Settings,
-    bucket::Bucket,
     frames::{Event, Flow, ReadError, Reader},
     tick,
 };
@@ -18,7 +19,7 @@ use crate::{
     dialect::{Action, Actions, Answer, Claim, Conversation, Incoming, Now},
     frame::Frame,
     message::{Message, Sender},
-    router::shard::Shard,
+    router::Room,
     services::Asked,
     topic::Topic,
 };
@@ -40,7 +41,7 @@ pub(super) struct Core {
     ended: bool,
     /// A rule of the protocol was broken: where frames begin is no longer known.
     broken: bool,
-    bucket: Bucket,
+    rate: Rate,
     /// Tick in which the message began that is not complete.
     partial_since: Option<u32>,
     /// Tick of the last Ping of ours.
@@ -54,7 +55,7 @@ pub(super) enum Pause {
     /// A service was asked.
     Answer(Pin<Box<dyn Future<Output = Answer> + Send>>),
     /// A message found no room.
-    Room(Arc<Shard>),
+    Room(Room),
     /// The client is over its rate.
     Until(Instant),
 }
@@ -74,7 +75,7 @@ impl Core {
             paused: false,
             ended: false,
             broken: false,
-            bucket: Bucket::new(),
+            rate: Rate::default(),
             partial_since: None,
             pinged: 0,
             entered: u32::MAX,
@@ -164,8 +165,10 @@ impl Core {
     /// Reading goes on.
     pub(super) fn resume(&mut self) {
         self.paused = false;
-        // The wait was the server's, not the client's.
-        self.partial_since = None;
+        if !self.rate.resume() {
+            // The wait was the server's, not the client's.
+            self.partial_since = None;
+        }
     }
 
     /// Leaves every topic and gives up the claim.
@@ -217,9 +220,13 @@ impl Core {
             }
             Event::Ping(payload) => {
                 session.subscriber.send_control(Frame::pong(payload));
-                None
+                self.rate.small_frame(session, settings, now)
             }
-            Event::Pong => None,
+            Event::Pong => self.rate.small_frame(session, settings, now),
+            Event::Fragment { length } if length < SMALL_BYTES => {
+                self.rate.small_frame(session, settings, now)
+            }
+            Event::Fragment { .. } => None,
             Event::Message(_) if self.ended => None,
             Event::Message(message) => self.on_message(session, settings, message, now),
         }
@@ -238,14 +245,8 @@ impl Core {
         }
         let mut actions = Actions::default();
         self.conversation.receive(message, now, &mut actions);
-        let pause = self.execute(session, actions, now);
-        if pause.is_some() || settings.messages_per_second == 0 {
-            return pause;
-        }
-        let (rate, burst) = (settings.messages_per_second, settings.messages_burst);
-        let wait = self.bucket.take(now.uptime, rate, burst)?;
-        session.stats().throttled.add(1);
-        Some(Pause::Until(Instant::now() + wait))
+        self.execute(session, actions, now)
+            .or_else(|| self.rate.message(session, settings, now))
     }
 
     /// Carries out actions in order, up to one that has to wait.
@@ -264,11 +265,16 @@ impl Core {
                 }
                 Action::Publish(message) => self.publish(session, message, now).map(|busy| {
                     actions.put_back(Action::Publish(*busy.message));
-                    Pause::Room(busy.shard)
+                    Pause::Room(busy.room)
                 }),
                 Action::Close(reason) => {
                     self.end(session, reason);
                     return None;
+                }
+                Action::Subscribe(topic) if self.is_overfull(session, &topic) => {
+                    actions = Actions::default();
+                    self.conversation.overfull(now, &mut actions);
+                    None
                 }
                 other => {
                     self.execute_now(session, other, now);
@@ -315,12 +321,15 @@ impl Core {
         }
     }
 
+    /// Whether `topic` would be one more than the session may have. The user's own always fits: it is
+    /// the first.
+    fn is_overfull(&self, session: &Session, topic: &Topic) -> bool {
+        let topics_max = session.context.settings.load().topics_max;
+        topics_max <= self.topics.len() && !self.topics.contains(topic)
+    }
+
     fn subscribe(&mut self, session: &Session, topic: Topic, now: Now) {
         if self.topics.contains(&topic) {
-            return;
-        }
-        if session.context.settings.load().topics_max <= self.topics.len() {
-            self.end(session, CloseReason::TooManyTopics);
             return;
         }
         session

@@ -21,7 +21,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::router::{
     fanout::{Walked, Walker},
     shard::{Queue, Shard},
-    subscriber::{End, Flushed, Subscriber},
+    subscriber::{Flushed, Subscriber},
+    transport::End,
 };
 
 /// Longest time before readers get a turn.

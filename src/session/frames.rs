@@ -29,6 +29,11 @@ pub enum Event<'a> {
         /// The client's code, if it gave one.
         code: Option<u16>,
     },
+    /// A frame of a message that goes on.
+    Fragment {
+        /// Bytes of its payload, which the message will have.
+        length: usize,
+    },
     /// A whole message.
     Message(Incoming<'a>),
     /// A Ping with this payload.
@@ -237,7 +242,8 @@ impl Partial {
             return emit(header.opcode, &payload, on);
         }
         if !header.fin {
-            return Ok(Flow::Continue);
+            let length = header.length;
+            return Ok(on(Event::Fragment { length }));
         }
         let message = std::mem::take(&mut self.message);
         match self.kind.take() {

@@ -15,7 +15,13 @@ use socket2::SockRef;
 use tokio::{io::Interest, net::TcpStream};
 
 pub use self::tls::Tls;
-use crate::router::subscriber::{End, Transport};
+use crate::router::transport::{End, Transport};
+
+/// Where little is to be taken ahead: with this many bytes in the kernel that are not yet on their
+/// way to the client, it takes no more. By itself its buffer grows to megabytes. What is on its way
+/// does not count, so that no distant client is slowed down. As much as a new connection sends in
+/// one round trip, and a record of TLS: less would wake the flusher more often.
+const UNSENT_BYTES_MAX: u32 = 16 * 1024;
 
 /// A connection after its upgrade, in the clear or encrypted.
 #[derive(Debug)]
@@ -89,6 +95,11 @@ impl Transport for Socket {
 
     fn is_pending(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.is_pending())
+    }
+
+    fn take_little(&self) {
+        // An error means that the connection is gone, which shows at the next write.
+        let _ = SockRef::from(&self.stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
     }
 
     fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -65,8 +65,30 @@ families! {
         "Calls of login hooks; overloaded ones were not made";
     BUILD_INFO = Gauge None, "tidegate_build_info" ["version"]
         "Always 1; the version is in the label";
+    BUS_BUSY = Counter None, "tidegate_bus_busy_total" []
+        "Publishes refused since the way to other nodes was full; part of publishes busy";
+    BUS_CONFLATED = Counter None, "tidegate_bus_conflated_total" []
+        "Messages that took the place of an older one on their way to another node";
+    BUS_DELIVERY_SECONDS = Histogram SECONDS, "tidegate_bus_delivery_seconds" []
+        "Time from a publish on another node to the delivery to this node's sessions, by both clocks";
+    BUS_ENTRIES = Counter None, "tidegate_bus_entries_total" ["direction"]
+        "Entries written into inboxes of nodes, and read from the own one";
+    BUS_ENVELOPES = Counter None, "tidegate_bus_envelopes_total" ["direction"]
+        "Messages, questions, answers and canaries in these entries, without repeats";
+    BUS_ERRORS = Counter None, "tidegate_bus_errors_total" []
+        "Calls of Redis that failed; what can be repeated is";
+    BUS_LOST = Counter None, "tidegate_bus_lost_total" ["reason"]
+        "Messages between nodes that are lost; the log has the ranges";
+    BUS_REPEATED = Counter None, "tidegate_bus_repeated_total" []
+        "Messages that came twice and were dropped";
+    BUS_ROUND_TRIP_SECONDS = Histogram SECONDS, "tidegate_bus_round_trip_seconds" []
+        "Time of a canary from this node through Redis to its own inbox and back";
     BYTES_MOVED = Counter BYTES, "tidegate_bytes_total" ["dialect", "direction"]
         "Bytes read from and written to clients after the upgrade, before encryption";
+    CANARY_AGE = Gauge SECONDS, "tidegate_canary_age_seconds" []
+        "Age of the newest canary that came back; 0 without a cluster";
+    CLUSTER_REOPENED = Counter None, "tidegate_cluster_reopened_total" []
+        "Times inbox and log were opened in a new life of Redis' data, the first time included";
     CONNECTIONS = Gauge None, "tidegate_connections" ["dialect"]
         "Upgraded connections that are open: sessions opened less sessions closed";
     CONNECTIONS_ACCEPTED = Counter None, "tidegate_connections_accepted_total" []
@@ -77,12 +99,18 @@ families! {
         "Published messages that have not been put into all outboxes of their subscribers";
     DELIVERY_SECONDS = Histogram SECONDS, "tidegate_delivery_seconds" ["kind"]
         "Time from a publish to the write to its last subscriber of a shard";
+    DIRECTORY_TOPICS = Gauge None, "tidegate_directory_topics" []
+        "Topics with subscribers on other nodes, counted once per topic";
+    FENCED = Counter None, "tidegate_fenced_total" []
+        "Times the other nodes had declared this one dead while it lived";
     HANDSHAKE_SECONDS = Histogram SECONDS, "tidegate_handshake_seconds" []
         "Time from a connection to its upgrade";
     HANDSHAKES = Counter None, "tidegate_handshakes_total" []
         "Upgrades that became sessions";
     IDLE_EVICTIONS = Counter None, "tidegate_idle_evictions_total" ["dialect"]
         "Sessions ended since their clients were silent; part of sessions closed";
+    INBOX_ENTRIES = Gauge None, "tidegate_inbox_entries" []
+        "Entries that waited in the node's inbox at its last heartbeat";
     LOGINS = Counter None, "tidegate_logins_total" ["dialect", "outcome"]
         "Answers to the question whether a credential is good";
     CONFLATED = Counter None, "tidegate_messages_conflated_total" []
@@ -93,8 +121,18 @@ families! {
         "Messages from clients, and data frames written to clients as a whole";
     UNDELIVERABLE = Counter None, "tidegate_messages_undeliverable_total" []
         "Messages to a user or a session that nobody was; part of messages published";
+    NODES = Gauge None, "tidegate_nodes" []
+        "Living nodes that this one knows of, itself included";
     OUTBOX_BYTES = Gauge BYTES, "tidegate_outbox_bytes" []
         "Bytes that wait in all outboxes";
+    PRESENCE_DELTAS = Counter None, "tidegate_presence_deltas_total" ["direction"]
+        "Entries written into the presence stream, and entries of other nodes read from it";
+    PRESENCE_GAPS = Counter None, "tidegate_presence_gaps_total" []
+        "Gaps found in what other nodes wrote into the presence stream; each leads to a snapshot";
+    PRESENCE_PENDING = Gauge None, "tidegate_presence_pending" []
+        "Changes and entries that are on their way into the presence stream";
+    PRESENCE_SNAPSHOTS = Counter None, "tidegate_presence_snapshots_total" []
+        "Snapshots of all topics that this node has written";
     CPU_SECONDS = Counter SECONDS, "tidegate_process_cpu_seconds_total" []
         "Processor time of the process, user and system";
     FDS_MAX = Gauge None, "tidegate_process_max_fds" []
@@ -129,10 +167,14 @@ families! {
         "Sessions ended since they did not take their messages; part of sessions closed";
     SOCKET_WRITES = Counter None, "tidegate_socket_writes_total" []
         "Calls of the system that wrote to clients";
+    TAKEOVERS = Counter None, "tidegate_takeovers_total" []
+        "Dead nodes that this one has reaped";
     THROTTLED = Counter None, "tidegate_throttled_total" ["dialect"]
         "Times a session was not read for a while, since it was over its rate";
     TOPICS = Gauge None, "tidegate_topics" []
         "Topics with subscribers on this node, without those of single sessions and of all";
+    UPLINK_BYTES = Gauge BYTES, "tidegate_uplink_bytes" []
+        "Bytes that wait on their way to other nodes";
     UPTIME_SECONDS = Gauge SECONDS, "tidegate_uptime_seconds" []
         "Time since the node started";
 }

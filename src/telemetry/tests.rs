@@ -19,6 +19,7 @@ const LABELS: &[&str] = &[
 fn telemetry() -> Telemetry {
     let member = Member::new(&"gw".parse().unwrap(), 1);
     Telemetry::new(Sources {
+        cluster: None,
         router: Router::new(member, 2, 1024, 4096),
         ingress: Arc::default(),
         auth: Arc::default(),
@@ -148,6 +149,7 @@ fn figures_are_added_up_over_the_shards_and_follow_what_happens() {
         auth,
         api,
         clock,
+        cluster: _,
     } = &telemetry.sources;
     for shard in router.shards() {
         let ride = shard.stats.dialect(DialectId::Ride);

@@ -1,7 +1,9 @@
 //! The `device` dialect end to end, in both profiles where they differ.
 
 mod login;
+mod stall;
 mod status;
+mod topics;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -38,6 +40,7 @@ async fn login(
     assert_eq!(answer["type"], "auth");
     assert_eq!(answer["data"]["status"], "ok");
     let id = answer["data"]["client_id"].as_str().unwrap().to_owned();
+    gateway.settle().await;
     (client, id)
 }
 
@@ -65,10 +68,10 @@ async fn expect_error(client: &mut Client, code: u64) {
     assert!(!frame["data"]["message"].as_str().unwrap().is_empty());
 }
 
-/// How a session ends that a rule of the dialect has ended.
-fn ended(profile: &str, reason: &str) -> Closed {
+/// How a session ends that has sent a malformed frame.
+fn dropped(profile: &str) -> Closed {
     match profile {
-        "documented" => code(1008, reason),
+        "documented" => code(1008, "violation"),
         _ => Closed::Gone,
     }
 }

@@ -164,3 +164,17 @@ async fn a_message_on_its_way_at_the_end_arrives() {
     assert_eq!(me.closed().await, draining());
     assert_eq!(gateway.ended().await.sessions_cut, 0);
 }
+
+#[tokio::test]
+async fn whoever_asks_for_the_drain_is_told_that_it_has_begun() {
+    let mut gateway = Gateway::start("cluster.node = \"gw-1\"");
+    let path = "/api/nodes/gw-1/drain";
+    let answer = gateway.api("POST", path, &serde_json::Value::Null).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    assert!(
+        answer.body.contains(r#""state":"draining""#),
+        "{}",
+        answer.body
+    );
+    gateway.ended().await;
+}

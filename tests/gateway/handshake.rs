@@ -116,7 +116,7 @@ async fn what_is_no_http_is_a_bad_request() {
 async fn a_header_that_is_too_large_is_refused_as_such() {
     let gateway = Gateway::start("");
     let long = "x".repeat(9000);
-    let many: String = (0..200)
+    let many: String = (0..400)
         .map(|number| format!("x-{number}: x\r\n"))
         .collect();
     for (from, to) in [
@@ -136,7 +136,12 @@ async fn a_header_that_is_too_large_is_refused_as_such() {
         let response = changed(&gateway, "host: localhost", &long).await;
         assert_eq!(response.status, 431, "{size}");
     }
-    // Below the bound, tokens may be long.
+    // Below the bound, headers may be many and tokens long.
+    let many: String = (0..240)
+        .map(|number| format!("x-{number}: x\r\n"))
+        .collect();
+    let response = changed(&gateway, "host:", &format!("{many}host:")).await;
+    assert_eq!(response.status, 101);
     let token = "x".repeat(1000);
     let cookie = "c".repeat(6000);
     let headers = [("cookie", cookie.as_str())];
@@ -222,6 +227,44 @@ async fn the_first_sub_protocol_offered_is_chosen() {
     // And none where none was.
     let response = answer(&gateway, raw::request(RIDE, &[]).as_bytes()).await;
     assert_eq!(response.header("sec-websocket-protocol"), None);
+}
+
+#[tokio::test]
+async fn only_a_token_is_a_sub_protocol() {
+    let gateway = Gateway::start("");
+    for (offers, chosen) in [
+        (&[","][..], None),
+        (&["a;b c"], None),
+        (&["", "\"x\""], None),
+        (&["a b, ,chat\t, soap"], Some("chat")),
+        (&["é", "v1.tidegate"], Some("v1.tidegate")),
+    ] {
+        let headers: Vec<_> = offers
+            .iter()
+            .map(|offer| ("sec-websocket-protocol", *offer))
+            .collect();
+        let response = answer(&gateway, raw::request(RIDE, &headers).as_bytes()).await;
+        assert_eq!(response.status, 101, "{offers:?}");
+        assert_eq!(
+            response.header("sec-websocket-protocol"),
+            chosen,
+            "{offers:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_upgrade_says_for_whom_it_is_exactly_once() {
+    let gateway = Gateway::start("");
+    let twice = "host: localhost\r\nhost: localhost\r\n";
+    for hosts in ["", twice] {
+        let response = changed(&gateway, "host: localhost\r\n", hosts).await;
+        assert_eq!(response.status, 400, "{hosts}");
+    }
+    assert_eq!(
+        changed(&gateway, "host: localhost", "host:").await.status,
+        101
+    );
 }
 
 #[tokio::test]

@@ -67,6 +67,38 @@ async fn a_daemon_is_started_shown_reloaded_and_stopped() {
 }
 
 #[tokio::test]
+async fn a_verb_means_the_node_of_its_file_and_no_other() {
+    let place = Place::new("");
+    let _node = place.start().await;
+    // Another file's node is not the one with the usual pid file.
+    fs::write(
+        place.file("other.toml"),
+        "pid_file = \"other.pid\"\n[limits",
+    )
+    .unwrap();
+    for (verb, missing, other) in [("stop", 2, 1), ("status", 2, 1), ("reload", 2, 2)] {
+        for (file, code) in [("missing.toml", missing), ("other.toml", other)] {
+            let output = place.run(&format!("{verb} --config {file}")).await;
+            let text = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(code), "{verb} {file}: {text}");
+            let name = file.trim_end_matches(".toml");
+            assert!(text.contains(name), "{verb} {file}: {text}");
+        }
+    }
+    place.status("state").await;
+    // Its own file names it, broken or not.
+    place.configure("[limits");
+    assert!(
+        place
+            .ends("reload", 2)
+            .await
+            .contains("tidegate.toml: line ")
+    );
+    place.status("state").await;
+    place.ends("stop", 0).await;
+}
+
+#[tokio::test]
 async fn a_restart_is_another_process_with_the_file_as_it_is_now() {
     let place = Place::new("");
     // Nothing runs: it starts.
@@ -119,6 +151,16 @@ async fn wrong_usage_is_told_from_failure() {
     for (line, expect) in [("--help", 0), ("--version", 0), ("fly", 2), ("stop now", 2)] {
         let output = place.run(line).await;
         assert_eq!(output.status.code(), Some(expect), "{line}");
+    }
+    let long = format!("token device --user 1 --room {}", "r".repeat(101));
+    for (line, option) in [
+        ("token device --user=", "--user"),
+        ("token device --user 1 --publish news", "--publish"),
+        ("token ride --client-id c", "--token"),
+        (long.as_str(), "--room"),
+    ] {
+        let text = place.ends(line, 2).await;
+        assert!(text.starts_with(&format!("{option}: ")), "{line}: {text}");
     }
     let version = String::from_utf8(place.run("--version").await.stdout).unwrap();
     assert_eq!(

@@ -5,6 +5,9 @@ pub(crate) mod http;
 pub(crate) mod node;
 pub(crate) mod process;
 pub(crate) mod raw;
+// The tests of failures use all of it.
+#[allow(dead_code)]
+pub(crate) mod redis;
 pub(crate) mod site;
 
 use std::{future::Future, time::Duration};

@@ -38,6 +38,8 @@ pub(in crate::admin) struct PublishRequest<'a> {
     #[schema(value_type = Option<serde_json::Value>)]
     pub(super) data: Option<&'a RawValue>,
     /// A newer message with the same key takes the place of one that still waits for a slow client.
+    /// A `device_status` of a device and a `task_status` of a task have a key of their own, which
+    /// goes before this one.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 256)]
     pub(super) conflate: Option<Text<256>>,
     /// Names the message. The same id again within ten minutes is answered as the first time, and

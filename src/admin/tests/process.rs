@@ -63,6 +63,10 @@ async fn the_status_says_who_runs_since_when_and_where() {
         "pid": std::process::id(), "state": "ready", "uptime_seconds": 0,
         "public": ["127.0.0.1:8080"], "admin": "127.0.0.1:8081",
         "sessions": {"device": 0, "im": 0, "live": 0, "ride": 2, "room": 0},
+        "nodes": [{
+            "id": NODE, "epoch": "18f3", "address": "127.0.0.1:8080", "sessions": 0, "lag": 0,
+            "state": "ready",
+        }],
     });
     assert_eq!(answer.json(200), expect);
 }

@@ -60,6 +60,24 @@ async fn what_is_left_out_has_a_default_and_data_is_passed_on_as_it_came() {
 }
 
 #[tokio::test]
+async fn the_fields_of_a_body_have_names() {
+    let node = Node::new();
+    let session = node.connect(Some("1"), &[]);
+    for (body, is) in [
+        (r#" ["user:1", "e", {}]"#, "a list"),
+        (r#""user:1""#, "a text"),
+        ("5", "a number"),
+        ("null", "a word"),
+    ] {
+        let (field, detail) = node.publish(body).await.problem(422);
+        assert_eq!(field, None);
+        let expect = format!("the body is {is}, expected an object");
+        assert!(detail.starts_with(&expect), "{detail}");
+    }
+    assert_eq!(session.received(&node), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_list_is_published_to_each_topic_once_under_one_id() {
     let node = Node::new();
     let first = node.connect(Some("1"), &[]);
@@ -82,6 +100,34 @@ async fn newer_messages_with_the_same_key_take_the_place_of_those_that_wait() {
     }
     let expect = ["user:1 message 3 3;", "room:x message 2 2;"];
     assert_eq!(session.received(&node), expect);
+}
+
+#[tokio::test]
+async fn the_key_of_a_device_or_task_goes_before_that_of_the_publisher() {
+    let node = Node::new();
+    let watcher = node.connect(None, &["device/d1"]);
+    let said = |event, number| {
+        json!({
+            "to": "room:device/d1", "event": event, "data": {"task_id": "t", "n": number},
+            "conflate": format!("key {number}"), "id": format!("{event} {number}"),
+        })
+    };
+    for event in ["device_status", "task_status", "other"] {
+        for number in [1, 2] {
+            node.publish(&said(event, number).to_string())
+                .await
+                .json(200);
+        }
+    }
+    let ids = |received: Vec<String>| -> Vec<String> {
+        let id = |frame: &String| frame.rsplit_once("} ").unwrap().1.to_owned();
+        received.iter().map(id).collect()
+    };
+    let expect = ["device_status 2;", "task_status 2;", "other 1;", "other 2;"];
+    assert_eq!(ids(watcher.received(&node)), expect);
+    // Kept like any other status.
+    let later = node.connect(None, &["device/d1"]);
+    assert_eq!(ids(later.received(&node)), ["device_status 2;"]);
 }
 
 #[tokio::test]
@@ -198,7 +244,7 @@ async fn a_bad_body_names_the_field_and_what_is_allowed() {
     for (body, field, part) in [
         ("", None, "not JSON"),
         ("{", None, "not JSON"),
-        ("[]", None, "not as expected"),
+        ("[]", None, "is a list, expected an object"),
         ("{} {}", Some("to"), "missing"),
         (r#"{"to":"all"} x"#, None, "not one JSON value"),
         ("\u{1}", None, "not JSON"),

@@ -132,6 +132,7 @@ async fn a_reason_is_a_short_text() {
     let long = "x".repeat(257);
     for body in [
         r#"{"reason":5}"#.to_owned(),
+        r#"["banned"]"#.to_owned(),
         r#"{"reason":""}"#.to_owned(),
         r#"{"because":"x"}"#.to_owned(),
         format!(r#"{{"reason":"{long}"}}"#),

@@ -99,6 +99,11 @@ impl Roster {
         Some(tracked)
     }
 
+    /// Whether a member was removed.
+    pub(super) fn is_removed(&self, member: &Member) -> bool {
+        self.known.read().removed.contains(member)
+    }
+
     /// Gives a slot back that no entry of the table names.
     pub(super) fn release(&self, slot: Slot) {
         self.known.write().vacant.push(slot);

@@ -124,7 +124,15 @@ impl Check<'_> {
             }
             let key = format!("{key}.{needed}");
             match (token_key.alg, given) {
-                (_, None) => self.mistake(key, "is missing"),
+                (Algorithm::Hs256, None) => {
+                    let problem = "is missing, expected the secret that tokens are signed with, or \
+                                   secret_file";
+                    self.mistake(key, problem);
+                }
+                (Algorithm::Rs256, None) => {
+                    let problem = "is missing, expected an RSA public key, PEM, or public_key_file";
+                    self.mistake(key, problem);
+                }
                 (Algorithm::Rs256, Some(pem))
                     if DecodingKey::from_rsa_pem(pem.expose().as_bytes()).is_err() =>
                 {

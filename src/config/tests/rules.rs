@@ -77,14 +77,44 @@ fn origins_are_written_as_browsers_do() {
         "https://",
         "https://app.example/",
         "https://*.example",
+        "https://b.example:443",
+        "http://a:80",
+        "https://bücher.example",
+        "https://a.example:",
+        "https://a:99999",
+        "https://a:0",
+        "https://a:08",
+        "https://a:+8",
+        "https://user@a",
+        "https://a:b:1",
+        "http://127.1",
+        "http://::1",
+        "http://[::0001]",
+        "http://[::1]:80",
+        "1a://host",
+        "://host",
     ] {
         check_mistake(
-            &format!("listen.origins = [{origin:?}]"),
+            &format!("listen.origins = [\"https://a\", {origin:?}]"),
             &format!(
-                "listen.origins: has {origin:?}, expected origins such as \"https://app.example\", \
-                 without a path"
+                "listen.origins[1]: is {origin:?}, expected what browsers send, such as \
+                 \"https://app.example\" or \"http://localhost:3000\": without a path, without the \
+                 port that the scheme has anyway, and with the name in ASCII (\"xn--...\")"
             ),
         );
+    }
+    for origin in [
+        "https://app.example",
+        "https://xn--bcher-kva.example:8443",
+        "http://localhost:3000",
+        "http://a:443",
+        "https://App_1.example.",
+        "http://127.0.0.1:1",
+        "http://[::1]",
+        "http://[2001:db8::1]:8080",
+        "chrome-extension://abcdefghijklmnop",
+    ] {
+        sound(&format!("listen.origins = {origin:?}"), &[]);
     }
 }
 
@@ -96,7 +126,7 @@ fn the_files_of_the_certificate_are_there() {
     assert!(found[1].starts_with("listen.tls.key: is /nowhere/key.pem, which cannot be read"));
     check_mistake(
         "listen.tls = { cert = \"/dev/null\" }",
-        "listen.tls.key: is missing",
+        "listen.tls.key: is missing, expected the path of a file",
     );
 }
 
@@ -274,7 +304,10 @@ fn token_keys_fit_their_algorithm() {
     let found = |keys: &str| ride_mistakes(&format!("tokens = \"jwt\"\nkeys = [{keys}]"));
     assert_eq!(
         found("{ alg = \"HS256\" }"),
-        ["dialect.ride.keys[0].secret: is missing"]
+        [
+            "dialect.ride.keys[0].secret: is missing, expected the secret that tokens are signed \
+             with, or secret_file"
+        ]
     );
     assert_eq!(
         found("{ alg = \"none\", secret = \"s\" }"),

@@ -41,6 +41,63 @@ fn a_secrets_file_may_come_from_the_environment_and_replaces_the_value() {
 }
 
 #[test]
+fn a_backends_secret_may_come_from_the_environment_as_a_file() {
+    let file = TestFile::new("from-the-file-0123456789\n");
+    let table = format!("{{ file = {:?} }}", file.path());
+    let config = sound(
+        "[dialect.ride.backends]\nb = \"of the configuration\"\nc = { file = \"/nowhere\" }",
+        &[
+            (
+                "TIDEGATE_DIALECT__RIDE__BACKENDS__Flask_1_FILE",
+                file.path(),
+            ),
+            ("TIDEGATE_DIALECT__RIDE__BACKENDS__a", &table),
+            ("TIDEGATE_DIALECT__RIDE__BACKENDS__b_file", file.path()),
+            ("TIDEGATE_DIALECT__RIDE__BACKENDS__c", "[plain"),
+        ],
+    );
+    let backends = config.dialect.ride.backends;
+    let names: Vec<&String> = backends.keys().collect();
+    assert_eq!(names, ["Flask_1", "a", "b", "c"]);
+    for name in ["Flask_1", "a", "b"] {
+        assert!(backends[name].matches("from-the-file-0123456789"), "{name}");
+    }
+    assert!(backends["c"].matches("[plain"));
+}
+
+#[test]
+fn a_backends_secret_that_cannot_be_read_is_a_mistake() {
+    let found = |name: &str, value: &str| {
+        let name = format!("TIDEGATE_DIALECT__RIDE__BACKENDS__{name}");
+        mistakes("", &[(&name, value)])
+    };
+    for (name, value) in [("be_FILE", "/nowhere"), ("be", "{\"file\": \"/nowhere\"}")] {
+        let line = &found(name, value)[0];
+        let beginning = "dialect.ride.backends: is not usable, expected for \"be\" a readable file: \
+                         /nowhere: ";
+        assert!(line.starts_with(beginning), "{line}");
+    }
+    assert_eq!(
+        found("be", "{ file = /nowhere }"),
+        [
+            "dialect.ride.backends.be: is not usable, expected a secret, or a table such as \
+             { file = \"...\" } (from TIDEGATE_DIALECT__RIDE__BACKENDS__be)"
+        ]
+    );
+    let environment = [
+        ("TIDEGATE_DIALECT__RIDE__BACKENDS__be", "hunter2"),
+        ("TIDEGATE_DIALECT__RIDE__BACKENDS__be_FILE", "/nowhere"),
+    ];
+    assert_eq!(
+        mistakes("", &environment),
+        [
+            "dialect.ride.backends.be: is set by another variable already (from \
+             TIDEGATE_DIALECT__RIDE__BACKENDS__be_FILE)"
+        ]
+    );
+}
+
+#[test]
 fn a_missing_file_names_the_key() {
     let line = &mistakes("[cluster]\nredis_file = \"/nowhere/redis\"", &[])[0];
     let beginning =

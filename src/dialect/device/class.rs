@@ -6,7 +6,7 @@ use super::frame;
 use crate::{
     dialect::json,
     message::{ConflationKey, Message},
-    topic::Topic,
+    topic::{Topic, TopicKind},
 };
 
 /// How long the last status of a device is kept for those who subscribe later.
@@ -14,25 +14,29 @@ const STATUS_RETAINED: Duration = Duration::from_secs(24 * 60 * 60);
 /// What the room of a device begins with; its id follows.
 const DEVICE_ROOM_PREFIX: &str = "room:device/";
 
-/// The message with the class that its event has in this dialect, whoever publishes it:
+/// The message with the class that its event has in this dialect, whether a client publishes it or
+/// an application:
 ///
 /// - `device_status` is the latest of its device (`device_id` in the data, or the device whose room
-///   it goes to), and the last one is kept for a day;
+///   it goes to), and the last one in a room is kept for a day. Elsewhere it is not: whoever logs in
+///   as a user may speak another dialect, and expect silence;
 /// - `task_status` is the latest of its task (`task_id` in the data);
 /// - anything else, and a status of nothing in particular, stays as it is.
 pub fn classified(mut message: Message) -> Message {
-    let (field, retain) = match &*message.event {
-        "device_status" => ("device_id", Some(STATUS_RETAINED)),
-        "task_status" => ("task_id", None),
+    let is_device = match &*message.event {
+        "device_status" => true,
+        "task_status" => false,
         _ => return message,
     };
-    let of_room = retain.and_then(|_| device_of(&message.topic));
+    let field = if is_device { "device_id" } else { "task_id" };
+    let of_room = device_of(&message.topic).filter(|_| is_device);
     let Some(id) = id_in(&message.data, field).or(of_room.map(Cow::Borrowed)) else {
         return message;
     };
     let parts = [&*message.event, message.topic.as_str(), &id];
     let key = ConflationKey::new(&parts.map(str::as_bytes));
-    message.retain = retain;
+    let is_kept = is_device && message.topic.kind() == TopicKind::Room;
+    message.retain = is_kept.then_some(STATUS_RETAINED);
     message.latest(key)
 }
 

@@ -170,6 +170,10 @@ impl Conversation for Talk {
         self.settle(outcome, now, out);
     }
 
+    fn overfull(&mut self, now: Now, out: &mut Actions) {
+        self.settle(Err(End::too_much()), now, out);
+    }
+
     fn deadline(&self) -> Option<Duration> {
         match &self.state {
             State::Waiting { until } => Some(*until),
@@ -275,6 +279,14 @@ impl End {
             code: 401,
             message: "no authentication in time",
             reason: CloseReason::AuthTimeout,
+        }
+    }
+
+    fn too_much() -> Self {
+        Self {
+            code: 401,
+            message: "the token names too many rooms and devices",
+            reason: CloseReason::TooManyTopics,
         }
     }
 

@@ -151,6 +151,17 @@ fn a_grant_with_a_device_that_is_no_room_is_refused_as_a_whole() {
 }
 
 #[test]
+fn a_grant_of_more_topics_than_a_session_may_have_is_an_error_401() {
+    for profile in PROFILES {
+        let mut client = ready(settings(profile));
+        let message = "the token names too many rooms and devices";
+        let expect = error(401, message, "too_many_topics");
+        assert_eq!(lines(&client.overfull()), expect);
+        assert_eq!(lines(&client.text(AUTH)), "");
+    }
+}
+
+#[test]
 fn auth_without_a_token_is_an_error_401() {
     for data in [
         "{}",
@@ -326,15 +337,22 @@ fn without_a_publish_claim_nothing_is_published() {
 }
 
 #[test]
-fn the_status_of_a_device_is_the_latest_and_kept_for_a_day() {
-    check(
-        r#"{"type":"device_status","data":{"to":"user:7","device_id":9}}"#,
-        r#"publish user:7 device_status latest retain 86400s {"to":"user:7","device_id":9}"#,
-    );
+fn the_status_of_a_device_is_the_latest_and_in_a_room_kept_for_a_day() {
     check(
         r#"{"type":"device_status","data":{"to":"room:device/9"}}"#,
         r#"publish room:device/9 device_status latest retain 86400s {"to":"room:device/9"}"#,
     );
+    check(
+        r#"{"type":"device_status","data":{"to":"room:device/x","device_id":9}}"#,
+        r#"publish room:device/x device_status latest retain 86400s {"to":"room:device/x","device_id":9}"#,
+    );
+    for to in ["user:7", "all"] {
+        let data = format!(r#"{{"to":"{to}","device_id":9}}"#);
+        check(
+            &format!(r#"{{"type":"device_status","data":{data}}}"#),
+            &format!("publish {to} device_status latest {data}"),
+        );
+    }
 }
 
 #[test]
@@ -478,30 +496,31 @@ fn nobody_is_pinged_before_authentication() {
 // === Close forms ===
 
 #[test]
-fn documented_closes_are_1008() {
-    let device = Device::new(settings(Profile::Documented));
-    for reason in [
-        CloseReason::AuthFailed,
-        CloseReason::AuthTimeout,
-        CloseReason::HeartbeatLost,
-        CloseReason::Violation,
-    ] {
-        assert_eq!(device.close_form(reason), CloseForm::Code(1008));
+fn closes_of_the_dialect_are_1008() {
+    for profile in PROFILES {
+        let device = Device::new(settings(profile));
+        for reason in [
+            CloseReason::AuthFailed,
+            CloseReason::AuthTimeout,
+            CloseReason::HeartbeatLost,
+            CloseReason::Kicked,
+            CloseReason::TooManyTopics,
+        ] {
+            assert_eq!(device.close_form(reason), CloseForm::Code(1008));
+        }
     }
 }
 
 #[test]
-fn observed_ends_drop_but_for_those_of_transport_and_node() {
-    let device = Device::new(settings(Profile::Observed));
+fn only_a_malformed_frame_drops_the_connection_and_only_in_observed() {
     for reason in CloseReason::ALL {
-        let keeps = matches!(
-            reason,
-            CloseReason::ClientClosed | CloseReason::Overloaded | CloseReason::SlowConsumer
-        );
-        let expect = match reason.form() {
-            CloseForm::Code(1000 | 1008 | 1013) if !keeps => CloseForm::None,
-            form => form,
+        let device = Device::new(settings(Profile::Documented));
+        assert_eq!(device.close_form(reason), reason.form(), "{reason:?}");
+        let expect = match reason {
+            CloseReason::Violation => CloseForm::None,
+            _ => reason.form(),
         };
+        let device = Device::new(settings(Profile::Observed));
         assert_eq!(device.close_form(reason), expect, "{reason:?}");
     }
 }

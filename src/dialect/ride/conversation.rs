@@ -3,7 +3,7 @@
 //! **Invariant:** only a [`Party`] relays, subscribes or claims; there is one as soon as the client
 //! is authenticated, and it never changes.
 
-use std::{mem, sync::Arc, time::Duration};
+use std::{mem, str::Utf8Error, sync::Arc, time::Duration};
 
 use super::{
     address,
@@ -39,6 +39,8 @@ enum State {
         client_id: Option<Box<str>>,
         token: Option<Box<str>>,
     },
+    /// The upgrade is under way; what stood in the query is no text.
+    Unreadable,
     /// The login frame must come by then.
     Waiting {
         until: Duration,
@@ -80,13 +82,14 @@ type Outcome = Result<(), CloseReason>;
 impl Talk {
     pub(super) fn new(
         settings: Arc<Settings>,
-        client_id: Option<Box<str>>,
-        token: Option<Box<str>>,
+        client_id: Result<Option<Box<str>>, Utf8Error>,
+        token: Result<Option<Box<str>>, Utf8Error>,
     ) -> Self {
-        Self {
-            settings,
-            state: State::New { client_id, token },
-        }
+        let state = match (client_id, token) {
+            (Ok(client_id), Ok(token)) => State::New { client_id, token },
+            _ => State::Unreadable,
+        };
+        Self { settings, state }
     }
 
     /// The first frame must be the login. Its client id goes before the one of the query.
@@ -95,7 +98,7 @@ impl Talk {
             return Err(CloseReason::Violation);
         }
         let token = frame.token()?.ok_or(CloseReason::Violation)?.into();
-        let in_frame = frame.client_id()?.map(Box::from);
+        let in_frame = frame.client_id().map(Box::from);
         let State::Waiting { client_id, .. } = &mut self.state else {
             return Ok(());
         };
@@ -259,8 +262,10 @@ impl Talk {
 
 impl Conversation for Talk {
     fn open(&mut self, now: Now, out: &mut Actions) {
-        let State::New { client_id, token } = &mut self.state else {
-            return;
+        let (client_id, token) = match &mut self.state {
+            State::New { client_id, token } => (client_id, token),
+            State::Unreadable => return self.settle(Err(CloseReason::AuthFailed), out),
+            _ => return,
         };
         match (client_id.take(), token.take()) {
             (client_id @ Some(_), Some(token)) => {

@@ -78,8 +78,9 @@ impl<'a> ClientFrame<'a> {
         self.field(TOKEN)
     }
 
-    pub(super) fn client_id(&self) -> Result<Option<Cow<'a, str>>, CloseReason> {
-        self.field(CLIENT_ID)
+    /// Mandatory nowhere, so that of several the last counts.
+    pub(super) fn client_id(&self) -> Option<Cow<'a, str>> {
+        self.object.last(CLIENT_ID).and_then(non_empty)
     }
 
     fn field(&self, key: &str) -> Result<Option<Cow<'a, str>>, CloseReason> {

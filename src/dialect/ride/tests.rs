@@ -104,6 +104,31 @@ fn the_query_is_form_decoded_and_of_a_repeated_key_the_first_counts() {
 }
 
 #[test]
+fn bytes_that_are_no_text_name_nobody() {
+    for profile in PROFILES {
+        for value in [
+            "x%ff",
+            "x%fe",
+            "%C3%28",
+            "%ED%A0%80",
+            "%ef%bf%bd%ff",
+            "a+%80",
+        ] {
+            let query = format!("client_id=a&token={value}");
+            check_open(settings(profile), &query, denied());
+            let query = format!("client_id={value}&token=me");
+            check_open(settings(profile), &query, denied());
+            let query = format!("client_id={value}");
+            check_open(settings(profile), &query, denied());
+        }
+        // The replacement character itself is a text, and other keys are nobody's business.
+        let query = "x=%ff&client_id=phone&token=%EF%BF%BD&%ff=1";
+        let expect = ME.replace("ride/me", "ride/\u{fffd}");
+        check_open(settings(profile), query, &expect);
+    }
+}
+
+#[test]
 fn an_empty_value_in_the_query_is_none() {
     for query in [
         "",
@@ -180,7 +205,6 @@ fn the_first_frame_must_be_the_login() {
             r#"{"flag":"login","token":""}"#,
             r#"{"flag":"login","token":5}"#,
             r#"{"flag":"login","token":"me","token":"me"}"#,
-            r#"{"flag":"login","token":"me","client_id":"a","client_id":"b"}"#,
             "5",
             "[]",
         ] {
@@ -531,6 +555,22 @@ fn a_mandatory_key_that_stands_twice_ends_the_session() {
         let expect = format!("publish user:ride/x f {frame}");
         check(Profile::Observed, frame, &expect);
     }
+}
+
+#[test]
+fn in_a_login_frame_the_token_is_mandatory_and_the_client_id_is_not() {
+    for profile in PROFILES {
+        let login = r#"{"flag":"login","token":"me","tok\u0065n":"me"}"#;
+        check_first(settings(profile), "", login, "close violation");
+        check(profile, login, "close violation");
+        let login = r#"{"flag":"login","token":"me","client_id":"a","client_id":"phone"}"#;
+        check_first(settings(profile), "", login, ME);
+        check(profile, login, "");
+    }
+    let login = r#"{"flag":"login","flag":"login","token":"me"}"#;
+    check_first(settings(Profile::Documented), "", login, "close violation");
+    let expect = "authenticate ride/me\nsubscribe room:ride/all";
+    check_first(settings(Profile::Observed), "", login, expect);
 }
 
 #[test]

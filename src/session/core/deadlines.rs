@@ -24,7 +24,9 @@ impl Core {
             self.end(session, CloseReason::Idle);
             return;
         }
-        if !self.paused && self.partial_until(&settings) <= tick {
+        // A message is late also if it is because its client is over its rate.
+        let is_paused = self.paused && !self.rate.is_over();
+        if !is_paused && self.partial_until(&settings) <= tick {
             self.end(session, CloseReason::MessageTimeout);
             return;
         }

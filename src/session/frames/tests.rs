@@ -15,14 +15,16 @@ enum Seen {
     Close(Option<u16>),
 }
 
-fn see(event: Event<'_>) -> Seen {
-    match event {
+/// What there is to own of it: a fragment is seen with its message.
+fn see(event: Event<'_>) -> Option<Seen> {
+    Some(match event {
+        Event::Fragment { .. } => return None,
         Event::Message(Incoming::Text(text)) => Seen::Text(text.into()),
         Event::Message(Incoming::Binary(bytes)) => Seen::Binary(bytes.into()),
         Event::Ping(payload) => Seen::Ping(payload.into()),
         Event::Pong => Seen::Pong,
         Event::Close { code } => Seen::Close(code),
-    }
+    })
 }
 
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -55,7 +57,7 @@ fn read(stream: &[u8], sizes: &[usize]) -> (Vec<Seen>, Result<(), ReadError>) {
         let (piece, after) = rest.split_at(size);
         rest = after;
         let result = reader.feed(&mut piece.to_vec(), LIMIT, |event| {
-            seen.push(see(event));
+            seen.extend(see(event));
             Flow::Continue
         });
         if let Err(error) = result {
@@ -250,7 +252,7 @@ fn a_caller_that_stops_loses_nothing() {
     assert_eq!(consumed, Ok(first));
     let mut seen = Vec::new();
     let rest = reader.feed(&mut stream[first..], LIMIT, |event| {
-        seen.push(see(event));
+        seen.extend(see(event));
         Flow::Continue
     });
     assert_eq!((rest, seen), (Ok(first), vec![Seen::Text("b".into())]));

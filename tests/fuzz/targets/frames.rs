@@ -50,6 +50,8 @@ fn read(stream: &[u8], size: usize, limit: usize) -> Read {
         let result = reader.feed(&mut piece, limit, |event| {
             seen.push(match event {
                 Event::Close { code } => Seen::Close(code),
+                // Is seen with its message.
+                Event::Fragment { .. } => return Flow::Continue,
                 Event::Message(Incoming::Binary(bytes)) => Seen::Binary(bytes.to_vec()),
                 Event::Message(Incoming::Text(text)) => Seen::Text(text.to_owned()),
                 Event::Ping(payload) => Seen::Ping(payload.to_vec()),

@@ -1,9 +1,9 @@
-//! Bounds beyond a single outbox: all of them together, and positions, which take no room at all.
+//! The bound of all outboxes together.
 
 use futures_util::future::join_all;
 
 use super::{batch, hear_all, number, prompt};
-use crate::support::{Client, Closed, Gateway, Raw, Received, client::code};
+use crate::support::{Closed, Gateway, Raw, Received, client::code};
 
 /// A megabyte for each of four who stall, where one and a half may wait in all.
 const MESSAGES: usize = 900;
@@ -54,68 +54,4 @@ async fn resume(client: &mut Raw) -> Option<Closed> {
         }
     }
     None
-}
-
-#[tokio::test]
-async fn a_phone_that_stalls_gets_the_newest_position_and_every_other_message() {
-    let gateway = Gateway::start("limits.outbox_bytes_max = 65536\nruntime.shards = 2");
-    let mut phone = Raw::ride_narrow(&gateway, "phone", "you").await;
-    let mut drivers = [
-        Client::ride(&gateway, "driver_1", "d1").await,
-        Client::ride(&gateway, "driver_2", "d2").await,
-    ];
-    for number in 0..3000 {
-        for (driver, name) in drivers.iter_mut().zip(["d1", "d2"]) {
-            driver.send(said(name, "latlng", number)).await;
-            if number % 100 == 0 {
-                driver.send(said(name, "travel", number)).await;
-            }
-        }
-    }
-    for driver in &mut drivers {
-        driver.ping().await;
-    }
-    let mut last = [None, None];
-    let mut travels = [0, 0];
-    let mut heard = 0;
-    while last != [Some(2999), Some(2999)] {
-        let Received::Frame { opcode: 1, payload } = phone.receive().await else {
-            panic!("it was closed after {heard} messages");
-        };
-        let frame: serde_json::Value = serde_json::from_slice(&payload).unwrap();
-        let driver = usize::from(frame["token"] == "d2");
-        let number = frame["number"].as_u64();
-        if frame["flag"] == "travel" {
-            assert_eq!(number, Some(travels[driver] * 100));
-            travels[driver] += 1;
-        } else {
-            assert!(
-                last[driver] < number,
-                "a position older than the one before"
-            );
-            last[driver] = number;
-        }
-        heard += 1;
-    }
-    assert!(heard < 6000);
-    let conflated = gateway
-        .metric("tidegate_messages_conflated_total", "")
-        .await;
-    assert!(0.0 < conflated);
-    // The newest position stands where the first one waited, so that these may come behind it.
-    while travels != [30, 30] {
-        let Received::Frame { payload, .. } = phone.receive().await else {
-            panic!("it was closed");
-        };
-        let frame: serde_json::Value = serde_json::from_slice(&payload).unwrap();
-        assert_eq!(frame["flag"], "travel");
-        travels[usize::from(frame["token"] == "d2")] += 1;
-    }
-    phone.ping_ride().await;
-}
-
-fn said(driver: &str, flag: &str, number: usize) -> String {
-    format!(
-        r#"{{"flag":"{flag}","token":"{driver}","target_token":"you","number":{number},"lat":"30.2","lng":"120.1"}}"#
-    )
 }

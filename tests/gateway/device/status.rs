@@ -6,12 +6,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{PROFILES, auth, ended, expect, expect_error, frame, login, ping, start, start_with};
-use crate::support::{
-    Gateway, Raw, Received,
-    client::code,
-    raw::{CLOSE, TEXT},
-};
+use super::{PROFILES, auth, expect, expect_error, frame, login, ping, start, start_with};
+use crate::support::{Client, Gateway, client::code};
 
 const D1: &str = "room:device/d1";
 
@@ -72,53 +68,48 @@ async fn what_the_grant_does_not_list_is_refused_and_the_session_goes_on() {
 
 #[tokio::test]
 async fn the_last_status_of_a_device_is_kept_for_those_who_come_later() {
-    let gateway = start("documented");
-    let (mut device, _) = login(&gateway, "d1", &[], &["room:device/*"]).await;
-    for number in 0..10 {
-        device.send(said("device_status", &status(number))).await;
+    for profile in PROFILES {
+        let gateway = start(profile);
+        let (mut device, _) = login(&gateway, "d1", &[], &["room:device/*"]).await;
+        for number in 0..10 {
+            device.send(said("device_status", &status(number))).await;
+        }
+        device.send(said("new_message", &json!({"to": D1}))).await;
+        ping(&mut device).await;
+        let (mut watcher, _) = login(&gateway, "w", &["d1", "d2"], &[]).await;
+        expect(&mut watcher, "device_status", status(9)).await;
+        // By the API it is the same: kept by device, whoever has published it, under any key.
+        let data = json!({"device_id": "d2", "status": "off"});
+        let message = json!({
+            "to": "room:device/d2", "event": "device_status", "data": data, "conflate": "mine",
+        });
+        gateway.publish(&message).await;
+        expect(&mut watcher, "device_status", data.clone()).await;
+        let (mut later, _) = login(&gateway, "w2", &["d2"], &[]).await;
+        expect(&mut later, "device_status", data).await;
+        ping(&mut later).await;
     }
-    device.send(said("new_message", &json!({"to": D1}))).await;
-    ping(&mut device).await;
-    let (mut watcher, _) = login(&gateway, "w", &["d1", "d2"], &[]).await;
-    expect(&mut watcher, "device_status", status(9)).await;
-    // By the API it is the same: kept by device, whoever has published it.
-    let data = json!({"device_id": "d2", "status": "off"});
-    let message = json!({"to": "room:device/d2", "event": "device_status", "data": data});
-    gateway.publish(&message).await;
-    expect(&mut watcher, "device_status", data.clone()).await;
-    let (mut later, _) = login(&gateway, "w2", &["d2"], &[]).await;
-    expect(&mut later, "device_status", data).await;
-    ping(&mut later).await;
 }
 
 #[tokio::test]
-async fn a_watcher_that_stalls_gets_the_newest_status_of_each_device() {
-    let gateway = start_with("documented", "limits.outbox_bytes_max = 65536");
-    let mut watcher = Raw::upgrade_narrow(&gateway, "/ws").await;
-    let token = gateway.device_token("w", &["d1"], &[]);
-    watcher.text(&auth(&token)).await;
-    watcher.receive().await;
-    let (mut device, _) = login(&gateway, "d1", &[], &[D1]).await;
-    for number in 0..3000 {
-        device.send(said("device_status", &status(number))).await;
+async fn a_status_for_a_user_is_not_kept_so_that_every_login_stays_as_silent_as_it_has_to_be() {
+    for profile in PROFILES {
+        let gateway = start_with(profile, &format!("dialect.ride.profile = \"{profile}\""));
+        let (mut device, _) = login(&gateway, "d1", &[], &["user:*"]).await;
+        let data = json!({"to": "user:me", "device_id": "d1"});
+        device.send(said("device_status", &data)).await;
+        ping(&mut device).await;
+        let message = json!({"to": "user:me", "event": "device_status", "data": data});
+        gateway.publish(&message).await;
+        // The first thing it hears is the answer to its ping.
+        let mut rider = Client::ride(&gateway, "c1", "me").await;
+        rider.ping().await;
+        let (mut me, _) = login(&gateway, "me", &[], &[]).await;
+        ping(&mut me).await;
+        // Whoever is there gets it.
+        gateway.publish(&message).await;
+        expect(&mut me, "device_status", data).await;
     }
-    ping(&mut device).await;
-    let mut heard = 0;
-    loop {
-        let Received::Frame {
-            opcode: TEXT,
-            payload,
-        } = watcher.receive().await
-        else {
-            panic!("it was closed");
-        };
-        heard += 1;
-        let frame: Value = serde_json::from_slice(&payload).unwrap();
-        if frame["data"]["number"] == 2999 {
-            break;
-        }
-    }
-    assert!(heard < 3000);
 }
 
 #[tokio::test]
@@ -135,22 +126,15 @@ async fn a_silent_client_is_sent_a_ping_as_text_and_stays() {
         assert!(Duration::from_millis(800) <= started.elapsed());
         // Any frame of the client puts the next ping off, and counts against being idle.
         client.send(r#"{"type":"pong"}"#).await;
-        assert_eq!(client.text().await, r#"{"type":"ping"}"#);
-        loop {
+        let end = loop {
             match client.message().await {
                 Message::Text(text) => assert_eq!(text.as_str(), r#"{"type":"ping"}"#),
-                Message::Close(frame) => {
-                    assert_eq!(frame.unwrap().reason.as_str(), "idle");
-                    assert_eq!(profile, "documented");
-                    break;
-                }
+                Message::Close(frame) => break frame.unwrap(),
                 other => panic!("{other:?}"),
             }
-            if profile == "observed" {
-                break;
-            }
-        }
-        assert!(Duration::from_millis(1200) <= started.elapsed() || profile == "observed");
+        };
+        assert_eq!((end.code.into(), end.reason.as_str()), (1000, "idle"));
+        assert!(Duration::from_millis(2100) <= started.elapsed());
     }
 }
 
@@ -167,7 +151,7 @@ async fn pings_that_stay_unanswered_end_the_session_only_if_that_is_configured()
         for _ in 0..2 {
             assert_eq!(client.text().await, r#"{"type":"ping"}"#);
         }
-        assert_eq!(client.closed().await, ended(profile, "heartbeat_lost"));
+        assert_eq!(client.closed().await, code(1008, "heartbeat_lost"));
     }
 }
 
@@ -201,7 +185,7 @@ async fn the_keys_of_a_frame_stand_in_the_order_of_the_document() {
 async fn messages_cross_between_dialects() {
     let gateway = Gateway::start("");
     let (mut device, _) = login(&gateway, "me", &[], &["user:*", "room:ride/drivers"]).await;
-    let mut rider = crate::support::Client::ride(&gateway, "driver_1", "me").await;
+    let mut rider = Client::ride(&gateway, "driver_1", "me").await;
     // One account has one address, whatever it connects with.
     let data = json!({"to": "user:me", "a": 1});
     device.send(said("hello", &data)).await;
@@ -216,13 +200,13 @@ async fn messages_cross_between_dialects() {
 }
 
 #[tokio::test]
-async fn observed_an_idle_client_is_dropped_without_a_word() {
-    let gateway = start_with(
-        "observed",
-        "limits.idle = \"300ms\"\ndialect.device.ping = \"off\"",
-    );
-    let mut raw = Raw::upgrade(&gateway, "/ws").await;
-    while let Received::Frame { opcode, .. } = raw.receive().await {
-        assert_ne!(opcode, CLOSE);
+async fn an_idle_client_is_told_so() {
+    for profile in PROFILES {
+        let toml = "limits.idle = \"300ms\"\ndialect.device.ping = \"off\"";
+        let gateway = start_with(profile, toml);
+        let mut client = Client::connect(&gateway, "/ws").await;
+        assert_eq!(client.closed().await, code(1000, "idle"));
+        let (mut client, _) = login(&gateway, "42", &[], &[]).await;
+        assert_eq!(client.closed().await, code(1000, "idle"));
     }
 }

@@ -122,6 +122,13 @@ async fn handshakes_over_the_rate_are_refused_at_once() {
 }
 
 #[tokio::test]
+async fn right_after_the_start_a_second_s_worth_of_handshakes_may_begin() {
+    let gateway = Gateway::start("limits.handshakes_per_second = 30");
+    let clients = (0..30).map(|_| Client::connect(&gateway, "/ws"));
+    join_all(clients).await;
+}
+
+#[tokio::test]
 async fn a_place_is_given_back_however_a_session_ends() {
     let gateway = Gateway::start("limits.connections_max = 1\nlimits.message_bytes_max = 100");
     place(&gateway, &[]).await.close().await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tidegate::auth::issue::{TokenRequest, issue};
 
 use super::{PROFILES, ended};
@@ -20,18 +20,29 @@ fn jwt(profile: &str) -> Gateway {
     ))
 }
 
-/// The path for a client whose signed token says that it is `user`.
-fn signed(gateway: &Gateway, client_id: &str, user: &str) -> String {
+/// A signed token that says that its bearer is `user`, made at this time.
+fn token_of(gateway: &Gateway, client_id: &str, user: &str, now: u64) -> String {
     let request = TokenRequest::Ride {
         client_id: client_id.to_owned(),
         token: Some(user.to_owned()),
         ttl_seconds: 60,
     };
-    let token = issue(gateway.config(), &request, gateway.now()).unwrap();
+    issue(gateway.config(), &request, now).unwrap()
+}
+
+/// The path for a client whose signed token says that it is `user`.
+fn signed(gateway: &Gateway, client_id: &str, user: &str) -> String {
+    let token = token_of(gateway, client_id, user, gateway.now());
     format!("/ws/?client_id={client_id}&token={token}")
 }
 
-/// A node whose service takes a while and knows three tokens.
+/// The answer of a service that opens this many rooms.
+fn allowing(rooms: usize) -> String {
+    let rooms: Vec<_> = (0..rooms).map(|number| format!("r{number}")).collect();
+    json!({"allow": true, "user": "anna", "rooms": rooms}).to_string()
+}
+
+/// A node whose service takes a while and knows a few tokens.
 fn hook(profile: &str) -> (Gateway, crate::support::site::Asked) {
     let site = Site::bind();
     let address = site.address;
@@ -43,6 +54,8 @@ fn hook(profile: &str) -> (Gateway, crate::support::site::Asked) {
                 std::thread::sleep(Duration::from_millis(700));
                 r#"{"allow":true}"#
             }
+            "126 rooms" => &allowing(126),
+            "127 rooms" => &allowing(127),
             "broken" => return (500, String::new()),
             _ => r#"{"allow":false}"#,
         };
@@ -120,5 +133,38 @@ async fn a_refusal_and_a_service_that_is_down_are_told_apart() {
         // Worth another try, later.
         let mut client = Client::connect(&gateway, "/ws/?client_id=c1&token=broken").await;
         assert_eq!(client.closed().await, code(1013, "auth_unavailable"));
+    }
+}
+
+#[tokio::test]
+async fn a_session_may_have_128_topics_and_one_more_ends_it() {
+    for profile in PROFILES {
+        let (gateway, _asked) = hook(profile);
+        // Its user and that of all riders are two.
+        let mut client = Client::connect(&gateway, "/ws/?client_id=c1&token=126%20rooms").await;
+        client.ping().await;
+        for to in ["room:r0", "room:r125"] {
+            gateway.publish(&json!({"to": to, "event": "x"})).await;
+            let name = to.strip_prefix("room:").unwrap();
+            let expect = format!(r#"{{"flag":"x","target_token":"{name}","data":null}}"#);
+            client.expect(&expect).await;
+        }
+        let mut client = Client::connect(&gateway, "/ws/?client_id=c1&token=127%20rooms").await;
+        assert_eq!(client.closed().await, ended(profile, "too_many_topics"));
+    }
+}
+
+#[tokio::test]
+async fn an_expired_token_is_refused() {
+    for profile in PROFILES {
+        let gateway = jwt(profile);
+        let token = token_of(&gateway, "c1", "anna", gateway.now() - 3600);
+        let path = format!("/ws/?client_id=c1&token={token}");
+        let mut client = Client::connect(&gateway, &path).await;
+        assert_eq!(client.closed().await, ended(profile, "auth_failed"));
+        let mut client = Client::connect(&gateway, "/websocket").await;
+        let login = json!({"flag": "login", "token": token});
+        client.send(login.to_string()).await;
+        assert_eq!(client.closed().await, ended(profile, "auth_failed"));
     }
 }

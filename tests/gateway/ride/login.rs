@@ -154,6 +154,28 @@ async fn nobody_takes_the_address_of_a_backend() {
 }
 
 #[tokio::test]
+async fn bytes_that_are_no_text_are_nobodys_credentials() {
+    for profile in PROFILES {
+        let gateway = start(profile);
+        for query in [
+            "client_id=c1&token=x%00",
+            "client_id=c1&token=x%ff",
+            "client_id=c1&token=x%fe",
+            "client_id=x%ff&token=me",
+            "client_id=x%ff",
+        ] {
+            let path = format!("/ws/?{query}");
+            let mut client = Client::connect(&gateway, &path).await;
+            let end = client.closed().await;
+            assert_eq!(end, ended(profile, "auth_failed"), "{query}");
+        }
+        let path = "/ws/?client_id=c1&token=%E5%BC%A0";
+        let mut client = Client::connect(&gateway, path).await;
+        client.ping().await;
+    }
+}
+
+#[tokio::test]
 async fn outside_development_a_realm_keeps_claimed_tokens_apart() {
     let toml = format!(
         "development = false\ndialect.ride.tokens = \"any\"\ndialect.ride.realm = \"ride\"\n{BACKEND}\n\

@@ -174,6 +174,14 @@ async fn a_mandatory_key_that_stands_twice_ends_the_session() {
             check_ends(profile, text, ended(profile, "violation")).await;
         }
     }
+    for profile in PROFILES {
+        let gateway = start(profile);
+        let mut client = Client::connect(&gateway, "/websocket").await;
+        client
+            .send(r#"{"flag":"login","token":"me","token":"me"}"#)
+            .await;
+        assert_eq!(client.closed().await, ended(profile, "violation"));
+    }
     let text = r#"{"flag":"x","flag":"y","token":"me","target_token":"a"}"#;
     check_ends("documented", text, code(1008, "violation")).await;
     let text = r#"{"flag":"x","token":"me","token":"me","target_token":"a"}"#;

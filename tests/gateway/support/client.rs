@@ -58,6 +58,7 @@ impl Client {
         let path = format!("/ws/?client_id={client_id}&token={token}");
         let mut client = Self::connect(gateway, &path).await;
         client.ping().await;
+        gateway.settle().await;
         client
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    env, fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     http::{self, Answer},
+    redis::Redis,
     soon,
 };
 
@@ -33,11 +34,24 @@ const BASE: &[(&str, &str)] = &[
     ("drain.delay", "\"0s\""),
 ];
 
-/// A running node; dropping it ends it at once.
+/// How many nodes a gateway has, one or two: what a test says of one has to hold for a cluster.
+const NODES: &str = "TG_TEST_NODES";
+
+/// A running gateway: one node, or two that clients come to in turn. Dropping it ends it at once.
 pub(crate) struct Gateway {
-    addresses: Addresses,
+    nodes: Vec<Node>,
+    /// Connections so far.
+    turns: AtomicUsize,
     config: Config,
     folder: Folder,
+    /// Entries of the log that each of two nodes had not read of the other one when they met.
+    unread: Vec<f64>,
+    _redis: Option<Redis>,
+}
+
+/// A node in this process.
+struct Node {
+    addresses: Addresses,
     reloader: Reloader,
     stop: CancellationToken,
     kill: CancellationToken,
@@ -49,47 +63,108 @@ pub(crate) struct Gateway {
 pub(crate) struct Folder(PathBuf);
 
 impl Gateway {
-    /// Starts a node. `toml` has dotted keys only: `limits.idle = "1s"`.
+    /// Starts a gateway. `toml` has dotted keys only: `limits.idle = "1s"`.
     pub(crate) fn start(toml: &str) -> Self {
         Self::start_in(Folder::new(), toml)
     }
 
-    /// Starts a node whose files, for example certificates, stand in `folder`.
+    /// Starts a gateway whose files, for example certificates, stand in `folder`.
     pub(crate) fn start_in(folder: Folder, toml: &str) -> Self {
+        let count = env::var(NODES).map_or(1, |count| count.parse().unwrap());
+        let redis = (1 < count).then(Redis::start);
+        let mut toml = complete(toml);
+        if let Some(redis) = &redis {
+            toml += &format!("\ncluster.redis = \"{}\"\n", redis.url());
+        }
         let path = folder.path().join("tidegate.toml");
-        fs::write(&path, complete(toml)).unwrap();
-        let source = ReloadSource::new(Some(path), BTreeMap::new());
-        let config = source.load().unwrap();
-        let app = App::build(config.clone(), source).unwrap();
-        let (addresses, reloader) = (app.addresses(), app.reloader());
-        let (stop, kill) = (CancellationToken::new(), CancellationToken::new());
-        let (report, ended) = oneshot::channel();
-        let running = app.run(stop.clone(), kill.clone());
-        let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread();
-            let runtime = { runtime }.enable_all().build().unwrap();
-            let _ = report.send(runtime.block_on(running));
+        fs::write(&path, toml).unwrap();
+        let source = || ReloadSource::new(Some(path.clone()), BTreeMap::new());
+        // The first node reads again what was read here, throw-away credentials included.
+        let mut first = Some(source());
+        let config = first.as_ref().unwrap().load().unwrap();
+        let nodes = (0..count).map(|number| {
+            let mut config = config.clone();
+            if 1 < count {
+                config.cluster.node = Some(format!("gw-{number}").parse().unwrap());
+            }
+            Node::start(config, first.take().unwrap_or_else(source))
         });
-        Self {
-            addresses,
+        let nodes = nodes.collect();
+        let mut gateway = Self {
+            nodes,
+            turns: AtomicUsize::new(0),
             config,
             folder,
-            reloader,
-            stop,
-            kill,
-            ended,
-            thread: Some(thread),
+            unread: Vec::new(),
+            _redis: redis,
+        };
+        if 1 < count {
+            gateway.meet();
         }
+        gateway
     }
 
-    /// Where the dialects are.
+    /// Waits until the nodes know one another.
+    fn meet(&mut self) {
+        // On a thread of its own: the caller may be a task, which must not block.
+        let meeting = || {
+            let runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = { runtime }.enable_all().build().unwrap();
+            runtime.block_on(async {
+                for node in &self.nodes {
+                    soon("the nodes meet", async {
+                        while !node.has_met(self.nodes.len()).await {
+                            time::sleep(Duration::from_millis(10)).await;
+                        }
+                    })
+                    .await;
+                }
+                self.unread().await
+            })
+        };
+        self.unread = thread::scope(|scope| scope.spawn(meeting).join().unwrap());
+    }
+
+    /// Waits until every node knows what has happened on the others.
+    pub(crate) async fn settle(&self) {
+        if self.nodes.len() == 1 {
+            return;
+        }
+        soon("all nodes know of all sessions", async {
+            loop {
+                let mut pending = 0.0;
+                for node in &self.nodes {
+                    pending += node.metric("tidegate_presence_pending", "").await;
+                }
+                if pending == 0.0 && self.unread().await == self.unread {
+                    return;
+                }
+                time::sleep(Duration::from_millis(2)).await;
+            }
+        })
+        .await;
+    }
+
+    /// What each of two nodes has written into the log less what the other one has read of it.
+    async fn unread(&self) -> Vec<f64> {
+        let mut unread = Vec::new();
+        for (writer, reader) in [(0, 1), (1, 0)] {
+            let name = "tidegate_presence_deltas_total";
+            let written = self.nodes[writer].metric(name, "out").await;
+            unread.push(written - self.nodes[reader].metric(name, "in").await);
+        }
+        unread
+    }
+
+    /// Where the dialects are: of one node after the other.
     pub(crate) fn public(&self) -> SocketAddr {
-        self.addresses.public[0]
+        let turn = self.turns.fetch_add(1, Relaxed);
+        self.nodes[turn % self.nodes.len()].addresses.public[0]
     }
 
     /// Where the HTTP API is.
     pub(crate) fn admin(&self) -> SocketAddr {
-        self.addresses.admin
+        self.nodes[0].addresses.admin
     }
 
     /// A credential of the `device` dialect.
@@ -126,20 +201,18 @@ impl Gateway {
 
     /// Publishes by the HTTP API.
     pub(crate) async fn publish(&self, message: &Value) {
+        self.settle().await;
         let answer = self.api("POST", "/api/publish", message).await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 
-    /// The sum of what a metric counts, of all values whose labels contain `labels`.
+    /// The sum of what a metric counts on all nodes, of all values whose labels contain `labels`.
     pub(crate) async fn metric(&self, name: &str, labels: &str) -> f64 {
-        let metrics = http::call(self.admin(), "GET", "/metrics", &[], "").await;
-        let values = metrics.body.lines().filter_map(|line| {
-            let (series, value) = line.rsplit_once(' ')?;
-            let rest = series.strip_prefix(name)?;
-            let is_it = rest.is_empty() || rest.starts_with('{');
-            (is_it && rest.contains(labels)).then(|| value.parse::<f64>().unwrap())
-        });
-        values.sum()
+        let mut sum = 0.0;
+        for node in &self.nodes {
+            sum += node.metric(name, labels).await;
+        }
+        sum
     }
 
     /// Waits until a metric has this value.
@@ -161,33 +234,79 @@ impl Gateway {
     pub(crate) fn reload(&self, toml: &str) -> Reloaded {
         let path = self.folder().join("tidegate.toml");
         fs::write(path, complete(toml)).unwrap();
-        self.reloader.reload().unwrap()
+        self.nodes[0].reloader.reload().unwrap()
     }
 
     /// Begins the drain, like the first signal.
     pub(crate) fn stop(&self) {
-        self.stop.cancel();
+        self.nodes[0].stop.cancel();
     }
 
     /// Cuts the drain short, like the second signal.
     pub(crate) fn kill(&self) {
-        self.kill.cancel();
+        self.nodes[0].kill.cancel();
     }
 
     /// How it has ended.
     pub(crate) async fn ended(&mut self) -> ExitReport {
-        soon("the end of the node", &mut self.ended).await.unwrap()
+        let ended = &mut self.nodes[0].ended;
+        soon("the end of the node", ended).await.unwrap()
+    }
+}
+
+impl Node {
+    fn start(config: Config, source: ReloadSource) -> Self {
+        let app = App::build(config, source).unwrap();
+        let (addresses, reloader) = (app.addresses(), app.reloader());
+        let (stop, kill) = (CancellationToken::new(), CancellationToken::new());
+        let (report, ended) = oneshot::channel();
+        let running = app.run(stop.clone(), kill.clone());
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = { runtime }.enable_all().build().unwrap();
+            let _ = report.send(runtime.block_on(running));
+        });
+        Self {
+            addresses,
+            reloader,
+            stop,
+            kill,
+            ended,
+            thread: Some(thread),
+        }
+    }
+
+    /// Whether it is ready, as one of so many.
+    async fn has_met(&self, count: usize) -> bool {
+        let ready = http::call(self.addresses.admin, "GET", "/readyz", &[], "").await;
+        ready.status == 200 && self.metric("tidegate_nodes", "").await == count as f64
+    }
+
+    /// The sum of what a metric counts, of all values whose labels contain `labels`.
+    async fn metric(&self, name: &str, labels: &str) -> f64 {
+        let metrics = http::call(self.addresses.admin, "GET", "/metrics", &[], "").await;
+        let values = metrics.body.lines().filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let rest = series.strip_prefix(name)?;
+            let is_it = rest.is_empty() || rest.starts_with('{');
+            (is_it && rest.contains(labels)).then(|| value.parse::<f64>().unwrap())
+        });
+        values.sum()
     }
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        self.kill.cancel();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-            && !thread::panicking()
-        {
-            panic!("the node has panicked");
+        for node in &self.nodes {
+            node.kill.cancel();
+        }
+        for node in &mut self.nodes {
+            if let Some(thread) = node.thread.take()
+                && thread.join().is_err()
+                && !thread::panicking()
+            {
+                panic!("the node has panicked");
+            }
         }
     }
 }

@@ -1,0 +1,148 @@
+//! The node as a member of a cluster, from its start to its leave.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use tokio::{
+    task::JoinHandle,
+    time::{self, Instant},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::identity::Identity;
+use crate::{
+    cluster::{
+        self, Cluster, Link,
+        redis::{Redis, Settings as RedisSettings},
+        streams::StreamsError,
+    },
+    config::Config,
+    presence::Describe,
+};
+
+/// Longest time for taking leave of the other members.
+const LEAVING: Duration = Duration::from_secs(3);
+
+/// Pause between the first calls of a Redis that is not there yet.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// The membership of a node that is configured to be one of several.
+#[derive(Debug)]
+pub(super) struct Membership {
+    cluster: Arc<Cluster>,
+    redis: Arc<Redis>,
+    linger: Duration,
+}
+
+/// A membership that has begun.
+#[derive(Debug)]
+pub(super) struct Running {
+    membership: Membership,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Membership {
+    /// Prepares the membership, if there is a cluster. Nothing is connected yet.
+    pub(super) fn new(
+        config: &Config,
+        identity: &Arc<Identity>,
+    ) -> Result<Option<Self>, StreamsError> {
+        let Some(url) = &config.cluster.redis else {
+            return Ok(None);
+        };
+        let redis = Redis::new(RedisSettings {
+            url: url.clone(),
+            prefix: config.cluster.prefix.clone(),
+            ca: config.cluster.redis_ca.clone(),
+        })?;
+        let settings = settings(config);
+        let linger = settings.linger;
+        let cluster = Cluster::new(cluster::Parts {
+            router: Arc::clone(&identity.router),
+            clock: identity.clock,
+            answerer: Arc::clone(identity) as Arc<_>,
+            describe: Arc::clone(identity) as Arc<dyn Describe>,
+            settings,
+        });
+        let link = Arc::new(Link(Arc::clone(&cluster)));
+        let bus = Arc::clone(&cluster) as Arc<_>;
+        identity.router.join(bus, link);
+        Ok(Some(Self {
+            cluster,
+            redis: Arc::new(redis),
+            linger,
+        }))
+    }
+
+    pub(super) fn cluster(&self) -> Weak<Cluster> {
+        Arc::downgrade(&self.cluster)
+    }
+
+    /// Becomes a member. Should Redis refuse it, for its version or its password, `failed` fires.
+    pub(super) fn begin(self, failed: CancellationToken) -> Running {
+        let stop = CancellationToken::new();
+        let (cluster, redis) = (Arc::clone(&self.cluster), Arc::clone(&self.redis));
+        let until = stop.clone();
+        let task = TaskTracker::new().spawn(async move {
+            match check(&redis, &until).await {
+                Ok(()) => cluster.run(redis, until).await,
+                Err(error) => {
+                    tracing::error!("cluster.redis: {error}");
+                    failed.cancel();
+                }
+            }
+        });
+        Running {
+            membership: self,
+            stop,
+            task,
+        }
+    }
+}
+
+/// Asks Redis whether it can be used, until it answers or `stop` fires.
+async fn check(redis: &Redis, stop: &CancellationToken) -> Result<(), StreamsError> {
+    let mut is_first = true;
+    while !stop.is_cancelled() {
+        match redis.check().await {
+            Err(StreamsError::Unavailable(reason)) => {
+                if std::mem::take(&mut is_first) {
+                    tracing::warn!(%reason, "Redis is not there yet; the node waits for it");
+                }
+                time::sleep(RETRY).await;
+            }
+            checked => return checked,
+        }
+    }
+    Ok(())
+}
+
+/// What of the configuration can change while the node is a member.
+pub(super) fn settings(config: &Config) -> cluster::Settings {
+    cluster::Settings {
+        linger: config.presence.linger,
+        uplink_bytes_max: config.limits.uplink_bytes_max,
+    }
+}
+
+impl Running {
+    /// Takes leave: the sessions are gone. Their topics linger, so that clients who are on their way
+    /// to another node are not told to be away, unless the time that is left until `until` is needed.
+    pub(super) async fn end(self, until: Instant) {
+        let Membership {
+            cluster,
+            redis,
+            linger,
+        } = self.membership;
+        if 1 < cluster.members_count() {
+            let linger = until.min(Instant::now() + linger);
+            time::sleep_until(linger).await;
+        }
+        self.stop.cancel();
+        let _ = self.task.await;
+        cluster.leave(&*redis, LEAVING).await;
+    }
+}

@@ -1,0 +1,166 @@
+//! The inbox: what other members send to this one's sessions, or ask it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{
+    Cluster,
+    life::{Ended, Pauses, acknowledge, read_on},
+    streams::{Entry, Inbox, Streams, StreamsError},
+};
+use crate::{
+    envelope::{Body, Envelope},
+    id::Member,
+    message::Message,
+    stats::LostReason,
+};
+
+impl Cluster {
+    /// Delivers what arrives, and acknowledges it afterwards.
+    pub(super) async fn read_inbox<I: Inbox>(this: Arc<Self>, mut inbox: I) -> Ended {
+        let mut pauses = Pauses::default();
+        loop {
+            let entries = match read_on(&this, &mut inbox, &mut pauses).await {
+                Ok(entries) => entries,
+                Err(ended) => return ended,
+            };
+            let mut positions = Vec::with_capacity(entries.len());
+            for (position, entry) in entries {
+                this.receive(entry).await;
+                positions.push(position);
+            }
+            if let Err(ended) = acknowledge(&this, &mut inbox, positions).await {
+                return ended;
+            }
+        }
+    }
+
+    async fn receive(&self, entry: Entry) {
+        let Entry {
+            from,
+            sequence,
+            body,
+        } = entry;
+        self.stats.entries_in.add(1);
+        let envelopes = match Body::split(body) {
+            Ok(envelopes) => envelopes,
+            Err(error) => {
+                self.stats.lose(LostReason::Form, 1);
+                tracing::warn!(%from, %error, "an entry of the inbox cannot be read");
+                return;
+            }
+        };
+        let count = envelopes.len() as u64;
+        if self.directory.is_removed(&from) {
+            self.stats.lose(LostReason::Reaped, count);
+            tracing::warn!(%from, count, "a member that was declared dead still sends");
+            return;
+        }
+        let arrival = self.sequences.lock().arrive(&from, sequence, count);
+        if !arrival.lost.is_empty() {
+            let lost = arrival.lost.end - arrival.lost.start;
+            self.stats.lose(LostReason::Gap, lost);
+            tracing::warn!(%from, range = ?arrival.lost, "envelopes of a member were lost");
+        }
+        self.stats.repeated.add(arrival.repeated);
+        self.stats.envelopes_in.add(count - arrival.repeated);
+        for envelope in envelopes.into_iter().skip(arrival.repeated as usize) {
+            match Envelope::decode(&envelope) {
+                Ok(envelope) => self.open_envelope(&from, envelope).await,
+                Err(error) => {
+                    self.stats.lose(LostReason::Form, 1);
+                    tracing::warn!(%from, %error, "an envelope cannot be read");
+                }
+            }
+        }
+    }
+
+    async fn open_envelope(&self, from: &Member, envelope: Envelope) {
+        match envelope {
+            Envelope::Message(message) => self.deliver(message).await,
+            Envelope::Retained(message) => {
+                let now = self.parts.clock.now();
+                self.parts.router.retain(message, now);
+            }
+            Envelope::Canary(number) => {
+                let back = self.health.canary_is_back(number, self.now());
+                if let Some(time) = back {
+                    self.stats.round_trip.record(time);
+                }
+            }
+            Envelope::Ask { id, question } => {
+                let answer = self.parts.answerer.answer(question);
+                let envelope = Envelope::Answer { id, answer };
+                // Without room the asking member does without.
+                self.uplink.send_control(from, &envelope.encode());
+            }
+            Envelope::Answer { id, answer } => self.asks.answer(id, answer),
+        }
+    }
+
+    /// Hands a message to the local sessions; waits for room, and never for the uplink.
+    async fn deliver(&self, mut message: Message) {
+        loop {
+            let now = self.parts.clock.now();
+            let age = now.unix_ms.saturating_sub(message.time_ms);
+            match self.parts.router.deliver_remote(message, now) {
+                Ok(_) => {
+                    self.stats
+                        .delivery
+                        .record(std::time::Duration::from_millis(age));
+                    return;
+                }
+                Err(busy) => {
+                    busy.room.wait().await;
+                    message = *busy.message;
+                }
+            }
+        }
+    }
+
+    /// What was on its way to a member that is gone: what is durable goes to whoever has the topic
+    /// now, the rest is lost, as whoever was connected there is.
+    pub(super) fn lose_or_route(&self, envelopes: Vec<Bytes>) {
+        let mut lost = 0;
+        for envelope in envelopes {
+            if let Ok(Envelope::Message(_)) = Envelope::decode(&envelope) {
+                lost += 1;
+            }
+        }
+        if 0 < lost {
+            self.stats.lose(LostReason::Gone, lost);
+        }
+    }
+
+    /// Takes an inbox over and removes its owner. Ends when there is nothing left of it.
+    pub(super) async fn empty_inbox<S: Streams>(
+        &self,
+        streams: &S,
+        owner: &Member,
+    ) -> Result<(), StreamsError> {
+        loop {
+            if streams.remove(owner).await? {
+                return Ok(());
+            }
+            let mut inbox = streams.open_inbox(owner).await?;
+            use super::streams::Reader as _;
+            let entries = inbox.next().await?;
+            let mut positions = Vec::with_capacity(entries.len());
+            for (position, entry) in entries {
+                let envelopes = Body::split(entry.body).unwrap_or_default();
+                self.count_dead(&envelopes);
+                positions.push(position);
+            }
+            inbox.acknowledge(positions).await?;
+        }
+    }
+
+    fn count_dead(&self, envelopes: &[Bytes]) {
+        let messages = envelopes
+            .iter()
+            .filter(|envelope| matches!(Envelope::decode(envelope), Ok(Envelope::Message(_))));
+        self.stats
+            .lose(LostReason::DeadMember, messages.count() as u64);
+    }
+}

@@ -1,0 +1,257 @@
+//! One life of a member, and the next one should the others have declared it dead.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::{task::JoinSet, time};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Cluster,
+    directory::TopicHasher,
+    sequences::Sequences,
+    streams::{Inbox, Pulse, Reader, Streams, StreamsError},
+};
+use crate::{close::CloseReason, id::Member, stats::LostReason};
+
+/// First pause after a call that has failed.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+/// Longest pause between calls that fail.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Time for the sessions of a member that was declared dead to end.
+const LEAVING: Duration = Duration::from_secs(5);
+/// Longest time that a member waits for the snapshots of others before it takes clients.
+const SYNC_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why a part of a life has ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Ended {
+    /// The others have declared this member dead.
+    Fenced,
+    /// The server has lost its data: everything has to be opened anew.
+    Lost,
+}
+
+/// Pauses between calls that fail, longer from one to the next.
+#[derive(Debug)]
+pub(super) struct Pauses(Duration);
+
+impl Cluster {
+    /// Is a member until `stop` fires. The caller has no sessions any more by then, or does not care
+    /// for them; [`Self::leave`] tells the others.
+    pub async fn run<S: Streams>(self: Arc<Self>, streams: Arc<S>, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = Self::live(&self, &streams) => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.begin_anew(&*streams) => {}
+            }
+        }
+    }
+
+    /// Tells the others that this member is gone, and removes what it has on the server. Gives up
+    /// after `limit`; then the others find out by themselves.
+    pub async fn leave<S: Streams>(&self, streams: &S, limit: Duration) {
+        let me = self.me();
+        let leaving = async {
+            let entry = self.parting_entry(&me);
+            streams.append(vec![entry]).await?;
+            self.empty_inbox(streams, &me).await
+        };
+        match time::timeout(limit, leaving).await {
+            Ok(Ok(())) => tracing::info!(%me, "left the cluster"),
+            Ok(Err(error)) => tracing::warn!(%error, "could not take leave of the cluster"),
+            Err(_) => tracing::warn!("there was no time to take leave of the cluster"),
+        }
+    }
+
+    /// Lives until the member is declared dead.
+    async fn live<S: Streams>(this: &Arc<Self>, streams: &Arc<S>) {
+        let mut known: Option<Box<str>> = None;
+        loop {
+            let pulse = this.first_beat(&**streams).await;
+            let is_same = known.as_ref() == Some(&pulse.generation);
+            if is_same && pulse.is_new {
+                return;
+            }
+            if !is_same {
+                this.enter_generation(&pulse);
+            }
+            known = Some(pulse.generation);
+            let me = this.me();
+            let Some((inbox, log)) = this.open(&**streams, &me).await else {
+                continue;
+            };
+            this.owed.lock().introduce();
+            this.news.notify_one();
+            tracing::info!(%me, "joined the cluster");
+            let mut tasks = JoinSet::new();
+            tasks.spawn(Self::beat_on(Arc::clone(this), Arc::clone(streams)));
+            tasks.spawn(Self::read_log(Arc::clone(this), log));
+            tasks.spawn(Self::write_log(Arc::clone(this), Arc::clone(streams)));
+            tasks.spawn(Self::read_inbox(Arc::clone(this), inbox));
+            tasks.spawn(Self::write_inboxes(Arc::clone(this), Arc::clone(streams)));
+            tasks.spawn(Self::hand_over(Arc::clone(this)));
+            let this = Arc::clone(this);
+            tasks.spawn(async move { this.watch_sync().await });
+            let ended = tasks.join_next().await;
+            tasks.shutdown().await;
+            match ended {
+                Some(Ok(Ended::Fenced)) => return,
+                Some(Ok(Ended::Lost)) | None => {}
+                Some(Err(error)) => tracing::error!(%error, "a part of the cluster has failed"),
+            }
+        }
+    }
+
+    async fn first_beat<S: Streams>(&self, streams: &S) -> Pulse {
+        let mut pauses = Pauses::default();
+        loop {
+            match self.beat(streams).await {
+                Ok((pulse, _)) => return pulse,
+                Err(error) => self.failed("beat", &error, &mut pauses).await,
+            }
+        }
+    }
+
+    /// Opens inbox and log; gives up when the server says that its data is another one.
+    async fn open<S: Streams>(&self, streams: &S, me: &Member) -> Option<(S::Inbox, S::Log)> {
+        let mut pauses = Pauses::default();
+        loop {
+            let opened = async {
+                // The inbox first: whoever reads of this member may write to it.
+                let inbox = streams.open_inbox(me).await?;
+                Ok((inbox, streams.open_log(me).await?))
+            };
+            match opened.await {
+                Ok(opened) => return Some(opened),
+                Err(StreamsError::Lost) => return None,
+                Err(error) => self.failed("open", &error, &mut pauses).await,
+            }
+        }
+    }
+
+    /// Nothing that was known of others holds in a new life of the server's data.
+    fn enter_generation(&self, pulse: &Pulse) {
+        self.stats.reopened.add(1);
+        self.health.set_synced(false);
+        self.directory.clear();
+        let hasher = TopicHasher::of_generation(&pulse.generation);
+        self.hasher.store(Some(Arc::new(hasher)));
+        self.claims.lock().restart();
+    }
+
+    /// Ready once every other member's topics are known, or it takes too long.
+    async fn watch_sync(&self) -> Ended {
+        let until = time::Instant::now() + SYNC_TIMEOUT;
+        while !self.is_synced() && time::Instant::now() < until {
+            time::sleep(Duration::from_millis(20)).await;
+        }
+        self.health.set_synced(true);
+        std::future::pending().await
+    }
+
+    fn is_synced(&self) -> bool {
+        let roster = self.roster.load();
+        let mut members = roster.iter().map(|node| &node.member);
+        members.all(|member| self.directory.is_synced(member))
+    }
+
+    /// Ends every session and begins a new life under a new epoch.
+    async fn begin_anew<S: Streams>(&self, streams: &S) {
+        let dead = self.me();
+        self.stats.fenced.add(1);
+        self.health.set_fenced(true);
+        tracing::warn!(%dead, "the other nodes have declared this one dead: it begins a new life");
+        let router = &self.parts.router;
+        router.end_all(CloseReason::Fenced, LEAVING).await;
+        self.stats.lose(LostReason::Reaped, self.uplink.reset());
+        *self.sequences.lock() = Sequences::default();
+        self.owed.lock().forget();
+        // Should the others be gone by now, nobody else would do it.
+        if let Err(error) = self.empty_inbox(streams, &dead).await {
+            tracing::debug!(%error, "the dead member's inbox is left to the others");
+        }
+        router.begin_new_epoch(self.parts.clock.now().unix_ms);
+        self.health.set_fenced(false);
+    }
+
+    /// Takes note of a call that has failed, and waits before the next one.
+    pub(super) async fn failed(&self, call: &str, error: &StreamsError, pauses: &mut Pauses) {
+        self.stats.errors.add(1);
+        match error {
+            StreamsError::Refused(_) => tracing::error!(call, %error, "Redis refuses"),
+            StreamsError::Lost | StreamsError::Unavailable(_) => {
+                tracing::debug!(call, %error, "Redis has failed");
+            }
+        }
+        pauses.wait().await;
+    }
+}
+
+// === impl Pauses ===
+
+impl Pauses {
+    pub(super) fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    fn wait(&mut self) -> impl Future<Output = ()> + use<> {
+        // Half of it by chance, so that members do not come back in step.
+        let pause = self.0.mul_f64(0.5 + fraction() / 2.0);
+        self.0 = (self.0 * 2).min(PAUSE_MAX);
+        time::sleep(pause)
+    }
+}
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self(PAUSE_MIN)
+    }
+}
+
+/// A number from 0 to 1, by chance.
+fn fraction() -> f64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    let bits = RandomState::new().hash_one(0) >> 11;
+    bits as f64 / (1_u64 << 53) as f64
+}
+
+/// Reads until something comes; none of the errors that pass ends it.
+pub(super) async fn read_on<R: Reader>(
+    cluster: &Cluster,
+    reader: &mut R,
+    pauses: &mut Pauses,
+) -> Result<Vec<(super::streams::Position, super::streams::Entry)>, Ended> {
+    loop {
+        match reader.next().await {
+            Ok(entries) => {
+                pauses.reset();
+                return Ok(entries);
+            }
+            Err(StreamsError::Lost) => return Err(Ended::Lost),
+            Err(error) => cluster.failed("read", &error, pauses).await,
+        }
+    }
+}
+
+/// Acknowledges; what could not be is read again, and known by its numbers.
+pub(super) async fn acknowledge<I: Inbox>(
+    cluster: &Cluster,
+    inbox: &mut I,
+    positions: Vec<super::streams::Position>,
+) -> Result<(), Ended> {
+    if positions.is_empty() {
+        return Ok(());
+    }
+    match inbox.acknowledge(positions).await {
+        Ok(()) => Ok(()),
+        Err(StreamsError::Lost) => Err(Ended::Lost),
+        Err(_) => {
+            cluster.stats.errors.add(1);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Names of the keys. Braces are the tags of Redis Cluster: what stands under one of them is on one
+//! server.
+
+use crate::id::Member;
+
+/// The keys of one cluster.
+#[derive(Debug)]
+pub(super) struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    pub(super) fn new(prefix: String) -> Self {
+        Self { prefix }
+    }
+
+    /// The name of this life of the data.
+    pub(super) fn generation(&self) -> String {
+        format!("{}generation", self.prefix)
+    }
+
+    /// The set of all members that have announced themselves.
+    pub(super) fn members(&self) -> String {
+        format!("{}members", self.prefix)
+    }
+
+    /// The log that every member reads.
+    pub(super) fn log(&self) -> String {
+        format!("{}presence", self.prefix)
+    }
+
+    /// A member's inbox.
+    pub(super) fn inbox(&self, member: &Member) -> String {
+        format!("{}inbox:{{{member}}}", self.prefix)
+    }
+
+    /// A member's lease.
+    pub(super) fn lease(&self, member: &Member) -> String {
+        format!("{}node:{{{member}}}", self.prefix)
+    }
+
+    /// The right to reap a member.
+    pub(super) fn reaping(&self, member: &Member) -> String {
+        format!("{}reap:{{{member}}}", self.prefix)
+    }
+}

@@ -1,0 +1,120 @@
+//! The contract of the cluster's server: the same tests for the one in this process and for real
+//! servers of every kind, and what befalls real ones.
+//!
+//! The cases of one server run side by side, each with a prefix of its own; those that wipe it run
+//! last, one by one.
+
+#![allow(clippy::unwrap_used)]
+
+mod inboxes;
+mod logs;
+mod members;
+mod place;
+mod rigs;
+mod server;
+mod wipes;
+
+use std::{future::Future, sync::Arc};
+
+use tokio::{task::JoinSet, time::Instant};
+
+use place::{Place, Rig};
+
+/// Cases that run side by side on one server.
+struct Cases<R> {
+    rig: Arc<R>,
+    running: JoinSet<&'static str>,
+    names: Vec<&'static str>,
+}
+
+// === impl Cases ===
+
+impl<R: Rig> Cases<R> {
+    fn new(rig: R) -> Self {
+        Self {
+            rig: Arc::new(rig),
+            running: JoinSet::new(),
+            names: Vec::new(),
+        }
+    }
+
+    fn start<F>(&mut self, name: &'static str, case: impl FnOnce(Place<R>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let running = case(Place::new(&self.rig, name));
+        self.names.push(name);
+        self.running.spawn(async move {
+            let begin = Instant::now();
+            running.await;
+            println!("{:6.2} s  {name}", begin.elapsed().as_secs_f32());
+            name
+        });
+    }
+
+    /// Waits for all that were started. What the failed ones say has been printed.
+    async fn end(&mut self) {
+        let mut failed = std::mem::take(&mut self.names);
+        while let Some(ended) = self.running.join_next().await {
+            if let Ok(name) = ended {
+                failed.retain(|other| *other != name);
+            }
+        }
+        assert!(failed.is_empty(), "failed: {failed:?}");
+    }
+}
+
+/// Every case, by its path.
+macro_rules! start {
+    ($cases:expr, $($module:ident::$case:ident),+ $(,)?) => {
+        $($cases.start(stringify!($case), $module::$case);)+
+    };
+}
+
+async fn keeps_the_contract<R: Rig>(rig: R) {
+    let mut cases = Cases::new(rig);
+    start!(
+        cases,
+        logs::every_reader_reads_all_that_was_appended_in_one_order,
+        logs::what_was_appended_before_is_not_read,
+        logs::a_log_that_is_opened_again_begins_at_its_end,
+        logs::repeats_show_in_their_sequence,
+        logs::a_reader_that_waits_delays_no_command,
+        inboxes::entries_arrive_in_order_and_are_counted,
+        inboxes::an_inbox_is_read_again_until_it_is_acknowledged,
+        inboxes::a_repeat_is_an_entry_with_the_same_sequence,
+        inboxes::where_no_inbox_is_entries_are_gone,
+        inboxes::with_entries_nothing_is_removed_and_else_everything,
+        inboxes::a_reader_of_what_was_removed_has_lost_it,
+        members::a_lease_holds_for_its_time_and_the_place_until_it_is_removed,
+        members::a_generation_is_the_same_for_all,
+        members::one_may_reap_and_may_ask_again,
+        members::two_prefixes_do_not_meet,
+    );
+    cases.end().await;
+    start!(cases, wipes::readers_that_come_back_have_lost_everything);
+    cases.end().await;
+    start!(cases, wipes::readers_that_wait_have_lost_everything);
+    cases.end().await;
+}
+
+/// A test for each kind of server.
+macro_rules! servers {
+    ($($name:ident: $rig:expr),+ $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                keeps_the_contract($rig).await;
+            }
+        )+
+    };
+}
+
+servers! {
+    a_server_in_this_process: rigs::InProcess::default(),
+    redis_alone: rigs::Alone::start(),
+    redis_as_a_cluster: rigs::Cluster::start(),
+    redis_behind_sentinels: rigs::Sentinels::start(),
+    redis_with_tls: rigs::Tls::start(),
+    redis_that_lets_its_user_do_little: rigs::Limited::start(),
+}

@@ -1,0 +1,124 @@
+//! Where a case takes place, and what all of them need.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tidegate::{
+    cluster::streams::{Entry, Position, Reader, Sent, Streams, StreamsError},
+    id::Member,
+};
+use tokio::time::{self, Instant};
+
+/// Longest wait for what has no limit of its own.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A server of one kind.
+pub(crate) trait Rig: Send + Sync + 'static {
+    type Streams: Streams;
+
+    /// What one more member of the cluster with this prefix has.
+    fn streams(&self, prefix: &str) -> Self::Streams;
+
+    /// Loses everything.
+    fn wipe(&self);
+}
+
+/// A server, and the prefix of one case.
+pub(crate) struct Place<R> {
+    pub(crate) rig: Arc<R>,
+    pub(crate) prefix: String,
+}
+
+// === impl Place ===
+
+impl<R: Rig> Place<R> {
+    pub(crate) fn new(rig: &Arc<R>, case: &str) -> Self {
+        Self {
+            rig: Arc::clone(rig),
+            prefix: format!("tg:{case}:"),
+        }
+    }
+
+    /// What one more member has.
+    pub(crate) fn streams(&self) -> R::Streams {
+        self.rig.streams(&self.prefix)
+    }
+}
+
+pub(crate) fn member(text: &str) -> Member {
+    text.parse().unwrap()
+}
+
+pub(crate) fn entry(from: &str, sequence: u64) -> Entry {
+    Entry {
+        from: member(from),
+        sequence,
+        // Not text, with what ends lines and texts.
+        body: Bytes::from(vec![0, 255, b'\r', b'\n', (sequence % 256) as u8]),
+    }
+}
+
+pub(crate) fn entries(from: &str, sequences: impl Iterator<Item = u64>) -> Vec<Entry> {
+    sequences.map(|sequence| entry(from, sequence)).collect()
+}
+
+/// Entries for one inbox.
+pub(crate) fn to(
+    member: &Member,
+    from: &str,
+    sequences: impl Iterator<Item = u64>,
+) -> Vec<(Member, Entry)> {
+    let entries = entries(from, sequences).into_iter();
+    entries.map(|entry| (member.clone(), entry)).collect()
+}
+
+pub(crate) fn stored(waiting: u64) -> Sent {
+    Sent::Stored { waiting }
+}
+
+/// Reads until there are `count` entries, which are in the order of their positions.
+pub(crate) async fn read(reader: &mut impl Reader, count: usize) -> Vec<(Position, Entry)> {
+    let mut all: Vec<(Position, Entry)> = Vec::new();
+    let until = Instant::now() + PATIENCE;
+    while all.len() < count {
+        assert!(
+            Instant::now() < until,
+            "{} entries came instead of {count}",
+            all.len()
+        );
+        all.extend(reader.next().await.unwrap());
+    }
+    assert_eq!(all.len(), count, "more came than was to come");
+    assert!(all.is_sorted_by(|(one, _), (other, _)| one < other));
+    all
+}
+
+pub(crate) async fn has_nothing(reader: &mut impl Reader) {
+    assert_eq!(reader.next().await, Ok(Vec::new()));
+}
+
+/// The first error of a reader, which has nothing else to give.
+pub(crate) async fn error_of(reader: &mut impl Reader) -> StreamsError {
+    loop {
+        match soon("an error", reader.next()).await {
+            Ok(entries) => assert!(entries.is_empty(), "entries came instead of an error"),
+            Err(error) => return error,
+        }
+    }
+}
+
+pub(crate) fn sequences(entries: &[(Position, Entry)]) -> Vec<u64> {
+    entries.iter().map(|(_, entry)| entry.sequence).collect()
+}
+
+pub(crate) fn positions(entries: &[(Position, Entry)]) -> Vec<Position> {
+    entries.iter().map(|(position, _)| *position).collect()
+}
+
+/// What a future gives, which has to be soon.
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match time::timeout(PATIENCE, future).await {
+        Ok(result) => result,
+        Err(_) => panic!("{what} has not come in {PATIENCE:?}"),
+    }
+}

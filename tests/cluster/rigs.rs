@@ -1,0 +1,256 @@
+//! The kinds of servers that keep the contract.
+
+use std::{collections::HashMap, fs, path::PathBuf};
+
+use parking_lot::Mutex;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use tidegate::{
+    cluster::{
+        memory::Memory,
+        redis::{Redis, Settings},
+    },
+    config::Secret,
+};
+
+use crate::{
+    place::Rig,
+    server::{Server, arguments, folder, redis_cli, wait_until},
+};
+
+/// The password of the user whose rights are in the documentation.
+pub(crate) const PASSWORD: &str = "correct-horse";
+
+/// Redis at an address.
+pub(crate) fn redis(url: &str, prefix: &str) -> Redis {
+    redis_with_ca(url, prefix, None)
+}
+
+fn redis_with_ca(url: &str, prefix: &str, ca: Option<PathBuf>) -> Redis {
+    let settings = Settings {
+        url: Secret::new(url),
+        prefix: prefix.to_owned(),
+        ca,
+    };
+    Redis::new(settings).unwrap()
+}
+
+/// One in this process for each prefix.
+#[derive(Default)]
+pub(crate) struct InProcess(Mutex<HashMap<String, Memory>>);
+
+/// One server that lets everybody do everything.
+pub(crate) struct Alone(pub(crate) Server);
+
+/// Three primaries without replicas. The user may do what the documentation says.
+pub(crate) struct Cluster(pub(crate) Vec<Server>);
+
+/// One primary and three Sentinels. The user may do what the documentation says.
+pub(crate) struct Sentinels {
+    pub(crate) primary: Server,
+    sentinels: Vec<Server>,
+}
+
+/// One server with TLS, whose certificate is of an authority of its own.
+pub(crate) struct Tls {
+    server: Server,
+    ca: PathBuf,
+}
+
+/// One server whose user may do what the documentation says.
+pub(crate) struct Limited(Server);
+
+// === impl InProcess ===
+
+impl Rig for InProcess {
+    type Streams = Memory;
+
+    fn streams(&self, prefix: &str) -> Memory {
+        self.0.lock().entry(prefix.to_owned()).or_default().clone()
+    }
+
+    fn wipe(&self) {
+        for memory in self.0.lock().values() {
+            memory.wipe();
+        }
+    }
+}
+
+// === impl Alone ===
+
+impl Alone {
+    pub(crate) fn start() -> Self {
+        Self(Server::start(&[]))
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://{}", self.0.host())
+    }
+}
+
+impl Rig for Alone {
+    type Streams = Redis;
+
+    fn streams(&self, prefix: &str) -> Redis {
+        redis(&self.url(), prefix)
+    }
+
+    fn wipe(&self) {
+        self.0.tell(&["FLUSHALL"]);
+    }
+}
+
+// === impl Cluster ===
+
+impl Cluster {
+    pub(crate) fn start() -> Self {
+        let nodes: Vec<Server> = (0..3).map(|_| Server::node()).collect();
+        let mut create = arguments(&["--cluster", "create"]);
+        create.extend(nodes.iter().map(Server::host));
+        create.push("--cluster-yes".to_owned());
+        redis_cli(&create);
+        for node in &nodes {
+            wait_until("the Cluster is whole", || {
+                node.ask(&["CLUSTER", "INFO"])
+                    .contains("cluster_state:ok\r\n")
+            });
+            allow(node, "+cluster|slots");
+        }
+        Self(nodes)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        let hosts: Vec<String> = self.0.iter().map(Server::host).collect();
+        format!("redis+cluster://tidegate:{PASSWORD}@{}", hosts.join(","))
+    }
+}
+
+impl Rig for Cluster {
+    type Streams = Redis;
+
+    fn streams(&self, prefix: &str) -> Redis {
+        redis(&self.url(), prefix)
+    }
+
+    fn wipe(&self) {
+        for node in &self.0 {
+            node.tell(&["FLUSHALL"]);
+        }
+    }
+}
+
+// === impl Sentinels ===
+
+impl Sentinels {
+    pub(crate) fn start() -> Self {
+        let primary = Server::start(&[]);
+        allow(&primary, "+role");
+        let sentinels = (0..3).map(|_| Server::sentinel(primary.port())).collect();
+        Self { primary, sentinels }
+    }
+
+    /// The address, with this password.
+    pub(crate) fn url(&self, password: &str) -> String {
+        let hosts: Vec<String> = self.sentinels.iter().map(Server::host).collect();
+        format!(
+            "redis+sentinel://tidegate:{password}@{}/main",
+            hosts.join(",")
+        )
+    }
+}
+
+impl Rig for Sentinels {
+    type Streams = Redis;
+
+    fn streams(&self, prefix: &str) -> Redis {
+        redis(&self.url(PASSWORD), prefix)
+    }
+
+    fn wipe(&self) {
+        self.primary.tell(&["FLUSHALL"]);
+    }
+}
+
+// === impl Tls ===
+
+impl Tls {
+    pub(crate) fn start() -> Self {
+        let folder = folder();
+        let authority_key = KeyPair::generate().unwrap();
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Whose subject is its issuer's has signed itself, to whoever checks it.
+        let name = &mut authority.distinguished_name;
+        name.push(DnType::CommonName, "authority of a test");
+        let ca_text = authority.self_signed(&authority_key).unwrap().pem();
+        let issuer = Issuer::new(authority, authority_key);
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let certificate = certificate.signed_by(&key, &issuer).unwrap();
+        let write = |name: &str, text: String| {
+            let path = folder.join(name);
+            fs::write(&path, text).unwrap();
+            path
+        };
+        let ca = write("ca.pem", ca_text);
+        let certificate = write("certificate.pem", certificate.pem());
+        let key = write("key.pem", key.serialize_pem());
+        let server = Server::start_tls(&folder, &certificate, &key, &ca);
+        Self { server, ca }
+    }
+}
+
+impl Rig for Tls {
+    type Streams = Redis;
+
+    fn streams(&self, prefix: &str) -> Redis {
+        let url = format!("rediss://{}", self.server.host());
+        redis_with_ca(&url, prefix, Some(self.ca.clone()))
+    }
+
+    fn wipe(&self) {
+        self.server.tell(&["FLUSHALL"]);
+    }
+}
+
+// === impl Limited ===
+
+impl Limited {
+    pub(crate) fn start() -> Self {
+        let server = Server::start(&[]);
+        allow(&server, "");
+        Self(server)
+    }
+}
+
+impl Rig for Limited {
+    type Streams = Redis;
+
+    fn streams(&self, prefix: &str) -> Redis {
+        let url = format!("redis://tidegate:{PASSWORD}@{}", self.0.host());
+        redis(&url, prefix)
+    }
+
+    fn wipe(&self) {
+        self.0.tell(&["FLUSHALL"]);
+    }
+}
+
+/// Makes the user of the documentation, who may do this too.
+pub(crate) fn allow(server: &Server, more: &str) {
+    let rules = documented_rules();
+    let password = format!(">{PASSWORD}");
+    let mut command = vec!["ACL", "SETUSER", "tidegate", "on", &password];
+    command.extend(rules.split_whitespace());
+    command.extend(more.split_whitespace());
+    server.tell(&command);
+}
+
+/// What stands behind the password in the line of the documentation.
+pub(crate) fn documented_rules() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/SECURITY.md");
+    let text = fs::read_to_string(path).unwrap();
+    let mut lines = text.lines();
+    let line = lines.find_map(|line| line.strip_prefix("user tidegate on "));
+    let (_, rules) = line.unwrap().split_once(' ').unwrap();
+    rules.to_owned()
+}

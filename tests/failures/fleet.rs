@@ -1,0 +1,229 @@
+//! Real gateway processes that are one cluster.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::{WHOLE, client::Client, http, redis::folder, within};
+
+/// One gateway process; dropping it ends it.
+pub(crate) struct Node {
+    name: String,
+    redis: String,
+    folder: PathBuf,
+    child: Option<Child>,
+    public: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Node {
+    /// Starts a node, and waits until it wants clients.
+    pub(crate) async fn start(name: &str, redis: &str) -> Self {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut node = Self {
+            name: name.to_owned(),
+            redis: redis.to_owned(),
+            folder: folder(),
+            child: None,
+            public: nowhere,
+            admin: nowhere,
+        };
+        node.run().await;
+        within(WHOLE, "the node is ready", async || node.is_ready().await).await;
+        node
+    }
+
+    /// Nodes that are ready and know one another.
+    pub(crate) async fn fleet(count: usize, redis: &str) -> Vec<Self> {
+        let mut nodes = Vec::new();
+        for number in 1..=count {
+            nodes.push(Self::start(&format!("gw-{number}"), redis).await);
+        }
+        for node in &nodes {
+            within(WHOLE, "all know one another", async || {
+                node.nodes().await.len() == count
+            })
+            .await;
+        }
+        nodes
+    }
+
+    /// Starts the process, again under its name.
+    pub(crate) async fn run(&mut self) {
+        let Self {
+            name,
+            redis,
+            folder,
+            ..
+        } = &*self;
+        let text = format!(
+            "development = true\nlisten.public = \"127.0.0.1:0\"\nlisten.admin = \"127.0.0.1:0\"\n\
+             cluster.redis = \"{redis}\"\ncluster.node = \"{name}\"\ndrain.delay = \"0s\"\n\
+             log.level = \"debug\"\n"
+        );
+        fs::write(folder.join("tidegate.toml"), text).unwrap();
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(folder.join("log"))
+            .unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+            .args(["start", "--config", "tidegate.toml"])
+            .current_dir(folder)
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let pid = child.id();
+        self.child = Some(child);
+        let mut found = None;
+        within(Duration::from_secs(10), "the node listens", async || {
+            found = self.addresses(pid);
+            found.is_some()
+        })
+        .await;
+        (self.public, self.admin) = found.unwrap();
+    }
+
+    /// Where the process of this number listens, once it has written its pid file.
+    fn addresses(&self, pid: u32) -> Option<(SocketAddr, SocketAddr)> {
+        let text = fs::read_to_string(self.folder.join("tidegate.pid")).ok()?;
+        let mut lines = text.lines();
+        (lines.next()?.parse::<u32>().ok()? == pid).then_some(())?;
+        let admin: SocketAddr = lines.next()?.parse().ok()?;
+        let status = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+            .args(["status"])
+            .current_dir(&self.folder)
+            .output();
+        let text = String::from_utf8(status.ok()?.stdout).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("public"))?;
+        Some((line.trim().parse().ok()?, admin))
+    }
+
+    pub(crate) fn public(&self) -> SocketAddr {
+        self.public
+    }
+
+    pub(crate) async fn is_ready(&self) -> bool {
+        self.readiness().await.is_empty()
+    }
+
+    /// Why it is not ready; empty if it is.
+    pub(crate) async fn readiness(&self) -> String {
+        let answer = http::call(self.admin, "GET", "/readyz", &[], "").await;
+        if answer.status == 200 {
+            String::new()
+        } else {
+            answer.body
+        }
+    }
+
+    /// The nodes that it knows, by name.
+    pub(crate) async fn nodes(&self) -> Vec<String> {
+        let answer = self.api("/api/nodes").await;
+        let nodes = answer["nodes"].as_array().unwrap().iter();
+        nodes
+            .map(|node| node["id"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// Which of its lives it is in.
+    pub(crate) async fn epoch(&self) -> String {
+        let answer = self.api("/api/nodes").await;
+        answer["nodes"][0]["epoch"].as_str().unwrap().to_owned()
+    }
+
+    /// What the HTTP API answers.
+    pub(crate) async fn api(&self, path: &str) -> Value {
+        let log = fs::read_to_string(self.folder.join("log")).unwrap();
+        // The key of the life that runs; a restart makes a new one.
+        let key = log.rsplit("Bearer ").next().unwrap();
+        let key = key.split('\'').next().unwrap();
+        let authorization = format!("Bearer {key}");
+        let headers = [("authorization", authorization.as_str())];
+        let answer = http::call(self.admin, "GET", path, &headers, "").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    /// The sum of what a metric counts, of all values whose labels contain `labels`.
+    pub(crate) async fn metric(&self, name: &str, labels: &str) -> f64 {
+        let metrics = http::call(self.admin, "GET", "/metrics", &[], "").await;
+        let values = metrics.body.lines().filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let rest = series.strip_prefix(name)?;
+            let is_it = rest.is_empty() || rest.starts_with('{');
+            (is_it && rest.contains(labels)).then(|| value.parse::<f64>().unwrap())
+        });
+        values.sum()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().unwrap();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Kills it, without a word to anybody.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Waits for its end after a drain.
+    pub(crate) async fn ended(&mut self) {
+        let child = self.child.as_mut().unwrap();
+        within(Duration::from_secs(40), "the node has ended", async || {
+            child.try_wait().unwrap().is_some()
+        })
+        .await;
+        self.child = None;
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let tail = lines[lines.len().saturating_sub(40)..].join("\n");
+            eprintln!("{} has logged:\n{tail}", self.name);
+        }
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Talk between every two nodes has to get through soon, in both directions.
+pub(crate) async fn is_whole(nodes: &[&Node]) {
+    for (number, from) in nodes.iter().enumerate() {
+        for (other, to) in nodes
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != number)
+        {
+            let (anna, bert) = (
+                format!("anna-{number}-{other}"),
+                format!("bert-{number}-{other}"),
+            );
+            let mut anna = Client::ride(from.public(), &anna).await;
+            let mut bert = Client::ride(to.public(), &bert).await;
+            within(WHOLE, "a message gets through", async || {
+                anna.say(&bert.token, 0).await;
+                bert.hears(Duration::from_millis(200)).await.is_some()
+            })
+            .await;
+        }
+    }
+}

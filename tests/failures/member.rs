@@ -1,0 +1,175 @@
+//! Members that die, freeze, and are cut off.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::time::{self, Instant};
+
+use crate::{
+    GONE, TRUTH, WHOLE,
+    client::Client,
+    fleet::{Node, is_whole},
+    proxy::Proxy,
+    redis::Redis,
+    within,
+};
+
+/// Nothing of those who are gone is left in Redis.
+async fn is_clean(redis: &Redis, members: usize) {
+    within(WHOLE, "what the dead have left is removed", async || {
+        redis.keys("tg:inbox:") == members
+            && redis.keys("tg:node:") == members
+            && redis.groups("tg:presence") == members
+            && redis.ask(&["SCARD", "tg:members"]).trim() == members.to_string()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_killed_node_is_gone_and_one_member_reaps_it() {
+    let redis = Redis::start();
+    let mut nodes = Node::fleet(3, &redis.url()).await;
+    let _lost = Client::ride(nodes[2].public(), "carl").await;
+    let mut anna = Client::ride(nodes[0].public(), "anna").await;
+    // Its own lease has to be trusted by somebody before anybody is judged.
+    time::sleep(Duration::from_secs(5)).await;
+    nodes[2].kill();
+    let died = Instant::now();
+    for node in &nodes[..2] {
+        let left = GONE.saturating_sub(died.elapsed());
+        within(left, "it is gone", async || {
+            !node.nodes().await.contains(&"gw-3".to_owned())
+        })
+        .await;
+        assert_eq!(node.api("/api/users/carl").await["online"], false);
+    }
+    is_clean(&redis, 2).await;
+    let reaped = async |node: &Node| node.metric("tidegate_takeovers_total", "").await;
+    assert_eq!(reaped(&nodes[0]).await + reaped(&nodes[1]).await, 1.0);
+    // Others have not noticed.
+    anna.ping().await;
+    nodes[2].run().await;
+    within(WHOLE, "it is back", async || nodes[2].is_ready().await).await;
+    is_whole(&[&nodes[0], &nodes[1], &nodes[2]]).await;
+}
+
+#[tokio::test]
+async fn a_killed_node_that_comes_back_at_once_is_another_member() {
+    let redis = Redis::start();
+    let mut nodes = Node::fleet(2, &redis.url()).await;
+    let before = nodes[1].epoch().await;
+    nodes[1].kill();
+    nodes[1].run().await;
+    within(WHOLE, "it is ready", async || nodes[1].is_ready().await).await;
+    assert_ne!(nodes[1].epoch().await, before);
+    is_whole(&[&nodes[0], &nodes[1]]).await;
+    is_clean(&redis, 2).await;
+}
+
+#[tokio::test]
+async fn the_only_node_reaps_its_own_life_before() {
+    let redis = Redis::start();
+    let mut node = Node::start("gw-1", &redis.url()).await;
+    node.kill();
+    node.run().await;
+    within(WHOLE, "it is ready", async || node.is_ready().await).await;
+    within(WHOLE + GONE, "it has reaped itself", async || {
+        node.metric("tidegate_takeovers_total", "").await == 1.0
+    })
+    .await;
+    is_clean(&redis, 1).await;
+}
+
+#[tokio::test]
+async fn a_node_that_was_frozen_ends_its_sessions_and_begins_a_new_life() {
+    let redis = Redis::start();
+    let nodes = Node::fleet(2, &redis.url()).await;
+    let mut bert = Client::ride(nodes[1].public(), "bert").await;
+    let before = nodes[1].epoch().await;
+    time::sleep(Duration::from_secs(5)).await;
+    nodes[1].signal(Signal::STOP);
+    within(GONE, "it is gone", async || {
+        nodes[0].nodes().await.len() == 1
+    })
+    .await;
+    is_clean(&redis, 1).await;
+    nodes[1].signal(Signal::CONT);
+    assert_eq!(bert.closed().await, Some(1012));
+    within(WHOLE, "it is ready again", async || {
+        nodes[1].is_ready().await
+    })
+    .await;
+    assert_ne!(nodes[1].epoch().await, before);
+    assert_eq!(nodes[1].metric("tidegate_fenced_total", "").await, 1.0);
+    assert_eq!(nodes[1].metric("tidegate_sessions", "").await, 0.0);
+    is_whole(&[&nodes[0], &nodes[1]]).await;
+    is_clean(&redis, 2).await;
+}
+
+#[tokio::test]
+async fn a_node_that_is_cut_off_serves_its_own_until_it_learns_of_its_death() {
+    let redis = Redis::start();
+    let proxy = Proxy::to(redis.port()).await;
+    let near = Node::start("gw-1", &redis.url()).await;
+    let far = Node::start("gw-2", &proxy.url()).await;
+    within(WHOLE, "they know one another", async || {
+        near.nodes().await.len() == 2
+    })
+    .await;
+    let mut anna = Client::ride(far.public(), "anna").await;
+    let mut bert = Client::ride(far.public(), "bert").await;
+    time::sleep(Duration::from_secs(5)).await;
+    proxy.set_cut(true);
+    within(TRUTH, "it says that it is not ready", async || {
+        far.readiness().await.contains("Redis")
+    })
+    .await;
+    within(GONE, "the other one has buried it", async || {
+        near.nodes().await.len() == 1
+    })
+    .await;
+    // Its own clients still talk to one another.
+    anna.say("bert", 7).await;
+    assert_eq!(bert.hears(TRUTH).await, Some(7));
+    proxy.set_cut(false);
+    assert_eq!(anna.closed().await, Some(1012));
+    within(WHOLE, "it is ready again", async || far.is_ready().await).await;
+    is_whole(&[&near, &far]).await;
+    is_clean(&redis, 2).await;
+}
+
+#[tokio::test]
+async fn a_drained_node_takes_its_leave_and_its_users_do_not_flicker() {
+    let redis = Redis::start();
+    let mut nodes = Node::fleet(2, &redis.url()).await;
+    let mut bert = Client::ride(nodes[1].public(), "bert").await;
+    let is_online = async |node: &Node| node.api("/api/users/bert").await["online"] == true;
+    within(WHOLE, "he is seen", async || is_online(&nodes[0]).await).await;
+    nodes[1].signal(Signal::TERM);
+    assert_eq!(bert.closed().await, Some(1012));
+    let _again = Client::ride(nodes[0].public(), "bert").await;
+    assert!(is_online(&nodes[0]).await);
+    nodes[1].ended().await;
+    assert_eq!(nodes[0].nodes().await, ["gw-1"]);
+    assert!(is_online(&nodes[0]).await);
+    is_clean(&redis, 1).await;
+    assert_eq!(nodes[0].metric("tidegate_takeovers_total", "").await, 0.0);
+}
+
+#[tokio::test]
+async fn the_newest_of_a_client_id_stays_whichever_node_it_comes_to() {
+    let redis = Redis::start();
+    let nodes = Node::fleet(2, &redis.url()).await;
+    let mut first = Client::with_id(nodes[0].public(), "phone", "anna").await;
+    within(WHOLE, "she is seen", async || {
+        nodes[1].api("/api/users/anna").await["online"] == true
+    })
+    .await;
+    let mut second = Client::with_id(nodes[1].public(), "phone", "anna").await;
+    assert_eq!(first.closed().await, Some(1008));
+    second.ping().await;
+    // And back, with the loser's end in between.
+    let mut third = Client::with_id(nodes[0].public(), "phone", "anna").await;
+    assert_eq!(second.closed().await, Some(1008));
+    third.ping().await;
+}
