@@ -29,6 +29,8 @@ pub enum Command {
     Fanout(FanoutArgs),
     /// Be the yardstick: a server that writes every message once to every subscriber, one write each
     RawServer(RawServerArgs),
+    /// Send numbered messages between clients of all nodes of a cluster: is anything lost in silence, doubled or swapped?
+    Check(CheckArgs),
 }
 
 /// Options of every scenario.
@@ -159,6 +161,29 @@ pub struct RawServerArgs {
     pub cpu: Option<usize>,
 }
 
+/// Options of `check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// Public addresses of all nodes, separated by commas
+    #[arg(long, value_name = "ADDR", value_delimiter = ',', required = true, value_parser = parse_address)]
+    pub to: Vec<SocketAddr>,
+    /// Admin addresses of all nodes, separated by commas, for what they say they have lost
+    #[arg(long, value_name = "ADDR", value_delimiter = ',', required = true, value_parser = parse_address)]
+    pub admin: Vec<SocketAddr>,
+    /// Number of clients
+    #[arg(short = 'n', long, value_name = "COUNT", value_parser = parse_pairable)]
+    pub connections: usize,
+    /// How long to send
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub secs: Duration,
+    /// Messages per second, of all clients together
+    #[arg(long, value_name = "MSGS", default_value = "200", value_parser = parse_rate)]
+    pub rate: f64,
+    /// Write all figures to this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
 /// Why there is no command.
 #[derive(Debug)]
 pub enum ParseError {
@@ -190,7 +215,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, P
 /// The message of clap without its advice, in one line: it goes to logs and to other programs.
 fn one_line(error: &clap::Error) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "error: a subcommand is missing: idle, handshake, fanout or raw-server (see --help)".to_owned();
+        return "error: a subcommand is missing: idle, handshake, fanout, raw-server or check (see --help)".to_owned();
     }
     let text = error.to_string();
     let message: Vec<&str> = text
@@ -220,6 +245,21 @@ fn parse_count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count) if count > 0 => Ok(count),
         _ => Err("not a whole number above 0".to_owned()),
+    }
+}
+
+/// One of them has nobody to talk to.
+fn parse_pairable(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if 1 < count => Ok(count),
+        _ => Err("not a whole number above 1".to_owned()),
+    }
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if 0.0 < rate && rate <= 1e6 => Ok(rate),
+        _ => Err("not a number above 0, up to 1000000".to_owned()),
     }
 }
 

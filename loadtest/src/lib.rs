@@ -7,9 +7,11 @@ pub mod clock;
 pub mod engine;
 pub mod frame;
 pub mod handshake;
+pub mod http;
 pub mod process;
 pub mod rawserver;
 pub mod report;
+pub mod rng;
 pub mod scenario;
 pub mod socket;
 pub mod template;
@@ -37,6 +39,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         cli::Command::Handshake(arguments) => scenario::handshake::run(&arguments),
         cli::Command::Fanout(arguments) => scenario::fanout::run(&arguments),
         cli::Command::RawServer(arguments) => rawserver::run(&arguments),
+        cli::Command::Check(arguments) => check::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
