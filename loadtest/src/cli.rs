@@ -31,6 +31,8 @@ pub enum Command {
     RawServer(RawServerArgs),
     /// Send numbered messages between clients of all nodes of a cluster: is anything lost in silence, doubled or swapped?
     Check(CheckArgs),
+    /// Start a cluster, break and repair it again and again, and check all the while
+    Chaos(ChaosArgs),
 }
 
 /// Options of every scenario.
@@ -184,6 +186,35 @@ pub struct CheckArgs {
     pub json: Option<PathBuf>,
 }
 
+/// Options of `chaos`.
+#[derive(Args, Clone, Debug)]
+pub struct ChaosArgs {
+    /// How long to go on; a fault that has begun is finished
+    #[arg(long, value_name = "MINUTES", value_parser = parse_minutes, required_unless_present = "smoke")]
+    pub minutes: Option<Duration>,
+    /// A short run with a kill, a freeze and a restart of Redis instead of faults drawn from the seed
+    #[arg(long, conflicts_with = "minutes")]
+    pub smoke: bool,
+    /// What the faults are drawn from [default: any]
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+    /// The gateway's program
+    #[arg(long, value_name = "PATH")]
+    pub gateway: PathBuf,
+    /// Number of nodes
+    #[arg(long, value_name = "COUNT", default_value = "3", value_parser = parse_pairable)]
+    pub nodes: usize,
+    /// Number of clients
+    #[arg(short = 'n', long, value_name = "COUNT", default_value = "12", value_parser = parse_pairable)]
+    pub connections: usize,
+    /// Messages per second, of all clients together
+    #[arg(long, value_name = "MSGS", default_value = "200", value_parser = parse_rate)]
+    pub rate: f64,
+    /// Write all figures to this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
 /// Why there is no command.
 #[derive(Debug)]
 pub enum ParseError {
@@ -215,7 +246,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, P
 /// The message of clap without its advice, in one line: it goes to logs and to other programs.
 fn one_line(error: &clap::Error) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "error: a subcommand is missing: idle, handshake, fanout, raw-server or check (see --help)".to_owned();
+        return "error: a subcommand is missing: idle, handshake, fanout, raw-server, check or chaos (see --help)".to_owned();
     }
     let text = error.to_string();
     let message: Vec<&str> = text
@@ -245,6 +276,15 @@ fn parse_count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count) if count > 0 => Ok(count),
         _ => Err("not a whole number above 0".to_owned()),
+    }
+}
+
+fn parse_minutes(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(minutes) if (0.0..=1e4).contains(&minutes) => {
+            Ok(Duration::from_secs_f64(60.0 * minutes))
+        }
+        _ => Err("not between 0 and 10000 minutes".to_owned()),
     }
 }
 

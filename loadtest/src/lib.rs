@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod chaos;
 pub mod check;
 pub mod cli;
 pub mod client;
@@ -40,6 +41,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         cli::Command::Fanout(arguments) => scenario::fanout::run(&arguments),
         cli::Command::RawServer(arguments) => rawserver::run(&arguments),
         cli::Command::Check(arguments) => check::run(&arguments),
+        cli::Command::Chaos(arguments) => chaos::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

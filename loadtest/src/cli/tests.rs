@@ -104,3 +104,20 @@ fn a_check_has_nodes_and_clients_that_talk() {
     check_wrong(&format!("{line} --rate 0"), "above 0");
     check_wrong("loadtest check --to 127.0.0.1:1 -n 2", "--admin");
 }
+
+#[test]
+fn chaos_is_short_or_as_long_as_asked_for() {
+    let Ok(Command::Chaos(arguments)) =
+        parse_line("loadtest chaos --minutes 0.5 --seed 7 --gateway tidegate")
+    else {
+        panic!("refused");
+    };
+    assert_eq!(arguments.minutes, Some(Duration::from_secs(30)));
+    assert_eq!((arguments.seed, arguments.nodes), (Some(7), 3));
+    assert!(parse_line("loadtest chaos --smoke --gateway tidegate").is_ok());
+    check_wrong("loadtest chaos --gateway tidegate", "--minutes");
+    check_wrong(
+        "loadtest chaos --smoke --minutes 1 --gateway tidegate",
+        "--minutes",
+    );
+}
