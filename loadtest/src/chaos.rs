@@ -27,10 +27,8 @@ use whole::Recovery;
 
 /// A node is ready so long after its start, even on a busy machine.
 const START_MAX: Duration = Duration::from_secs(20);
-/// Time without faults before each of them.
+/// Time without faults before each of them, and after the last.
 const CALM: Duration = Duration::from_secs(3);
-/// The same in the short run.
-const SMOKE_CALM: Duration = Duration::from_millis(500);
 
 /// Figures of a `chaos` run.
 #[derive(Debug, Serialize)]
@@ -88,8 +86,8 @@ pub fn run(arguments: &ChaosArgs) -> Result<(), RunError> {
         .seed
         .unwrap_or_else(|| u64::from(std::process::id()));
     println!("seed {seed}");
-    let outcome = wreck(arguments, seed, &folder, interrupt);
-    if outcome.is_err() {
+    let outcome = wreck(arguments, seed, &folder, interrupt.clone());
+    if outcome.is_err() && interrupt.check().is_ok() {
         folder.keep = true;
         eprintln!(
             "the logs of all processes are in {}",
@@ -178,7 +176,7 @@ impl Cluster {
         let nodes = (0..arguments.nodes)
             .map(|index| Node::start(&arguments.gateway, index, redis.address, folder, &mut ports));
         let nodes = nodes.collect::<Result<Vec<_>, _>>()?;
-        let cluster = Self {
+        let mut cluster = Self {
             nodes,
             redis,
             interrupt,
@@ -194,6 +192,9 @@ impl Cluster {
                 "the cluster does not start: {reason}"
             )));
         }
+        if let Some(index) = whole::ended(&mut cluster.nodes) {
+            return Err(RunError::Failed(format!("node {index} has ended")));
+        }
         Ok(cluster)
     }
 
@@ -205,29 +206,25 @@ impl Cluster {
         driver: &Driver,
         began: Instant,
     ) -> Result<Vec<Round>, RunError> {
+        let mut rounds = Vec::new();
         if arguments.smoke {
-            let rounds = SMOKE.map(|fault| self.round(fault, SMOKE_CALM, driver, began));
-            return rounds.into_iter().collect();
+            for fault in SMOKE {
+                rounds.push(self.round(fault, driver, began)?);
+            }
         }
         let mut rng = Rng::new(seed);
         let end = clock::now() + arguments.minutes.unwrap_or_default();
-        let mut rounds = Vec::new();
         while clock::now() < end {
             let fault = Fault::draw(&mut rng, self.nodes.len());
-            rounds.push(self.round(fault, CALM, driver, began)?);
+            rounds.push(self.round(fault, driver, began)?);
         }
+        self.interrupt.sleep(CALM)?;
         Ok(rounds)
     }
 
     /// One fault, its repair, and what comes after it.
-    fn round(
-        &mut self,
-        fault: Fault,
-        calm: Duration,
-        driver: &Driver,
-        began: Instant,
-    ) -> Result<Round, RunError> {
-        if self.interrupt.wait(calm, || driver.has_ended())? {
+    fn round(&mut self, fault: Fault, driver: &Driver, began: Instant) -> Result<Round, RunError> {
+        if self.interrupt.wait(CALM, || driver.has_ended())? {
             return Err(RunError::Failed("the clients have given up".to_owned()));
         }
         let at = (clock::now() - began).as_secs_f64();

@@ -16,8 +16,12 @@ use crate::scenario::RunError;
 
 /// Below the ports that the kernel gives to whoever connects: those would be taken while a node is away.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
+/// Enough for many nodes.
+const PORTS_PER_PROCESS: u16 = 60;
 /// Redis starts within this even on a busy machine.
 const REDIS_START: Duration = Duration::from_secs(10);
+/// It answers within this.
+const ANSWER_MAX: Duration = Duration::from_millis(500);
 /// A drained node has ended within its grace and some seconds.
 const DRAIN_MAX: Duration = Duration::from_secs(12);
 
@@ -172,7 +176,7 @@ impl Redis {
         ];
         let mut process = Process::start(Path::new("redis-server"), &arguments, folder)?;
         let is_up = interrupt.wait(REDIS_START, || {
-            process.has_ended() || redis::answers(address, Duration::from_millis(500))
+            process.has_ended() || redis::is_process(address, process.child.id(), ANSWER_MAX)
         })?;
         if !is_up || process.has_ended() {
             let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
@@ -262,12 +266,12 @@ impl Node {
 }
 
 impl Ports {
-    /// Begins somewhere else in every process, as several may run at a time.
+    /// Begins somewhere else in every process: those that run at the same time would find the same ports free.
     pub(super) fn new() -> Self {
-        let spread = std::process::id() % u32::from(PORTS.end - PORTS.start);
-        let spread = u16::try_from(spread).unwrap_or_default();
+        let places = u32::from((PORTS.end - PORTS.start) / PORTS_PER_PROCESS);
+        let place = u16::try_from(std::process::id() % places).unwrap_or_default();
         Self {
-            next: PORTS.start + spread,
+            next: PORTS.start + place * PORTS_PER_PROCESS,
         }
     }
 

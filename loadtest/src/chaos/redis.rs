@@ -43,10 +43,14 @@ pub(super) fn holdings(to: SocketAddr, timeout: Duration) -> io::Result<Holdings
     })
 }
 
-/// Whether Redis answers.
+/// Whether it is this process that answers, and not another Redis at the same address.
 #[must_use]
-pub(super) fn answers(to: SocketAddr, timeout: Duration) -> bool {
-    matches!(ask(to, timeout, &["PING"]), Ok(Reply::Value(text)) if text == "PONG")
+pub(super) fn is_process(to: SocketAddr, pid: u32, timeout: Duration) -> bool {
+    let own = format!("process_id:{pid}");
+    let Ok(Reply::Value(text)) = ask(to, timeout, &["INFO", "server"]) else {
+        return false;
+    };
+    text.lines().any(|line| line == own)
 }
 
 fn ask(to: SocketAddr, timeout: Duration, words: &[&str]) -> io::Result<Reply> {

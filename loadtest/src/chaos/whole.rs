@@ -63,12 +63,9 @@ pub(super) fn watch(
     } else {
         recovery.problems.push(found);
     }
-    for (index, node) in nodes.iter_mut().enumerate() {
-        if node.has_ended() {
-            recovery
-                .problems
-                .push(format!("node {index} has ended by itself"));
-        }
+    if let Some(index) = ended(nodes) {
+        let problem = format!("node {index} has ended by itself");
+        recovery.problems.push(problem);
     }
     Ok(recovery)
 }
@@ -130,6 +127,11 @@ fn probes(nodes: &[Node], began: Instant) -> Result<Fleet, RunError> {
         ..Settings::default()
     };
     Fleet::new(settings, began)
+}
+
+/// The first node whose process has ended.
+pub(super) fn ended(nodes: &mut [Node]) -> Option<usize> {
+    nodes.iter_mut().position(Node::has_ended)
 }
 
 /// The first node that does not want clients, and why.

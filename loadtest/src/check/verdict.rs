@@ -9,7 +9,8 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::time::Duration;
 
 use super::outcome::{Counts, Fault, Offence, Verdict};
@@ -29,6 +30,8 @@ pub struct Tolerance {
     pub deadline: Duration,
     /// The end of a connection is noticed so long after it has cost messages.
     pub after: Duration,
+    /// An announcement is read so long after the message could not come any more.
+    pub announced: Duration,
 }
 
 impl Default for Tolerance {
@@ -38,6 +41,8 @@ impl Default for Tolerance {
             // A Redis that stood still for 10 s, and the pauses of those that try to reach it again.
             deadline: Duration::from_secs(20),
             after: Duration::from_millis(500),
+            // A node may stand still between counting and being asked.
+            announced: Duration::from_secs(10),
         }
     }
 }
@@ -109,15 +114,16 @@ struct Message {
     copies: u32,
 }
 
-/// A message that has not come and that no connection's end excuses.
-#[derive(Debug)]
+/// A message that has not come and that no connection's end excuses. In order of the times up to which an announcement
+/// may be about it.
+#[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
 struct Missing {
+    /// From then on it could not come any more.
+    until: Duration,
+    sent: Duration,
     sender: Client,
     receiver: Client,
     number: usize,
-    sent: Duration,
-    /// From then on it could not come any more.
-    until: Duration,
 }
 
 impl Ledger {
@@ -267,26 +273,36 @@ impl Ledger {
         end.is_some_and(|at| *at <= until + self.tolerance.after)
     }
 
-    /// Those that no announcement accounts for. An announcement accounts for as many messages as it counts, each sent
-    /// before it: a loss that was announced earlier is another one.
+    /// Those that no announcement accounts for. An announcement accounts for as many messages as it counts, each of
+    /// which must have been sent before and not be long gone: other losses in the run, announced in plenty, must not
+    /// hide a silent one.
     fn unannounced<'a>(&self, missing: &'a [Missing]) -> Vec<&'a Missing> {
-        let mut waiting: Vec<&Missing> = missing.iter().collect();
-        waiting.sort_by_key(|one| (one.sent, one.sender, one.receiver));
+        let mut coming: Vec<&Missing> = missing.iter().collect();
+        coming.sort_by_key(|one| Reverse((one.sent, one.sender, one.receiver)));
         let mut announced = self.announced.clone();
         announced.sort_unstable();
-        // Backwards in time, collecting announcements: whatever is left over is later than all messages to come.
-        let mut left = 0;
+        // Those that were sent before the announcement at hand; the one that cannot wait for a later one comes first.
+        let mut waiting = BinaryHeap::new();
         let mut silent = Vec::new();
-        for one in waiting.into_iter().rev() {
-            while let Some((_, count)) = announced.pop_if(|(at, _)| one.sent <= *at) {
-                left += count;
+        for (at, count) in announced {
+            while let Some(one) = coming.pop_if(|one| one.sent <= at) {
+                waiting.push(Reverse(one));
             }
-            match left.checked_sub(1) {
-                Some(rest) => left = rest,
-                None => silent.push(one),
+            let mut left = count;
+            while let Some(Reverse(one)) = waiting.peek() {
+                if one.until + self.tolerance.announced < at {
+                    silent.push(*one);
+                } else if let Some(rest) = left.checked_sub(1) {
+                    left = rest;
+                } else {
+                    break;
+                }
+                waiting.pop();
             }
         }
-        silent.reverse();
+        silent.extend(waiting.into_iter().map(|Reverse(one)| one));
+        silent.extend(coming);
+        silent.sort_by_key(|one| (one.sent, one.sender, one.receiver));
         silent
     }
 }

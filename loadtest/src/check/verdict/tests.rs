@@ -11,6 +11,7 @@ fn sent(times: &[u64]) -> Ledger {
         before: ms(100),
         deadline: ms(10_000),
         after: ms(500),
+        announced: ms(2_000),
     });
     for at in times {
         ledger.note(Event::Sent {
@@ -131,7 +132,30 @@ fn an_announcement_is_about_what_was_sent_before() {
     assert_eq!(counts(&ledger), [3, 0, 0, 1, 2]);
     let offences = ledger.verdict().offences;
     let numbers: Vec<_> = offences.iter().map(|offence| offence.number).collect();
-    assert_eq!(numbers, [0, 2]);
+    assert_eq!(numbers, [1, 2]);
+}
+
+#[test]
+fn an_announcement_is_not_about_what_is_long_gone() {
+    for (at, accounted) in [(2_030, 1), (2_031, 0)] {
+        let mut ledger = sent(&[10, 20]);
+        received(&mut ledger, 1, 30);
+        announced(&mut ledger, 9, at);
+        assert_eq!(counts(&ledger), [2, 1, 0, accounted, 1 - accounted]);
+    }
+}
+
+#[test]
+fn an_announcement_is_given_to_the_message_that_cannot_wait() {
+    // The second one is gone for certain as soon as the third has come, the fourth only at its deadline.
+    let mut ledger = sent(&[0, 10, 20, 25]);
+    received(&mut ledger, 0, 30);
+    received(&mut ledger, 2, 30);
+    announced(&mut ledger, 1, 1_000);
+    announced(&mut ledger, 1, 9_000);
+    assert_eq!(counts(&ledger), [4, 2, 0, 2, 0]);
+    announced(&mut ledger, 1, 8_000);
+    assert_eq!(counts(&ledger), [4, 2, 0, 2, 0]);
 }
 
 #[test]
