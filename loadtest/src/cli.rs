@@ -31,6 +31,10 @@ pub enum Command {
     Fanout(FanoutArgs),
     /// Be the yardstick: a server that writes every message once to every subscriber, one write each
     RawServer(RawServerArgs),
+    /// Send numbered messages between clients of all nodes of a cluster: is anything lost in silence, doubled or swapped?
+    Check(CheckArgs),
+    /// Start a cluster, break and repair it again and again, and check all the while
+    Chaos(ChaosArgs),
 }
 
 /// Options of every scenario.
@@ -175,6 +179,58 @@ pub struct RawServerArgs {
     pub cpu: Option<usize>,
 }
 
+/// Options of `check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// Public addresses of all nodes, separated by commas
+    #[arg(long, value_name = "ADDR", value_delimiter = ',', required = true, value_parser = parse_address)]
+    pub to: Vec<SocketAddr>,
+    /// Admin addresses of all nodes, separated by commas, for what they say they have lost
+    #[arg(long, value_name = "ADDR", value_delimiter = ',', required = true, value_parser = parse_address)]
+    pub admin: Vec<SocketAddr>,
+    /// Number of clients
+    #[arg(short = 'n', long, value_name = "COUNT", value_parser = parse_pairable)]
+    pub connections: usize,
+    /// How long to send
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub secs: Duration,
+    /// Messages per second, of all clients together
+    #[arg(long, value_name = "MSGS", default_value = "200", value_parser = parse_rate)]
+    pub rate: f64,
+    /// Write all figures to this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// Options of `chaos`.
+#[derive(Args, Clone, Debug)]
+pub struct ChaosArgs {
+    /// How long to go on; a fault that has begun is finished
+    #[arg(long, value_name = "MINUTES", value_parser = parse_minutes, required_unless_present = "smoke")]
+    pub minutes: Option<Duration>,
+    /// A short run with a kill, a freeze and a restart of Redis instead of faults drawn from the seed
+    #[arg(long, conflicts_with = "minutes")]
+    pub smoke: bool,
+    /// What the faults are drawn from [default: any]
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+    /// The gateway's program
+    #[arg(long, value_name = "PATH")]
+    pub gateway: PathBuf,
+    /// Number of nodes
+    #[arg(long, value_name = "COUNT", default_value = "3", value_parser = parse_pairable)]
+    pub nodes: usize,
+    /// Number of clients
+    #[arg(short = 'n', long, value_name = "COUNT", default_value = "12", value_parser = parse_pairable)]
+    pub connections: usize,
+    /// Messages per second, of all clients together
+    #[arg(long, value_name = "MSGS", default_value = "200", value_parser = parse_rate)]
+    pub rate: f64,
+    /// Write all figures to this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
 /// Why there is no command.
 #[derive(Debug)]
 pub enum ParseError {
@@ -206,7 +262,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, P
 /// The message of clap without its advice, in one line: it goes to logs and to other programs.
 fn one_line(error: &clap::Error) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "error: a subcommand is missing: idle, handshake, storm, fanout or raw-server (see --help)".to_owned();
+        return "error: a subcommand is missing: idle, handshake, storm, fanout, raw-server, check or \
+                chaos (see --help)"
+            .to_owned();
     }
     let text = error.to_string();
     let message: Vec<&str> = text
@@ -236,6 +294,30 @@ fn parse_count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count) if count > 0 => Ok(count),
         _ => Err("not a whole number above 0".to_owned()),
+    }
+}
+
+fn parse_minutes(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(minutes) if (0.0..=1e4).contains(&minutes) => {
+            Ok(Duration::from_secs_f64(60.0 * minutes))
+        }
+        _ => Err("not between 0 and 10000 minutes".to_owned()),
+    }
+}
+
+/// One of them has nobody to talk to.
+fn parse_pairable(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if 1 < count => Ok(count),
+        _ => Err("not a whole number above 1".to_owned()),
+    }
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if 0.0 < rate && rate <= 1e6 => Ok(rate),
+        _ => Err("not a number above 0, up to 1000000".to_owned()),
     }
 }
 

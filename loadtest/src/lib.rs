@@ -1,14 +1,18 @@
 #![doc = include_str!("../README.md")]
 
+pub mod chaos;
+pub mod check;
 pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod engine;
 pub mod frame;
 pub mod handshake;
+pub mod http;
 pub mod process;
 pub mod rawserver;
 pub mod report;
+pub mod rng;
 pub mod scenario;
 pub mod socket;
 pub mod template;
@@ -37,6 +41,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         cli::Command::Storm(arguments) => scenario::storm::run(&arguments),
         cli::Command::Fanout(arguments) => scenario::fanout::run(&arguments),
         cli::Command::RawServer(arguments) => rawserver::run(&arguments),
+        cli::Command::Check(arguments) => check::run(&arguments),
+        cli::Command::Chaos(arguments) => chaos::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

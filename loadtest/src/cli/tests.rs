@@ -87,3 +87,37 @@ fn help_is_no_mistake() {
         Err(ParseError::Shown(_))
     ));
 }
+
+#[test]
+fn a_check_has_nodes_and_clients_that_talk() {
+    let line = "loadtest check --to 127.0.0.1:1,127.0.0.1:2 --admin 127.0.0.1:3 -n 6 --secs 3";
+    let Ok(Command::Check(arguments)) = parse_line(line) else {
+        panic!("refused");
+    };
+    assert_eq!((arguments.to.len(), arguments.admin.len()), (2, 1));
+    assert_eq!((arguments.connections, arguments.rate), (6, 200.0));
+    assert_eq!(arguments.secs, Duration::from_secs(3));
+    check_wrong(
+        "loadtest check --to 127.0.0.1:1 --admin 127.0.0.1:2 -n 1",
+        "above 1",
+    );
+    check_wrong(&format!("{line} --rate 0"), "above 0");
+    check_wrong("loadtest check --to 127.0.0.1:1 -n 2", "--admin");
+}
+
+#[test]
+fn chaos_is_short_or_as_long_as_asked_for() {
+    let Ok(Command::Chaos(arguments)) =
+        parse_line("loadtest chaos --minutes 0.5 --seed 7 --gateway tidegate")
+    else {
+        panic!("refused");
+    };
+    assert_eq!(arguments.minutes, Some(Duration::from_secs(30)));
+    assert_eq!((arguments.seed, arguments.nodes), (Some(7), 3));
+    assert!(parse_line("loadtest chaos --smoke --gateway tidegate").is_ok());
+    check_wrong("loadtest chaos --gateway tidegate", "--minutes");
+    check_wrong(
+        "loadtest chaos --smoke --minutes 1 --gateway tidegate",
+        "--minutes",
+    );
+}

@@ -1,0 +1,88 @@
+//! A cluster of real processes that is broken and repaired, for as long as a test run can bear.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+const LOADTEST: &str = env!("CARGO_BIN_EXE_loadtest");
+
+/// The command for a smoke run, with what it needs in place.
+fn smoke() -> Command {
+    let redis = Command::new("redis-server").arg("--version").output();
+    assert!(
+        redis.is_ok(),
+        "redis-server cannot be run: this test needs it in the PATH"
+    );
+    let mut command = Command::new(LOADTEST);
+    command.args(["chaos", "--smoke", "--seed", "1", "--gateway"]);
+    command.arg(gateway());
+    command
+}
+
+/// The gateway's program, which Cargo puts beside this package's; built if nobody has done so.
+fn gateway() -> PathBuf {
+    let folder = Path::new(LOADTEST).parent().unwrap();
+    let program = folder.join("tidegate");
+    if !program.exists() {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--bin", "tidegate", "--target-dir"]);
+        build.arg(folder.parent().unwrap());
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let status = build.current_dir(root).status().unwrap();
+        assert!(status.success(), "the gateway cannot be built");
+    }
+    program
+}
+
+/// Processes that work in a folder or below it.
+fn processes_in(folder: &Path) -> Vec<PathBuf> {
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    let folders = all.filter_map(|process| fs::read_link(process.path().join("cwd")).ok());
+    folders.filter(|cwd| cwd.starts_with(folder)).collect()
+}
+
+#[test]
+fn a_cluster_outlives_a_kill_a_freeze_and_an_empty_redis() {
+    let json = std::env::temp_dir().join(format!("tidegate-smoke-{}.json", std::process::id()));
+    let output = smoke().arg("--json").arg(&json).output().unwrap();
+    let told = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(output.status.success(), "{told}");
+    let figures: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    fs::remove_file(&json).unwrap();
+    assert_eq!(figures["good"], true, "{told}");
+    assert_eq!(figures["faults"].as_array().unwrap().len(), 3);
+    assert_eq!(figures["silent"], 0);
+    assert!(0 < figures["delivered"].as_u64().unwrap(), "{told}");
+    // The kill and the freeze cost connections, or they have not happened.
+    assert!(4 < figures["ended"].as_u64().unwrap(), "{told}");
+}
+
+#[test]
+fn an_interrupt_leaves_nothing_running() {
+    let mut child = smoke().stdout(Stdio::piped()).spawn().unwrap();
+    let folder = std::env::temp_dir().join(format!("tidegate-chaos-{}", child.id()));
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // The first fault: by then all processes run.
+    let fault = lines
+        .map_while(Result::ok)
+        .find(|line| line.contains("kill"));
+    assert!(fault.is_some(), "there was no fault");
+    assert!(!processes_in(&folder).is_empty());
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(processes_in(&folder), Vec::<PathBuf>::new());
+    assert!(!folder.exists());
+}
