@@ -185,11 +185,6 @@ impl Cluster {
         self.directory.topics()
     }
 
-    /// Changes of topics and claims that are on their way to the other members.
-    pub fn unannounced(&self) -> usize {
-        self.unwritten()
-    }
-
     /// How many members there are, this one included.
     pub fn members_count(&self) -> usize {
         self.roster.load().len() + 1

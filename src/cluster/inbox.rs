@@ -1,13 +1,13 @@
 //! The inbox: what other members send to this one's sessions, or ask it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
 use super::{
     Cluster,
     life::{Ended, Pauses, acknowledge, read_on},
-    streams::{Entry, Inbox, Streams, StreamsError},
+    streams::{Entry, Inbox, Reader as _, Streams, StreamsError},
 };
 use crate::{
     envelope::{Body, Envelope},
@@ -106,9 +106,7 @@ impl Cluster {
             let age = now.unix_ms.saturating_sub(message.time_ms);
             match self.parts.router.deliver_remote(message, now) {
                 Ok(_) => {
-                    self.stats
-                        .delivery
-                        .record(std::time::Duration::from_millis(age));
+                    self.stats.delivery.record(Duration::from_millis(age));
                     return;
                 }
                 Err(busy) => {
@@ -119,18 +117,13 @@ impl Cluster {
         }
     }
 
-    /// What was on its way to a member that is gone: what is durable goes to whoever has the topic
-    /// now, the rest is lost, as whoever was connected there is.
-    pub(super) fn lose_or_route(&self, envelopes: Vec<Bytes>) {
-        let mut lost = 0;
-        for envelope in envelopes {
-            if let Ok(Envelope::Message(_)) = Envelope::decode(&envelope) {
-                lost += 1;
-            }
-        }
-        if 0 < lost {
-            self.stats.lose(LostReason::Gone, lost);
-        }
+    /// Takes note of what will not arrive: the messages among these envelopes are lost. Nothing durable
+    /// is published yet that would have to go to whoever has the topic now.
+    pub(super) fn lose(&self, reason: LostReason, envelopes: &[Bytes]) {
+        let is_message =
+            |envelope: &&Bytes| matches!(Envelope::decode(envelope), Ok(Envelope::Message(_)));
+        let messages = envelopes.iter().filter(is_message);
+        self.stats.lose(reason, messages.count() as u64);
     }
 
     /// Takes an inbox over and removes its owner. Ends when there is nothing left of it.
@@ -144,23 +137,14 @@ impl Cluster {
                 return Ok(());
             }
             let mut inbox = streams.open_inbox(owner).await?;
-            use super::streams::Reader as _;
             let entries = inbox.next().await?;
             let mut positions = Vec::with_capacity(entries.len());
             for (position, entry) in entries {
                 let envelopes = Body::split(entry.body).unwrap_or_default();
-                self.count_dead(&envelopes);
+                self.lose(LostReason::DeadMember, &envelopes);
                 positions.push(position);
             }
             inbox.acknowledge(positions).await?;
         }
-    }
-
-    fn count_dead(&self, envelopes: &[Bytes]) {
-        let messages = envelopes
-            .iter()
-            .filter(|envelope| matches!(Envelope::decode(envelope), Ok(Envelope::Message(_))));
-        self.stats
-            .lose(LostReason::DeadMember, messages.count() as u64);
     }
 }

@@ -9,7 +9,7 @@ use super::{
     Cluster,
     directory::TopicHasher,
     sequences::Sequences,
-    streams::{Inbox, Pulse, Reader, Streams, StreamsError},
+    streams::{Entry, Inbox, Position, Pulse, Reader, Streams, StreamsError},
 };
 use crate::{close::CloseReason, id::Member, stats::LostReason};
 
@@ -224,7 +224,7 @@ pub(super) async fn read_on<R: Reader>(
     cluster: &Cluster,
     reader: &mut R,
     pauses: &mut Pauses,
-) -> Result<Vec<(super::streams::Position, super::streams::Entry)>, Ended> {
+) -> Result<Vec<(Position, Entry)>, Ended> {
     loop {
         match reader.next().await {
             Ok(entries) => {
@@ -241,7 +241,7 @@ pub(super) async fn read_on<R: Reader>(
 pub(super) async fn acknowledge<I: Inbox>(
     cluster: &Cluster,
     inbox: &mut I,
-    positions: Vec<super::streams::Position>,
+    positions: Vec<Position>,
 ) -> Result<(), Ended> {
     if positions.is_empty() {
         return Ok(());

@@ -17,6 +17,7 @@ use crate::{
     close::CloseReason,
     envelope::{Claimed, Delta},
     id::Member,
+    stats::LostReason,
 };
 
 /// Most topics of one entry.
@@ -134,8 +135,8 @@ impl Cluster {
         }
     }
 
-    /// How many changes and entries are not known to stand in the log.
-    pub(super) fn unwritten(&self) -> usize {
+    /// Changes of topics and claims, and entries of them, that are on their way to the other members.
+    pub fn unannounced(&self) -> usize {
         // Held by whoever makes entries of changes, so that none is missed in between.
         let owed = self.owed.lock();
         let fresh = self.claims.lock().fresh();
@@ -335,7 +336,7 @@ impl Cluster {
         let roster = self.roster.load();
         let others = roster.iter().filter(|node| node.member != *gone);
         self.roster.store(Arc::new(others.cloned().collect()));
-        self.lose_or_route(self.uplink.forget(gone));
+        self.lose(LostReason::Gone, &self.uplink.forget(gone));
     }
 
     fn lose_claims(&self, claims: &[Claimed], position: Position) {

@@ -76,12 +76,13 @@ struct Waiting {
     key: Option<ConflationKey>,
 }
 
-/// An entry that is ready to be sent, and what it was made of.
+/// An entry that is ready to be sent.
 #[derive(Clone, Debug)]
 pub(super) struct Parcel {
     pub(super) to: Member,
     pub(super) entry: Entry,
-    pub(super) envelopes: Vec<Bytes>,
+    /// Envelopes in it.
+    pub(super) count: u64,
     charged: usize,
 }
 
@@ -236,9 +237,9 @@ impl Uplink {
         let mut state = self.state.lock();
         let state = std::mem::take(&mut *state);
         self.gate.open();
-        let waiting = state.lanes.values().map(|lane| lane.waiting.len());
-        let under_way = state.under_way.iter().map(|parcel| parcel.envelopes.len());
-        waiting.chain(under_way).sum::<usize>() as u64
+        let waiting = state.lanes.values().map(|lane| lane.waiting.len() as u64);
+        let under_way = state.under_way.iter().map(|parcel| parcel.count);
+        waiting.chain(under_way).sum()
     }
 
     /// Bytes that wait, or are under way.
@@ -311,7 +312,6 @@ impl Lane {
 
     fn take(&mut self, from: &Member, to: &Member) -> Parcel {
         let mut body = Body::new();
-        let mut envelopes = Vec::new();
         let mut charged = 0;
         while let Some(next) = self.waiting.front()
             && body.count() < ENTRY_ENVELOPES_MAX
@@ -326,10 +326,9 @@ impl Lane {
             self.taken += 1;
             charged += next.cost();
             body.push(&next.bytes);
-            envelopes.push(next.bytes);
         }
-        let first = self.sequence + 1;
-        self.sequence += body.count();
+        let (first, count) = (self.sequence + 1, body.count());
+        self.sequence += count;
         Parcel {
             to: to.clone(),
             entry: Entry {
@@ -337,7 +336,7 @@ impl Lane {
                 sequence: first,
                 body: body.finish(),
             },
-            envelopes,
+            count,
             charged,
         }
     }

@@ -10,6 +10,7 @@ use super::{
     streams::{Sent, Streams, StreamsError},
     uplink::Parcel,
 };
+use crate::{envelope::Body, stats::LostReason};
 
 /// Pause while the own lease is in doubt.
 const DOUBT: Duration = Duration::from_millis(20);
@@ -43,7 +44,7 @@ impl Cluster {
         let me = self.me();
         for (parcel, sent) in parcels.iter().zip(sent) {
             self.stats.entries_out.add(1);
-            self.stats.envelopes_out.add(parcel.envelopes.len() as u64);
+            self.stats.envelopes_out.add(parcel.count);
             match sent {
                 Sent::Stored { waiting } => {
                     self.uplink.note_inbox(&parcel.to, *waiting);
@@ -53,7 +54,8 @@ impl Cluster {
                 }
                 Sent::Gone => {
                     tracing::warn!(to = %parcel.to, "the inbox of a member is gone");
-                    self.lose_or_route(parcel.envelopes.clone());
+                    let envelopes = Body::split(parcel.entry.body.clone());
+                    self.lose(LostReason::Gone, &envelopes.unwrap_or_default());
                 }
             }
         }
