@@ -141,16 +141,7 @@ impl App {
             .map(|shard| (Arc::clone(&shard.context), shard.handle.clone()));
         let ingress = Ingress::new(sides, settings::ingress(&config, tls, &mounted));
         let addresses = addresses(&public, &admin);
-        let stop = CancellationToken::new();
-        let identity = Arc::new(Identity {
-            router: Arc::clone(&router),
-            clock,
-            address: addresses.public[0],
-            phase: Arc::new(ArcSwap::from_pointee(Phase::Starting(
-                "it is starting".into(),
-            ))),
-            stop: stop.clone(),
-        });
+        let identity = Identity::new(Arc::clone(&router), clock, addresses.public[0]);
         let membership = Membership::new(&config, &identity).map_err(BuildError::Redis)?;
         let node = Node {
             addresses,
@@ -166,7 +157,6 @@ impl App {
             config: ArcSwap::from_pointee(config),
             reloading: parking_lot::Mutex::new(()),
             identity,
-            stop,
             failed,
             admin: OnceLock::new(),
         };
@@ -223,16 +213,16 @@ impl App {
             }
             Err(error) => tracing::error!(%error, "the admin listener has failed"),
         }
-        node.set_phase(Phase::Ready);
+        node.identity.set_phase(Phase::Ready);
         tokio::select! {
             () = stop.cancelled() => {}
-            () = node.stop.cancelled() => {}
+            () = node.identity.stop.cancelled() => {}
             () = kill.cancelled() => {}
             () = node.failed.cancelled() => {
                 tracing::error!("a part of the node has failed, it ends");
             }
         }
-        node.set_phase(Phase::going_away());
+        node.identity.set_phase(Phase::going_away());
         node.ingress.drain();
         let settings = node.config.load().drain.clone();
         let until = Instant::now() + settings.grace;

@@ -8,7 +8,7 @@ use tracing::info;
 use utoipa::ToSchema;
 
 use super::{
-    State,
+    Parts, State,
     access::{Admin, Caller, Read},
     input::Segment,
     problem::{AccessProblems, Problem, ProblemDocument},
@@ -105,21 +105,15 @@ pub(super) async fn drain(
 impl State {
     /// Every living member, this one first.
     pub(super) fn nodes(&self) -> Vec<NodeInfo> {
-        match self.parts.router.presence() {
+        let Parts {
+            router,
+            public,
+            process,
+            ..
+        } = &self.parts;
+        match router.presence() {
             Some(presence) => presence.nodes(),
-            None => vec![self.describe()],
-        }
-    }
-
-    /// A node without others.
-    fn describe(&self) -> NodeInfo {
-        let address = self.parts.public.first();
-        NodeInfo {
-            member: self.parts.router.member(),
-            address: address.map(ToString::to_string).unwrap_or_default().into(),
-            sessions: self.parts.router.sessions() as u64,
-            lag: 0,
-            state: self.parts.process.phase().label().into(),
+            None => vec![router.describe_node(public[0], process.phase().label())],
         }
     }
 }

@@ -1,9 +1,6 @@
 //! The node as its peers see it: how it describes itself, and what it answers them.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Weak},
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
@@ -11,7 +8,6 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::Phase,
     clock::Clock,
-    cluster::Cluster,
     peer::{Answer, NodeInfo, Question},
     presence::{Answerer, Describe},
     router::Router,
@@ -24,34 +20,43 @@ pub(super) struct Identity {
     pub(super) clock: Clock,
     /// Where it serves clients.
     pub(super) address: SocketAddr,
-    /// Whether it wants clients, apart from the cluster's state.
-    pub(super) phase: Arc<ArcSwap<Phase>>,
+    phase: ArcSwap<Phase>,
     /// Begins the drain.
     pub(super) stop: CancellationToken,
 }
 
-/// Whether a node wants clients: its own phase, and whether the cluster works.
-pub(super) fn phase(own: &ArcSwap<Phase>, cluster: Option<&Weak<Cluster>>) -> Phase {
-    let own = (**own.load()).clone();
-    if own != Phase::Ready {
-        return own;
+impl Identity {
+    /// A node that starts.
+    pub(super) fn new(router: Arc<Router>, clock: Clock, address: SocketAddr) -> Arc<Self> {
+        Arc::new(Self {
+            router,
+            clock,
+            address,
+            phase: ArcSwap::from_pointee(Phase::Starting("it is starting".into())),
+            stop: CancellationToken::new(),
+        })
     }
-    let cluster = cluster.and_then(Weak::upgrade);
-    match cluster.and_then(|cluster| cluster.fault()) {
-        Some(fault) => Phase::Starting(fault.into()),
-        None => own,
+
+    pub(super) fn set_phase(&self, phase: Phase) {
+        tracing::info!(?phase, "the node has changed its phase");
+        self.phase.store(Arc::new(phase));
+    }
+
+    /// Whether it wants clients, apart from the cluster's state.
+    pub(super) fn phase(&self) -> Phase {
+        // Whoever has asked for the drain is told so, though nobody has woken up to it yet.
+        if self.stop.is_cancelled() {
+            Phase::going_away()
+        } else {
+            (**self.phase.load()).clone()
+        }
     }
 }
 
 impl Describe for Identity {
     fn describe(&self) -> NodeInfo {
-        NodeInfo {
-            member: self.router.member(),
-            address: self.address.to_string().into(),
-            sessions: self.router.sessions() as u64,
-            lag: 0,
-            state: self.phase.load().label().into(),
-        }
+        self.router
+            .describe_node(self.address, self.phase().label())
     }
 }
 

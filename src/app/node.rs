@@ -5,11 +5,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Addresses, Mounted,
-    identity::{self, Identity},
-    member, settings,
-};
+use super::{Addresses, Mounted, identity::Identity, member, settings};
 use crate::{
     admin::{self, Phase, Process, Reloaded},
     auth::{
@@ -46,8 +42,6 @@ pub struct Node {
     pub(super) identity: Arc<Identity>,
     /// Absent if the node is alone.
     pub(super) cluster: Option<Weak<Cluster>>,
-    /// Begins the drain, like the signal.
-    pub(super) stop: CancellationToken,
     /// A part of the node has failed for good.
     pub(super) failed: CancellationToken,
     /// What the admin listener serves from, which in turn knows the node.
@@ -59,11 +53,6 @@ pub struct Node {
 pub struct Reloader(Weak<Node>);
 
 impl Node {
-    pub(super) fn set_phase(&self, phase: Phase) {
-        tracing::info!(?phase, "the node has changed its phase");
-        self.identity.phase.store(Arc::new(phase));
-    }
-
     /// What the admin listener serves from.
     pub(super) fn admin_state(self: &Arc<Self>) -> Arc<admin::State> {
         let config = self.config.load();
@@ -146,16 +135,19 @@ impl Node {
 
 impl Process for Node {
     fn phase(&self) -> Phase {
-        // Whoever has asked for the drain is told so, though nobody has woken up to it yet.
-        if self.stop.is_cancelled() {
-            Phase::going_away()
-        } else {
-            identity::phase(&self.identity.phase, self.cluster.as_ref())
+        let own = self.identity.phase();
+        if own != Phase::Ready {
+            return own;
+        }
+        let cluster = self.cluster.as_ref().and_then(Weak::upgrade);
+        match cluster.and_then(|cluster| cluster.fault()) {
+            Some(fault) => Phase::Starting(fault.into()),
+            None => own,
         }
     }
 
     fn drain(&self) {
-        self.stop.cancel();
+        self.identity.stop.cancel();
     }
 
     /// Also logs what came of it: whoever asked may not be who looks after the node.

@@ -1,11 +1,27 @@
 //! Inquiries: what this member answers about its own sessions, whoever asks.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use super::{Router, subscriber::Subscriber};
-use crate::{close::CloseReason, dialect::Now, peer::SessionInfo, topic::Topic};
+use crate::{
+    close::CloseReason,
+    dialect::Now,
+    peer::{NodeInfo, SessionInfo},
+    topic::Topic,
+};
 
 impl Router {
+    /// This member as it stands alone: at `address`, in `state`, with nothing in an inbox.
+    pub fn describe_node(&self, address: SocketAddr, state: &str) -> NodeInfo {
+        NodeInfo {
+            member: self.member(),
+            address: address.to_string().into(),
+            sessions: self.sessions() as u64,
+            lag: 0,
+            state: state.into(),
+        }
+    }
+
     /// Up to `max` of the local sessions that a topic reaches, described.
     pub fn describe_members(&self, topic: &Topic, max: usize, now: Now) -> Vec<SessionInfo> {
         let members = self.members(topic, max);
