@@ -29,6 +29,7 @@ mod inbox;
 mod leases;
 mod life;
 mod log;
+mod peers;
 mod reap;
 mod sequences;
 mod uplink;
@@ -42,7 +43,7 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time};
 
@@ -55,6 +56,7 @@ use self::{
     health::Health,
     leases::Leases,
     log::Owed,
+    peers::Peers,
     sequences::Sequences,
     uplink::Uplink,
 };
@@ -104,8 +106,7 @@ pub struct Cluster {
     /// How topics are hashed in the present life of the server's data.
     hasher: ArcSwapOption<TopicHasher>,
     uplink: Uplink,
-    /// The other members.
-    roster: ArcSwap<Vec<NodeInfo>>,
+    peers: Peers,
     /// Topics whose subscribers may have come or gone.
     changed: Mutex<Vec<Topic>>,
     /// There is something to be written into the log.
@@ -138,7 +139,7 @@ impl Cluster {
             directory: Directory::default(),
             hasher: ArcSwapOption::empty(),
             uplink: Uplink::new(uplink_bytes_max),
-            roster: ArcSwap::default(),
+            peers: Peers::default(),
             changed: Mutex::default(),
             news: Notify::new(),
             owed: Mutex::default(),
@@ -187,7 +188,7 @@ impl Cluster {
 
     /// How many members there are, this one included.
     pub fn members_count(&self) -> usize {
-        self.roster.load().len() + 1
+        self.peers.nodes().len() + 1
     }
 
     fn me(&self) -> Member {
@@ -201,26 +202,28 @@ impl Cluster {
     /// The other members that a message to `topic` concerns.
     fn targets(&self, topic: &Topic) -> Members {
         match topic.kind() {
-            TopicKind::All => self.others(),
+            TopicKind::All => self.peers.members(),
             TopicKind::Session => {
                 let member = topic.session_id().map(|session| session.member);
-                let is_other = |member: &Member| {
-                    let roster = self.roster.load();
-                    roster.iter().any(|node| node.member == *member)
-                };
-                member.into_iter().filter(is_other).collect()
+                let peer = member.into_iter();
+                peer.filter(|member| self.peers.has(member)).collect()
             }
             TopicKind::Node => Members::new(),
-            TopicKind::Room | TopicKind::User => match &*self.hasher.load() {
-                Some(hasher) => self.directory.members(hasher.hash(topic)),
-                None => Members::new(),
-            },
+            TopicKind::Room | TopicKind::User => {
+                // In this order: who is synced in between is in one of them.
+                let unsynced = self.peers.unsynced();
+                let mut members = match &*self.hasher.load() {
+                    Some(hasher) => self.directory.members(hasher.hash(topic)),
+                    None => Members::new(),
+                };
+                for member in unsynced.iter() {
+                    if !members.contains(member) {
+                        members.push(member.clone());
+                    }
+                }
+                members
+            }
         }
-    }
-
-    fn others(&self) -> Members {
-        let roster = self.roster.load();
-        roster.iter().map(|node| node.member.clone()).collect()
     }
 
     async fn ask_all(&self, members: Members, question: Question) -> Answers {
@@ -255,7 +258,7 @@ impl Bus for Cluster {
     fn send(&self, message: &Message) -> Result<usize, Full> {
         let targets = match message.retain {
             // Every member keeps it for those who subscribe there later.
-            Some(_) => self.others(),
+            Some(_) => self.peers.members(),
             None => self.targets(&message.topic),
         };
         if targets.is_empty() {
@@ -298,7 +301,7 @@ impl Presence for Link {
 
     fn nodes(&self) -> Vec<NodeInfo> {
         let mut nodes = vec![self.0.describe()];
-        nodes.extend(self.0.roster.load().iter().cloned());
+        nodes.extend(self.0.peers.nodes().iter().cloned());
         nodes
     }
 

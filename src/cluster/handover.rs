@@ -22,7 +22,7 @@ impl Cluster {
     /// A member has said that it is there.
     pub(super) fn welcome(&self, newcomer: &Member) {
         let me = self.me();
-        let others = self.others();
+        let others = self.peers.members();
         let mut before = others.iter().filter(|member| *member != newcomer);
         if before.all(|member| me.as_str() < member.as_str()) {
             self.newcomers.waiting.lock().push(newcomer.clone());

@@ -24,6 +24,10 @@ const BEAT: Duration = Duration::from_secs(1);
 /// A member whose topics are not known after so many beats is asked for them again.
 const STALE_BEATS: u32 = 3;
 
+/// A member that was in the list for none of so many beats is gone: whoever has removed it could not
+/// tell. More than it takes every member to see that the server came back empty, and to enroll anew.
+const UNLISTED_BEATS: u32 = 5;
+
 /// What a lease says of its member.
 #[derive(Deserialize, Serialize)]
 struct Info {
@@ -33,13 +37,17 @@ struct Info {
     state: Box<str>,
 }
 
+/// For how many beats in a row something was so of each member.
+#[derive(Debug, Default)]
+struct Streaks(HashMap<Member, u32>);
+
 impl Cluster {
     /// Renews the lease until this member turns out to be dead, or the server to be another one.
     pub(super) async fn beat_on<S: Streams>(this: Arc<Self>, streams: Arc<S>) -> Ended {
         let mut reaping = JoinSet::new();
         let mut pauses = Pauses::default();
         let mut canary = 0;
-        let mut stale: HashMap<Member, u32> = HashMap::new();
+        let (mut stale, mut unlisted) = (Streaks::default(), Streaks::default());
         loop {
             canary += 1;
             this.send_canary(canary);
@@ -49,10 +57,11 @@ impl Cluster {
                     if judgement.is_new_generation {
                         return Ended::Lost;
                     }
-                    if pulse.is_new {
+                    if !pulse.lists(&this.me()) {
                         return Ended::Fenced;
                     }
-                    stale = this.ask_again(&stale);
+                    this.ask_again(&mut stale);
+                    this.bury_unlisted(&mut unlisted, &pulse);
                     for dead in judgement.dead {
                         let (this, streams) = (Arc::clone(&this), Arc::clone(&streams));
                         reaping.spawn(async move { this.reap(&*streams, dead).await });
@@ -82,16 +91,26 @@ impl Cluster {
 
     /// Counts the beats since which members are stale, and asks those again that stay it: the request
     /// for a snapshot, or a part of it, may have been lost.
-    fn ask_again(&self, before: &HashMap<Member, u32>) -> HashMap<Member, u32> {
-        let mut stale = HashMap::new();
-        for member in self.directory.stale_members() {
-            let beats = before.get(&member).map_or(1, |beats| beats + 1);
+    fn ask_again(&self, stale: &mut Streaks) {
+        stale.count(self.directory.stale_members());
+        for (member, beats) in &stale.0 {
             if beats.is_multiple_of(STALE_BEATS) {
-                self.want(&member);
+                self.want(member);
             }
-            stale.insert(member, beats);
         }
-        stale
+    }
+
+    /// Buries those that are known, and have not been in the list for some time.
+    fn bury_unlisted(&self, unlisted: &mut Streaks, pulse: &Pulse) {
+        let known = self.peers.members().into_iter();
+        unlisted.count(known.filter(|member| !pulse.lists(member)));
+        let long_gone = unlisted
+            .0
+            .iter()
+            .filter(|(_, beats)| UNLISTED_BEATS <= **beats);
+        for (member, _) in long_gone {
+            self.bury(member);
+        }
     }
 
     /// This node, as it describes itself to others.
@@ -119,24 +138,40 @@ impl Cluster {
         serde_json::to_vec(&info).unwrap_or_default().into()
     }
 
-    /// Those without a lease keep their places until they are found dead.
+    /// Those without a lease, or not in the list, keep their places until they are found dead.
     fn note_members(&self, pulse: &Pulse) {
         let me = self.me();
-        let before = self.roster.load();
-        let known = |member: &Member| before.iter().find(|node| node.member == *member).cloned();
         let others = pulse.members.iter().filter(|(member, _)| *member != me);
-        let nodes = others.filter_map(|(member, lease)| match lease {
-            Some(info) => Some(node_info(member, info)),
-            None => known(member),
-        });
-        let nodes = nodes.filter(|node| !self.directory.is_removed(&node.member));
-        self.roster.store(Arc::new(nodes.collect()));
+        let nodes = others.filter_map(|(member, lease)| Some(node_info(member, lease.as_ref()?)));
+        self.peers.note(nodes.collect(), &self.directory);
+    }
+
+    /// Takes note of a member that says that it is there. Its lease tells more of it with a beat.
+    pub(super) fn meet(&self, newcomer: &Member) {
+        if !self.peers.has(newcomer) {
+            let node = node_info(newcomer, &Bytes::new());
+            self.peers.note(vec![node], &self.directory);
+        }
     }
 
     fn send_canary(&self, number: u64) {
         self.health.send_canary(number, self.now());
         self.uplink
             .send_control(&self.me(), &Envelope::Canary(number).encode());
+    }
+}
+
+// === impl Streaks ===
+
+impl Streaks {
+    /// These are so at this beat, and nobody else is.
+    fn count(&mut self, members: impl IntoIterator<Item = Member>) {
+        let before = std::mem::take(&mut self.0);
+        let counted = members.into_iter().map(|member| {
+            let beats = before.get(&member).map_or(1, |beats| beats + 1);
+            (member, beats)
+        });
+        self.0 = counted.collect();
     }
 }
 

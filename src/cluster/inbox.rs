@@ -39,6 +39,7 @@ impl Cluster {
     async fn receive(&self, entry: Entry) {
         let Entry {
             from,
+            lane,
             sequence,
             body,
         } = entry;
@@ -55,9 +56,10 @@ impl Cluster {
         if self.directory.is_removed(&from) {
             self.stats.lose(LostReason::Reaped, count);
             tracing::warn!(%from, count, "a member that was declared dead still sends");
+            self.announce_death(from);
             return;
         }
-        let arrival = self.sequences.lock().arrive(&from, sequence, count);
+        let arrival = self.sequences.lock().arrive(&from, lane, sequence, count);
         if !arrival.lost.is_empty() {
             let lost = arrival.lost.end - arrival.lost.start;
             self.stats.lose(LostReason::Gap, lost);
@@ -65,7 +67,8 @@ impl Cluster {
         }
         self.stats.repeated.add(arrival.repeated);
         self.stats.envelopes_in.add(count - arrival.repeated);
-        for envelope in envelopes.into_iter().skip(arrival.repeated as usize) {
+        let numbered = (sequence..).zip(envelopes);
+        for (number, envelope) in numbered.skip(arrival.repeated as usize) {
             match Envelope::decode(&envelope) {
                 Ok(envelope) => self.open_envelope(&from, envelope).await,
                 Err(error) => {
@@ -73,6 +76,8 @@ impl Cluster {
                     tracing::warn!(%from, %error, "an envelope cannot be read");
                 }
             }
+            // Not before: whoever stops this in the middle has the rest come again, or counted.
+            self.sequences.lock().settle(&from, number);
         }
     }
 

@@ -92,7 +92,6 @@ mod tests {
         Pulse {
             generation: generation.into(),
             inbox_entries: 0,
-            is_new: false,
             members: vec![
                 (member("a"), Some(Bytes::new())),
                 (member("b"), is_b_there.then(Bytes::new)),

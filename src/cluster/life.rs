@@ -72,18 +72,19 @@ impl Cluster {
         let mut known: Option<Box<str>> = None;
         loop {
             let pulse = this.first_beat(&**streams).await;
+            let me = this.me();
             let is_same = known.as_ref() == Some(&pulse.generation);
-            if is_same && pulse.is_new {
+            if is_same && !pulse.lists(&me) {
                 return;
             }
             if !is_same {
                 this.enter_generation(&pulse);
             }
-            known = Some(pulse.generation);
-            let me = this.me();
-            let Some((inbox, log)) = this.open(&**streams, &me).await else {
+            let Some((inbox, log)) = this.open(&**streams, &me, is_same).await else {
                 continue;
             };
+            // Enrolled by now: from here on, not to be in the list is to have been removed.
+            known = Some(pulse.generation);
             this.owed.lock().introduce();
             this.news.notify_one();
             tracing::info!(%me, "joined the cluster");
@@ -116,11 +117,21 @@ impl Cluster {
         }
     }
 
-    /// Opens inbox and log; gives up when the server says that its data is another one.
-    async fn open<S: Streams>(&self, streams: &S, me: &Member) -> Option<(S::Inbox, S::Log)> {
+    /// Enrolls if need be, and opens inbox and log; gives up when the server says that its data is
+    /// another one.
+    async fn open<S: Streams>(
+        &self,
+        streams: &S,
+        me: &Member,
+        is_enrolled: bool,
+    ) -> Option<(S::Inbox, S::Log)> {
         let mut pauses = Pauses::default();
         loop {
             let opened = async {
+                // The first of all: others clear up behind whoever is in the list.
+                if !is_enrolled {
+                    streams.enroll(me).await?;
+                }
                 // The inbox first: whoever reads of this member may write to it.
                 let inbox = streams.open_inbox(me).await?;
                 Ok((inbox, streams.open_log(me).await?))
@@ -137,6 +148,7 @@ impl Cluster {
     fn enter_generation(&self, pulse: &Pulse) {
         self.stats.reopened.add(1);
         self.health.set_synced(false);
+        self.peers.doubt_all();
         self.directory.clear();
         let hasher = TopicHasher::of_generation(&pulse.generation);
         self.hasher.store(Some(Arc::new(hasher)));
@@ -154,9 +166,7 @@ impl Cluster {
     }
 
     fn is_synced(&self) -> bool {
-        let roster = self.roster.load();
-        let mut members = roster.iter().map(|node| &node.member);
-        members.all(|member| self.directory.is_synced(member))
+        self.peers.unsynced().is_empty()
     }
 
     /// Ends every session and begins a new life under a new epoch.

@@ -67,6 +67,7 @@ impl Owed {
         self.sequence += 1;
         Entry {
             from: from.clone(),
+            lane: 0,
             sequence: self.sequence,
             body: Delta::encode(deltas),
         }
@@ -76,7 +77,11 @@ impl Owed {
 impl Cluster {
     /// Has everybody know that a member is dead.
     pub(super) fn announce_death(&self, dead: Member) {
-        self.owed.lock().reaped.push(dead);
+        let mut owed = self.owed.lock();
+        if !owed.reaped.contains(&dead) {
+            owed.reaped.push(dead);
+        }
+        drop(owed);
         self.news.notify_one();
     }
 
@@ -132,6 +137,7 @@ impl Cluster {
                     return ended;
                 }
             }
+            this.peers.look(&this.directory);
         }
     }
 
@@ -278,11 +284,14 @@ impl Cluster {
     fn learn(&self, position: Position, entry: &Entry, deltas: Vec<Delta>) -> Option<Ended> {
         let from = &entry.from;
         if self.directory.is_removed(from) {
+            // It may not have heard of it. What it wrote before it did is told once more for nothing.
+            self.announce_death(from.clone());
             return None;
         }
         self.stats.deltas_in.add(1);
         match self.directory.apply(from, entry.sequence, &deltas) {
-            Applied::First | Applied::Next => {}
+            Applied::First => self.meet(from),
+            Applied::Next => {}
             Applied::Gap { expected, got } => {
                 self.stats.log_gaps.add(1);
                 tracing::warn!(%from, expected, got, "entries of the log were missed");
@@ -333,9 +342,7 @@ impl Cluster {
         tracing::info!(%gone, "a member is gone");
         self.directory.remove(gone);
         self.sequences.lock().forget(gone);
-        let roster = self.roster.load();
-        let others = roster.iter().filter(|node| node.member != *gone);
-        self.roster.store(Arc::new(others.cloned().collect()));
+        self.peers.remove(gone, &self.directory);
         self.lose(LostReason::Gone, &self.uplink.forget(gone));
     }
 

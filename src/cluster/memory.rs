@@ -99,6 +99,11 @@ impl Streams for Memory {
         Ok(self.0.data.lock().beat(me, info))
     }
 
+    async fn enroll(&self, me: &Member) -> Result<(), StreamsError> {
+        self.0.data.lock().enroll(me);
+        Ok(())
+    }
+
     async fn begin_reaping(&self, dead: &Member, me: &Member) -> Result<bool, StreamsError> {
         Ok(self.0.data.lock().begin_reaping(dead, me))
     }

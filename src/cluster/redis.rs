@@ -164,14 +164,10 @@ impl Streams for Redis {
             (lease.clone(), renew),
             (inbox.clone(), cmd("XLEN").arg(&inbox).take()),
             (generation, name),
-            (
-                members.clone(),
-                cmd("SADD").arg(&members).arg(me.as_str()).take(),
-            ),
             (members.clone(), cmd("SMEMBERS").arg(&members).take()),
         ];
         let answers = self.call(commands).await?;
-        let [_, waiting, before, added, listed] = answers.try_into().map_err(|_| unexpected())?;
+        let [_, waiting, before, listed] = answers.try_into().map_err(|_| unexpected())?;
         let before: Option<String> = from_value(before)?;
         let listed: Vec<String> = from_value(listed)?;
         let mut listed: Vec<Member> = listed.iter().filter_map(|text| text.parse().ok()).collect();
@@ -179,9 +175,14 @@ impl Streams for Redis {
         Ok(Pulse {
             generation: before.unwrap_or(fresh).into(),
             inbox_entries: from_value(waiting)?,
-            is_new: from_value::<u64>(added)? == 1,
             members: self.leases(listed).await?,
         })
+    }
+
+    async fn enroll(&self, me: &Member) -> Result<(), StreamsError> {
+        let key = self.keys.members();
+        let add = cmd("SADD").arg(&key).arg(me.as_str()).take();
+        self.call_one(&key, add).await.map(drop)
     }
 
     async fn begin_reaping(&self, dead: &Member, me: &Member) -> Result<bool, StreamsError> {
@@ -273,6 +274,7 @@ impl Streams for Redis {
 
 fn with_fields(mut add: Cmd, entry: &Entry) -> Cmd {
     add.arg("f").arg(entry.from.as_str());
+    add.arg("l").arg(entry.lane);
     add.arg("s").arg(entry.sequence);
     add.arg("b").arg(&entry.body[..]);
     add

@@ -3,7 +3,7 @@
 //! Contract, for every implementation:
 //!
 //! - **Leases**: [`Streams::beat`] renews the member's lease for [`LEASE`] and tells who else has
-//!   one. The *generation* names one life of the server's data: it is made anew when absent, so that
+//!   one. Only who has enrolled is in the list. The *generation* names one life of the server's data: it is made anew when absent, so that
 //!   a server that came back empty is told from one that was away.
 //! - **Log**: everything that was appended since [`Streams::open_log`] is read by every member's
 //!   reader once, in one order for all, its own entries included. The log is trimmed by length: a
@@ -53,6 +53,10 @@ pub trait Streams: fmt::Debug + Send + Sync + 'static {
         me: &Member,
         info: Bytes,
     ) -> impl Future<Output = Result<Pulse, StreamsError>> + Send;
+
+    /// Puts `me` into the list of members. It stays there until [`Self::remove`]. Apart from the beat,
+    /// so that a member that was removed finds that out however many of its calls went unanswered.
+    fn enroll(&self, me: &Member) -> impl Future<Output = Result<(), StreamsError>> + Send;
 
     /// Takes the right to reap `dead` for [`REAP`]; says whether `me` has it.
     fn begin_reaping(
@@ -115,10 +119,8 @@ pub struct Pulse {
     pub generation: Box<str>,
     /// Entries that wait in the own inbox.
     pub inbox_entries: u64,
-    /// The member was not in the list before: it announces itself, or somebody has removed it.
-    pub is_new: bool,
-    /// Every member that has announced itself and was not removed, with what its lease says; without
-    /// a lease, `None`.
+    /// Every member that has enrolled and was not removed, with what its lease says; without a lease,
+    /// `None`.
     pub members: Vec<(Member, Option<Bytes>)>,
 }
 
@@ -127,6 +129,9 @@ pub struct Pulse {
 pub struct Entry {
     /// Who wrote it.
     pub from: Member,
+    /// In an inbox, which numbering of its writer `sequence` belongs to; a later one has a higher
+    /// number. In the log there is one only, 0.
+    pub lane: u64,
     /// The writer's number of it: of the entry in the log, of its first envelope in an inbox.
     pub sequence: u64,
     /// What it says, encoded.
@@ -172,6 +177,15 @@ pub enum StreamsError {
 pub(super) fn new_generation() -> String {
     let half = || RandomState::new().hash_one(0);
     format!("{:016x}{:016x}", half(), half())
+}
+
+// === impl Pulse ===
+
+impl Pulse {
+    /// Whether a member is in the list, with a lease or without.
+    pub fn lists(&self, member: &Member) -> bool {
+        self.members.iter().any(|(listed, _)| listed == member)
+    }
 }
 
 // === impl Position ===

@@ -47,6 +47,8 @@ pub(super) struct Uplink {
 #[derive(Debug, Default)]
 struct State {
     lanes: HashMap<Member, Lane>,
+    /// Lanes that there have been.
+    lanes_made: u64,
     /// Taken, and not known to have arrived.
     under_way: Vec<Parcel>,
     /// Of all lanes, and of what is under way.
@@ -56,6 +58,9 @@ struct State {
 /// What waits for one member.
 #[derive(Debug, Default)]
 struct Lane {
+    /// Which of all lanes it is, from 1. A member that was forgotten gets another one, and knows by it
+    /// that the numbers begin anew.
+    number: u64,
     waiting: VecDeque<Waiting>,
     /// How many envelopes have been taken off the front since the beginning: what is at this index
     /// plus a position in `waiting` never changes while it waits.
@@ -196,8 +201,10 @@ impl Uplink {
         let mut state = self.state.lock();
         for parcel in std::mem::take(&mut state.under_way) {
             state.bytes -= parcel.charged;
-            if let Some(lane) = state.lanes.get_mut(&parcel.to) {
-                lane.bytes -= parcel.charged.min(lane.bytes);
+            // A member that was forgotten meanwhile may have another lane by now.
+            let lane = state.lanes.get_mut(&parcel.to);
+            if let Some(lane) = lane.filter(|lane| lane.number == parcel.entry.lane) {
+                lane.bytes -= parcel.charged;
             }
         }
         // Half of the room, so that those who wait do not come for nothing.
@@ -265,7 +272,14 @@ impl State {
         key: Option<ConflationKey>,
         queued: &mut Queued,
     ) {
-        let lane = self.lanes.entry(to.clone()).or_default();
+        let made = &mut self.lanes_made;
+        let lane = self.lanes.entry(to.clone()).or_insert_with(|| {
+            *made += 1;
+            Lane {
+                number: *made,
+                ..Lane::default()
+            }
+        });
         if lane.is_full && class != DeliveryClass::Durable {
             queued.lost += 1;
             return;
@@ -333,6 +347,7 @@ impl Lane {
             to: to.clone(),
             entry: Entry {
                 from: from.clone(),
+                lane: self.number,
                 sequence: first,
                 body: body.finish(),
             },

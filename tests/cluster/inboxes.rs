@@ -112,6 +112,8 @@ pub(crate) async fn with_entries_nothing_is_removed_and_else_everything<R: Rig>(
     let mut log = streams.open_log(&b).await.unwrap();
     let mut inbox = streams.open_inbox(&b).await.unwrap();
     streams.beat(&b, "b".into()).await.unwrap();
+    streams.enroll(&a).await.unwrap();
+    streams.enroll(&b).await.unwrap();
     streams.send(to(&b, "a.1", 1..2)).await.unwrap();
 
     assert!(!streams.remove(&b).await.unwrap());

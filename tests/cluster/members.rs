@@ -13,12 +13,14 @@ pub(crate) async fn a_lease_holds_for_its_time_and_the_place_until_it_is_removed
     let (one, other) = (place.streams(), place.streams());
     let (a, b) = (member("a.1"), member("b.1"));
     let pulse = other.beat(&b, "first".into()).await.unwrap();
-    assert!(pulse.is_new);
-    let pulse = other.beat(&b, "of b".into()).await.unwrap();
+    assert_eq!(pulse.members, []);
+    other.enroll(&b).await.unwrap();
+    // Twice is once.
+    other.enroll(&b).await.unwrap();
+    other.beat(&b, "of b".into()).await.unwrap();
     let renewed = Instant::now();
-    assert!(!pulse.is_new);
+    one.enroll(&a).await.unwrap();
     let pulse = one.beat(&a, "of a".into()).await.unwrap();
-    assert!(pulse.is_new);
     let both = [
         (a.clone(), Some("of a".into())),
         (b.clone(), Some("of b".into())),
@@ -34,11 +36,15 @@ pub(crate) async fn a_lease_holds_for_its_time_and_the_place_until_it_is_removed
 
     // Without a lease it still has its place.
     let pulse = other.beat(&b, "of b".into()).await.unwrap();
-    assert!(!pulse.is_new);
     assert_eq!(pulse.members, both);
     assert!(one.remove(&b).await.unwrap());
+    // It is told with every beat.
+    for _ in 0..2 {
+        let pulse = other.beat(&b, "of b".into()).await.unwrap();
+        assert!(!pulse.lists(&b) && pulse.lists(&a));
+    }
+    other.enroll(&b).await.unwrap();
     let pulse = other.beat(&b, "of b".into()).await.unwrap();
-    assert!(pulse.is_new);
     assert_eq!(pulse.members, both);
 }
 
@@ -74,6 +80,8 @@ pub(crate) async fn two_prefixes_do_not_meet<R: Rig>(place: Place<R>) {
     let (a, b) = (member("a.1"), member("b.1"));
     let mut log = theirs.open_log(&b).await.unwrap();
     let mut inbox = theirs.open_inbox(&b).await.unwrap();
+    theirs.enroll(&b).await.unwrap();
+    ours.enroll(&a).await.unwrap();
     let their = theirs.beat(&b, "b".into()).await.unwrap();
     let our = ours.beat(&a, "a".into()).await.unwrap();
     assert!(our.generation != their.generation);

@@ -52,6 +52,7 @@ pub(crate) fn member(text: &str) -> Member {
 pub(crate) fn entry(from: &str, sequence: u64) -> Entry {
     Entry {
         from: member(from),
+        lane: 1 << 40,
         sequence,
         // Not text, with what ends lines and texts.
         body: Bytes::from(vec![0, 255, b'\r', b'\n', (sequence % 256) as u8]),

@@ -23,6 +23,7 @@ impl Client {
 
     pub(crate) async fn with_id(address: SocketAddr, client_id: &str, token: &str) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
         let url = format!("ws://{address}/ws/?client_id={client_id}&token={token}");
         let (socket, _) = soon("the upgrade", client_async(url, stream))
             .await

@@ -107,6 +107,32 @@ async fn a_node_that_was_frozen_ends_its_sessions_and_begins_a_new_life() {
 }
 
 #[tokio::test]
+async fn a_node_that_somebody_has_removed_without_a_word_begins_a_new_life() {
+    let redis = Redis::start();
+    let nodes = Node::fleet(2, &redis.url()).await;
+    let mut bert = Client::ride(nodes[1].public(), "bert").await;
+    within(WHOLE, "the other one knows of him", async || {
+        nodes[0].api("/api/users/bert").await["online"] == true
+    })
+    .await;
+    let before = nodes[1].epoch().await;
+    redis.ask(&["SREM", "tg:members", &format!("gw-2.{before}")]);
+    assert_eq!(bert.closed().await, Some(1012));
+    within(WHOLE, "it is ready again", async || {
+        nodes[1].is_ready().await && nodes[1].epoch().await != before
+    })
+    .await;
+    is_whole(&[&nodes[0], &nodes[1]]).await;
+    // Nobody has told of the end of the first life.
+    within(WHOLE, "the other one has found that out", async || {
+        nodes[0].nodes().await.len() == 2
+    })
+    .await;
+    assert_eq!(nodes[0].api("/api/users/bert").await["online"], false);
+    is_clean(&redis, 2).await;
+}
+
+#[tokio::test]
 async fn a_node_that_is_cut_off_serves_its_own_until_it_learns_of_its_death() {
     let redis = Redis::start();
     let proxy = Proxy::to(redis.port()).await;

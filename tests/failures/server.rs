@@ -79,6 +79,46 @@ async fn a_redis_that_comes_back_empty_is_filled_again() {
 }
 
 #[tokio::test]
+async fn while_everybody_opens_anew_nothing_is_lost_in_silence() {
+    const COUNT: u64 = 3000;
+    let redis = Redis::start();
+    let nodes = Node::fleet(2, &redis.url()).await;
+    let mut anna = Client::ride(nodes[0].public(), "anna").await;
+    let mut bert = Client::ride(nodes[1].public(), "bert").await;
+    is_whole(&[&nodes[0], &nodes[1]]).await;
+    let mut heard = Vec::new();
+    for number in 0..COUNT {
+        if number % 1000 == 500 {
+            redis.ask(&["FLUSHALL"]);
+        }
+        anna.say("bert", number).await;
+        // The pace of a round trip to the node: some of them fall into the time of each loss.
+        anna.ping().await;
+        while let Some(number) = bert.hears(Duration::ZERO).await {
+            heard.push(number);
+        }
+    }
+    are_ready(&nodes).await;
+    while heard.last() != Some(&(COUNT - 1)) {
+        heard.extend(bert.hears(WHOLE).await);
+    }
+    assert!(
+        heard.is_sorted_by(|one, next| one < next),
+        "doubled, or out of order"
+    );
+    let mut announced = 0.0;
+    for node in &nodes {
+        announced += node.metric("tidegate_bus_lost_total", "").await;
+        assert_eq!(node.metric("tidegate_fenced_total", "").await, 0.0);
+    }
+    let missing = COUNT - heard.len() as u64;
+    assert!(
+        missing as f64 <= announced,
+        "{missing} are missing, {announced} announced"
+    );
+}
+
+#[tokio::test]
 async fn a_redis_that_comes_back_with_its_data_loses_nothing() {
     let options = ["--appendonly", "yes", "--appendfsync", "always"];
     let mut redis = Redis::start_with(&options);

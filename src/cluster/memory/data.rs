@@ -19,7 +19,7 @@ const COUNT: usize = 256;
 #[derive(Default)]
 pub(super) struct Data {
     generation: Option<Box<str>>,
-    /// Everybody who has announced themselves, by name.
+    /// Everybody who has enrolled, by name.
     members: BTreeMap<Box<str>, Member>,
     leases: HashMap<Member, Held<Bytes>>,
     /// Who may reap whom.
@@ -63,7 +63,6 @@ impl Data {
         let generation = self
             .generation
             .get_or_insert_with(|| new_generation().into());
-        let before = self.members.insert(me.as_str().into(), me.clone());
         let inbox = self.inboxes.get(me);
         let members = self.members.values().map(|member| {
             let lease = self.leases.get(member).map(|lease| lease.value.clone());
@@ -72,9 +71,12 @@ impl Data {
         Pulse {
             generation: generation.clone(),
             inbox_entries: inbox.map_or(0, |inbox| inbox.entries.len() as u64),
-            is_new: before.is_none(),
             members: members.collect(),
         }
+    }
+
+    pub(super) fn enroll(&mut self, me: &Member) {
+        self.members.insert(me.as_str().into(), me.clone());
     }
 
     pub(super) fn begin_reaping(&mut self, dead: &Member, me: &Member) -> bool {
@@ -212,6 +214,7 @@ mod tests {
         data.open_log(&member);
         let entry = |sequence| Entry {
             from: member.clone(),
+            lane: 0,
             sequence,
             body: Bytes::new(),
         };

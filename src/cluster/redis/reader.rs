@@ -181,10 +181,11 @@ fn entries(answer: Value) -> Result<Vec<(Position, Entry)>, StreamsError> {
 }
 
 fn entry(fields: Vec<(String, Vec<u8>)>) -> Option<Entry> {
-    let (mut from, mut sequence, mut body) = (None, None, None);
+    let (mut from, mut lane, mut sequence, mut body) = (None, None, None, None);
     for (name, value) in fields {
         match name.as_str() {
             "f" => from = String::from_utf8(value).ok()?.parse().ok(),
+            "l" => lane = String::from_utf8(value).ok()?.parse().ok(),
             "s" => sequence = String::from_utf8(value).ok()?.parse().ok(),
             "b" => body = Some(Bytes::from(value)),
             _ => {}
@@ -192,6 +193,7 @@ fn entry(fields: Vec<(String, Vec<u8>)>) -> Option<Entry> {
     }
     Some(Entry {
         from: from?,
+        lane: lane?,
         sequence: sequence?,
         body: body?,
     })
