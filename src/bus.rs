@@ -22,7 +22,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::message::Message;
+use crate::{message::Message, topic::Topic};
 
 /// Carries messages to the other members. See the module's documentation for the contract.
 pub trait Bus: fmt::Debug + Send + Sync + 'static {
@@ -32,6 +32,14 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     ///
     /// [`Full`] if there is no room for it.
     fn send(&self, message: &Message) -> Result<usize, Full>;
+
+    /// Tells the other members that have sessions of this user that there may be mail for it, and says
+    /// how many these are. What is lost of that on the way leads to a look at all mail there.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] if there is no room for it.
+    fn ring(&self, user: &Topic) -> Result<usize, Full>;
 }
 
 /// There is no room for the message; nothing has happened.

@@ -66,7 +66,7 @@ use crate::{
     dialect::Claim,
     envelope::Envelope,
     id::{Member, Serial},
-    message::{DeliveryClass, Message},
+    message::{ConflationKey, DeliveryClass, Message},
     peer::{NodeInfo, Question},
     presence::{ASK_TIMEOUT, Answerer, Answers, Asking, Describe, Members, Presence},
     router::Router,
@@ -273,6 +273,20 @@ impl Bus for Cluster {
         self.stats.conflated.add(queued.conflated);
         self.stats.lose(LostReason::InboxFull, queued.lost);
         Ok(queued.members)
+    }
+
+    fn ring(&self, user: &Topic) -> Result<usize, Full> {
+        let targets = self.targets(user);
+        if targets.is_empty() {
+            return Ok(0);
+        }
+        let envelope = Envelope::Ring(user.clone()).encode();
+        // One that rings need not ring again before it was heard.
+        let key = Some(ConflationKey::new(&[b"ring", user.as_str().as_bytes()]));
+        let class = DeliveryClass::Durable;
+        let queued = self.uplink.send(&targets, &envelope, class, key);
+        queued.inspect_err(|_| self.stats.busy.add(1))?;
+        Ok(targets.len())
     }
 }
 

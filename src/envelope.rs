@@ -15,6 +15,7 @@ pub use self::delta::{Claimed, Delta};
 use crate::{
     message::Message,
     peer::{Answer, Question},
+    topic::Topic,
 };
 
 /// The version of the form that is written here.
@@ -45,6 +46,8 @@ pub enum Envelope {
     Message(Message),
     /// To be kept for those who subscribe later; whoever is subscribed now has had it.
     Retained(Message),
+    /// There may be mail for the sessions of a user.
+    Ring(Topic),
 }
 
 /// The body of an inbox entry: encoded envelopes, one behind the other.

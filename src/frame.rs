@@ -32,9 +32,9 @@ impl Frame {
         Self::new(BINARY, payload)
     }
 
-    /// A Ping without payload.
-    pub fn ping() -> Self {
-        Self::new(PING, &[])
+    /// A Ping with this payload, of which at most [`CONTROL_BYTES_MAX`] bytes are taken.
+    pub fn ping(payload: &[u8]) -> Self {
+        Self::new(PING, &payload[..payload.len().min(CONTROL_BYTES_MAX)])
     }
 
     /// The answer to a Ping with this payload, of which at most [`CONTROL_BYTES_MAX`] bytes are

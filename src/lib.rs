@@ -17,6 +17,7 @@ pub mod frame;
 pub mod id;
 pub mod ingress;
 pub mod log;
+pub mod mail;
 pub mod message;
 pub mod outbox;
 pub mod peer;

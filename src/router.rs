@@ -15,6 +15,7 @@ pub mod claims;
 pub mod fanout;
 pub mod index;
 mod inquiry;
+pub mod letters;
 pub mod list;
 pub mod lives;
 pub mod retained;
@@ -47,6 +48,7 @@ use crate::{
     close::CloseReason,
     dialect::{Claim, Now},
     id::{Member, Serial, SessionId},
+    mail::{Doorbell, LetterId},
     message::{Message, MessageId},
     presence::Presence,
     stats::RouterStats,
@@ -58,6 +60,7 @@ use crate::{
 pub struct Router {
     member: ArcSwap<Member>,
     cluster: OnceLock<Links>,
+    doorbell: OnceLock<Arc<dyn Doorbell>>,
     index: Index,
     claims: Claims,
     retained: Retained,
@@ -96,6 +99,7 @@ impl Router {
         Arc::new(Self {
             member: ArcSwap::from_pointee(member),
             cluster: OnceLock::new(),
+            doorbell: OnceLock::new(),
             index: Index::default(),
             claims: Claims::default(),
             retained: Retained::default(),
@@ -111,6 +115,12 @@ impl Router {
     pub fn join(&self, bus: Arc<dyn Bus>, presence: Arc<dyn Presence>) {
         let is_first = self.cluster.set(Links { bus, presence }).is_ok();
         debug_assert!(is_first, "a node is a member of one cluster");
+    }
+
+    /// Has somebody told of users who may have mail. At most once, before there are sessions.
+    pub fn set_doorbell(&self, doorbell: Arc<dyn Doorbell>) {
+        let is_first = self.doorbell.set(doorbell).is_ok();
+        debug_assert!(is_first, "a node has one mail");
     }
 
     /// Who is where in the cluster, if the node is one of several.
@@ -157,6 +167,7 @@ impl Router {
                 target: Target::One(Arc::clone(subscriber)),
             });
         }
+        self.ring_here(topic);
         edge
     }
 
@@ -230,6 +241,49 @@ impl Router {
         match self.without_room(&route) {
             Some(shard) => Err(self.busy(message, Room::Shard(shard))),
             None => Ok(self.deliver(message, route, now)),
+        }
+    }
+
+    /// Has everybody look who has sessions of this user: there may be mail for them. Says whom.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] if there is no room on the way to the others; nothing has happened.
+    pub fn ring(&self, user: &Topic) -> Result<Reached, Full> {
+        let links = self.cluster.get();
+        let members = links.map_or(Ok(0), |links| links.bus.ring(user))?;
+        self.ring_here(user);
+        Ok(Reached {
+            sessions: self.count(user),
+            members,
+        })
+    }
+
+    /// There may be mail for local sessions of this user.
+    pub fn ring_here(&self, user: &Topic) {
+        if let Some(doorbell) = self.doorbell.get()
+            && user.kind() == TopicKind::User
+            && self.index.contains(user)
+        {
+            doorbell.ring(user);
+        }
+    }
+
+    /// There may be mail for any local session: it is not known what rang.
+    pub fn ring_everywhere(&self) {
+        for shard in &self.shards {
+            for subscriber in shard.roster.sample(usize::MAX) {
+                if let Some(user) = subscriber.user() {
+                    self.ring_here(&Topic::user(user));
+                }
+            }
+        }
+    }
+
+    /// The client of this session has these letters.
+    pub fn confirm(&self, subscriber: &Subscriber, letters: &[LetterId]) {
+        if let (Some(doorbell), Some(user)) = (self.doorbell.get(), subscriber.user()) {
+            doorbell.confirm(&Topic::user(user), letters);
         }
     }
 

@@ -64,6 +64,8 @@ impl Cluster {
             let lost = arrival.lost.end - arrival.lost.start;
             self.stats.lose(LostReason::Gap, lost);
             tracing::warn!(%from, range = ?arrival.lost, "envelopes of a member were lost");
+            // Some of them may have rung.
+            self.parts.router.ring_everywhere();
         }
         self.stats.repeated.add(arrival.repeated);
         self.stats.envelopes_in.add(count - arrival.repeated);
@@ -88,6 +90,7 @@ impl Cluster {
                 let now = self.parts.clock.now();
                 self.parts.router.retain(message, now);
             }
+            Envelope::Ring(user) => self.parts.router.ring_here(&user),
             Envelope::Canary(number) => {
                 let back = self.health.canary_is_back(number, self.now());
                 if let Some(time) = back {

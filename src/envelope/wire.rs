@@ -24,6 +24,7 @@ enum WireEnvelope<'a> {
     Answer(u64, WireAnswer),
     #[serde(borrow)]
     Retained(WireMessage<'a>),
+    Ring(&'a str),
 }
 
 #[derive(Deserialize, Serialize)]
@@ -86,6 +87,7 @@ pub(super) fn encode(envelope: &Envelope) -> Bytes {
         Envelope::Canary(number) => WireEnvelope::Canary(*number),
         Envelope::Message(message) => return encode_message(message),
         Envelope::Retained(message) => WireEnvelope::Retained(WireMessage::of(message)),
+        Envelope::Ring(user) => WireEnvelope::Ring(user.as_str()),
     };
     write(&wire)
 }
@@ -105,6 +107,7 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Envelope, DecodeError> {
         WireEnvelope::Message(message) => Envelope::Message(message.read(bytes)?),
         WireEnvelope::Retained(message) => Envelope::Retained(message.read(bytes)?),
         WireEnvelope::Canary(number) => Envelope::Canary(number),
+        WireEnvelope::Ring(text) => Envelope::Ring(topic(text)?),
         WireEnvelope::Ask(id, question) => Envelope::Ask {
             id,
             question: question.read()?,
@@ -149,8 +152,7 @@ impl<'a> WireMessage<'a> {
     }
 
     fn read(self, all: &Bytes) -> Result<Message, DecodeError> {
-        let topic = self.topic.parse::<Topic>();
-        let topic = topic.map_err(|_| DecodeError::Value("the topic", "is none"))?;
+        let topic = topic(self.topic)?;
         let mut message = Message::new(topic, self.event, all.slice_ref(self.data));
         message.id = match self.id {
             WireId::Number(number) => MessageId::Number(number),
@@ -197,17 +199,13 @@ impl WireQuestion {
     }
 
     fn read(self) -> Result<Question, DecodeError> {
-        let topic = |text: String| {
-            let topic = text.parse();
-            topic.map_err(|_| DecodeError::Value("the topic", "is none"))
-        };
         Ok(match self {
             Self::Sessions(text, max) => Question::Sessions {
-                topic: topic(text)?,
+                topic: topic(&text)?,
                 max,
             },
             Self::Kick(text, reason) => Question::Kick {
-                topic: topic(text)?,
+                topic: topic(&text)?,
                 reason,
             },
             Self::Drain => Question::Drain,
@@ -267,6 +265,11 @@ impl WireSession {
             idle_seconds: self.idle_seconds,
         })
     }
+}
+
+fn topic(text: &str) -> Result<Topic, DecodeError> {
+    let topic = text.parse();
+    topic.map_err(|_| DecodeError::Value("the topic", "is none"))
 }
 
 fn user(text: &str) -> Result<UserId, DecodeError> {

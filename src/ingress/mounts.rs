@@ -126,7 +126,7 @@ mod tests {
         }
 
         fn encode(&self, _: &Message) -> Frame {
-            Frame::ping()
+            Frame::ping(&[])
         }
     }
 

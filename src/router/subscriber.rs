@@ -6,7 +6,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
     task::{Context, Poll},
 };
@@ -19,7 +19,10 @@ use crate::{
     frame::Frame,
     id::{Serial, UserId},
     outbox::{Entry, Outbox, Pushed},
+    mail::LetterId,
+    message::MessageId,
     router::{
+        letters::{Given, Letters},
         shard::Shard,
         transport::{End, Transport},
     },
@@ -45,6 +48,8 @@ pub struct Subscriber {
     user: OnceLock<UserId>,
     /// Deciseconds of uptime at the last complete frame of the client.
     seen: AtomicU32,
+    /// Whether there are letters that its client has not confirmed: asked for with every frame.
+    has_letters: AtomicBool,
     /// A blocking mutex: held for a push or one write, never across an `.await`.
     state: Mutex<State>,
 }
@@ -52,6 +57,8 @@ pub struct Subscriber {
 #[derive(Debug, Default)]
 struct State {
     outbox: Outbox,
+    /// Of the user's mail; absent for most.
+    letters: Option<Box<Letters>>,
     /// Has been sent something that newer things replace, so that its socket takes little ahead.
     has_latest: bool,
     /// Stands in a queue of the flusher.
@@ -97,6 +104,7 @@ impl Subscriber {
             transport,
             user: OnceLock::new(),
             seen: AtomicU32::new(0),
+            has_letters: AtomicBool::new(false),
             state: Mutex::default(),
         })
     }
@@ -148,6 +156,66 @@ impl Subscriber {
         }
     }
 
+    /// Sends a letter of the user's mail, unless it was sent before or there is no room for it: mail
+    /// never closes a slow session.
+    /// `now` is in deciseconds of uptime.
+    pub fn give(
+        self: &Arc<Self>,
+        id: LetterId,
+        message: &MessageId,
+        frame: &Frame,
+        now: u32,
+    ) -> Given {
+        let entry = Entry {
+            bytes: frame.bytes().clone(),
+            frames: 1,
+            key: None,
+        };
+        let mut state = self.state.lock();
+        let waiting = state.outbox.bytes();
+        let room = self.shard.limits().outbox_bytes_max() / 2;
+        if 0 < waiting && room < waiting + entry.bytes.len() {
+            return Given::Later;
+        }
+        let letters = state.letters.get_or_insert_default();
+        let given = letters.give(id, message, now);
+        self.has_letters.store(letters.is_open(), Relaxed);
+        let is_marked = match given {
+            Given::Now => self.push_locked(&mut state, std::slice::from_ref(&entry)),
+            // One that is known under another name waits for its Ping.
+            Given::Before => state.mark(),
+            Given::Later => false,
+        };
+        drop(state);
+        if is_marked {
+            self.shard.mark_dirty(Arc::clone(self));
+        }
+        given
+    }
+
+    /// A Pong has come: the letters that the client has.
+    pub fn letters_ponged(&self, payload: &[u8]) -> Vec<LetterId> {
+        self.letters(|letters| letters.pong(payload))
+    }
+
+    /// A frame has come in this decisecond of uptime: the letters that the client must have by now.
+    pub fn letters_spoken(&self, deciseconds: u32) -> Vec<LetterId> {
+        self.letters(|letters| letters.spoken(deciseconds))
+    }
+
+    fn letters(&self, take: impl FnOnce(&mut Letters) -> Vec<LetterId>) -> Vec<LetterId> {
+        if !self.has_letters.load(Relaxed) {
+            return Vec::new();
+        }
+        let mut state = self.state.lock();
+        let Some(letters) = state.letters.as_deref_mut() else {
+            return Vec::new();
+        };
+        let taken = take(letters);
+        self.has_letters.store(letters.is_open(), Relaxed);
+        taken
+    }
+
     /// Sends a Ping or Pong, before the data that waits.
     pub fn send_control(self: &Arc<Self>, frame: Frame) {
         let mut state = self.state.lock();
@@ -157,10 +225,13 @@ impl Subscriber {
 
     /// Queues entries in order. Says whether the caller must have it flushed.
     pub fn push(self: &Arc<Self>, entries: &[Entry]) -> bool {
+        self.push_locked(&mut self.state.lock(), entries)
+    }
+
+    fn push_locked(self: &Arc<Self>, state: &mut State, entries: &[Entry]) -> bool {
         let limits = self.shard.limits();
-        let mut state = self.state.lock();
         if limits.outboxes_bytes_max() <= self.shard.outbox_bytes() {
-            while self.relieve(&mut state) {}
+            while self.relieve(state) {}
         }
         let mut before = state.outbox.bytes();
         let mut overflow = 0 < before && limits.outboxes_bytes_max() <= self.shard.outbox_bytes();
@@ -175,7 +246,7 @@ impl Subscriber {
             let mut pushed = state.outbox.push(entry.clone(), bytes_max);
             while pushed == Pushed::Overflow {
                 self.shard.account(before, state.outbox.bytes());
-                let is_relieved = self.relieve(&mut state);
+                let is_relieved = self.relieve(state);
                 before = state.outbox.bytes();
                 if !is_relieved {
                     break;
@@ -190,7 +261,7 @@ impl Subscriber {
         }
         self.shard.account(before, state.outbox.bytes());
         if overflow {
-            self.close_locked(&mut state, CloseReason::SlowConsumer);
+            self.close_locked(state, CloseReason::SlowConsumer);
         }
         state.mark()
     }
@@ -233,6 +304,7 @@ impl Subscriber {
     pub fn flush(self: &Arc<Self>) -> Flushed {
         let mut state = self.state.lock();
         let state = &mut *state;
+        state.ask_for_letters();
         if state.outbox.is_empty() && !self.transport.is_pending() {
             state.dirty = false;
             return state.finished().map_or(Flushed::Done, Flushed::Finished);
@@ -250,6 +322,7 @@ impl Subscriber {
         if self.transport.is_pending() {
             return state.block();
         }
+        state.ask_for_letters();
         if !state.outbox.is_empty() {
             return Flushed::More;
         }
@@ -351,6 +424,15 @@ impl State {
     /// Says whether the session must be put into a queue of the flusher, and takes it for done.
     fn mark(&mut self) -> bool {
         !self.blocked && !std::mem::replace(&mut self.dirty, true)
+    }
+
+    /// Sends a Ping behind letters that are all written.
+    fn ask_for_letters(&mut self) {
+        if self.outbox.is_empty()
+            && let Some(payload) = self.letters.as_deref_mut().and_then(Letters::write)
+        {
+            self.outbox.push_control(Frame::ping(&payload));
+        }
     }
 
     fn block(&mut self) -> Flushed {

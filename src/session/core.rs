@@ -212,6 +212,7 @@ impl Core {
         now: Now,
     ) -> Option<Pause> {
         session.subscriber.see(tick(now.uptime));
+        self.confirm(session, &event, now);
         match event {
             Event::Close { code } => {
                 self.ended = true;
@@ -222,13 +223,25 @@ impl Core {
                 session.subscriber.send_control(Frame::pong(payload));
                 self.rate.small_frame(session, settings, now)
             }
-            Event::Pong => self.rate.small_frame(session, settings, now),
+            Event::Pong(_) => self.rate.small_frame(session, settings, now),
             Event::Fragment { length } if length < SMALL_BYTES => {
                 self.rate.small_frame(session, settings, now)
             }
             Event::Fragment { .. } => None,
             Event::Message(_) if self.ended => None,
             Event::Message(message) => self.on_message(session, settings, message, now),
+        }
+    }
+
+    /// Takes note of letters that the client has, as this event shows.
+    fn confirm(&self, session: &Session, event: &Event<'_>, now: Now) {
+        let subscriber = &session.subscriber;
+        let letters = match event {
+            Event::Pong(payload) => subscriber.letters_ponged(payload),
+            _ => subscriber.letters_spoken(tick(now.uptime)),
+        };
+        if !letters.is_empty() {
+            session.context.router.confirm(subscriber, &letters);
         }
     }
 

@@ -38,8 +38,8 @@ pub enum Event<'a> {
     Message(Incoming<'a>),
     /// A Ping with this payload.
     Ping(&'a [u8]),
-    /// A Pong.
-    Pong,
+    /// A Pong, with its payload.
+    Pong(&'a [u8]),
 }
 
 /// Whether the caller can take more.
@@ -292,7 +292,7 @@ fn emit(
             code: close_code(payload)?,
         }),
         Opcode::Ping => on(Event::Ping(payload)),
-        Opcode::Pong => on(Event::Pong),
+        Opcode::Pong => on(Event::Pong(payload)),
     })
 }
 

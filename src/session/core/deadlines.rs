@@ -32,7 +32,7 @@ impl Core {
         }
         if self.ping_at(session, &settings) <= tick {
             self.pinged = tick;
-            session.subscriber.send_control(Frame::ping());
+            session.subscriber.send_control(Frame::ping(&[]));
         }
         let is_due = |deadline: Duration| deadline <= now.uptime;
         if self.waiting.is_none() && self.conversation.deadline().is_some_and(is_due) {

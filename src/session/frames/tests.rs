@@ -22,7 +22,7 @@ fn see(event: Event<'_>) -> Option<Seen> {
         Event::Message(Incoming::Text(text)) => Seen::Text(text.into()),
         Event::Message(Incoming::Binary(bytes)) => Seen::Binary(bytes.into()),
         Event::Ping(payload) => Seen::Ping(payload.into()),
-        Event::Pong => Seen::Pong,
+        Event::Pong(_) => Seen::Pong,
         Event::Close { code } => Seen::Close(code),
     })
 }

@@ -1,0 +1,85 @@
+//! Mail: what is kept for users until their clients have it.
+//!
+//! Contract, for every implementation of [`Mail`]:
+//!
+//! - **Durability**: a letter that [`Mail::put`] has answered for survives the death of every node; in
+//!   Redis as far as Redis itself persists, embedded it is on disk.
+//! - **Order**: a user's letters are read in the order in which they were put, oldest first.
+//! - **Duplicates**: when [`Mail::put`] fails it is not known whether the letters are there. Whoever
+//!   repeats it puts the same message id into them, and receivers drop repeats.
+//! - **Loss**: a user has at most so many letters, and each expires. A letter that has to go for the
+//!   bound is counted by [`Put::dropped`]; whoever reads does not see expired ones.
+//! - **Blocking**: every call ends within a limit of the implementation's own, with an error if need
+//!   be.
+//! - **Cancellation**: a call whose future is dropped may or may not be carried out.
+
+pub mod postman;
+
+use std::{fmt, future::Future, pin::Pin, time::Duration};
+
+use bytes::Bytes;
+
+use crate::{id::UserId, topic::Topic};
+
+/// What a call comes to.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, MailError>> + Send + 'a>>;
+
+/// Most letters of one user that are read at a time.
+pub const PAGE: usize = 100;
+
+/// Keeps letters. See the module's documentation for the contract.
+pub trait Mail: fmt::Debug + Send + Sync + 'static {
+    /// Keeps letters, in order.
+    fn put(&self, letters: Vec<(UserId, Bytes)>) -> Pending<'_, Vec<Put>>;
+
+    /// The oldest letters of each of these users, at most [`PAGE`].
+    fn read(&self, users: Vec<UserId>) -> Pending<'_, Vec<Vec<Letter>>>;
+
+    /// Removes letters; those that are not there are passed over.
+    fn remove(&self, letters: Vec<(UserId, Vec<LetterId>)>) -> Pending<'_, ()>;
+}
+
+/// Is told that a user may have mail.
+pub trait Doorbell: fmt::Debug + Send + Sync + 'static {
+    /// There may be mail for the local sessions of this user. Never blocks.
+    fn ring(&self, user: &Topic);
+
+    /// Clients of this user have these letters.
+    fn confirm(&self, user: &Topic, letters: &[LetterId]);
+}
+
+/// A letter that is kept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Letter {
+    /// Names it among its user's.
+    pub id: LetterId,
+    /// What it says, encoded by whoever put it.
+    pub body: Bytes,
+}
+
+/// Names a letter among those of its user; later ones are greater.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct LetterId(pub u64, pub u64);
+
+/// What came of a letter.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Put {
+    /// What it is named.
+    pub id: LetterId,
+    /// Older letters of the user that had to go for it.
+    pub dropped: u64,
+}
+
+/// How much mail is kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Bounds {
+    /// Most letters of one user; the oldest go first.
+    pub letters_max: usize,
+    /// How long letters are kept.
+    pub keep: Duration,
+}
+
+/// Why a call came to nothing.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the mail cannot be kept: {0}")]
+pub struct MailError(pub Box<str>);
