@@ -26,5 +26,6 @@ pub mod router;
 pub mod services;
 pub mod session;
 pub mod stats;
+pub mod store;
 pub mod telemetry;
 pub mod topic;

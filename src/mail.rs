@@ -6,20 +6,23 @@
 //!   Redis as far as Redis itself persists, embedded it is on disk.
 //! - **Order**: a user's letters are read in the order in which they were put, oldest first.
 //! - **Duplicates**: when [`Mail::put`] fails it is not known whether the letters are there. Whoever
-//!   repeats it puts the same message id into them, and receivers drop repeats.
+//!   repeats it puts the same message id into them, and sessions drop repeats.
 //! - **Loss**: a user has at most so many letters, and each expires. A letter that has to go for the
 //!   bound is counted by [`Put::dropped`]; whoever reads does not see expired ones.
 //! - **Blocking**: every call ends within a limit of the implementation's own, with an error if need
 //!   be.
 //! - **Cancellation**: a call whose future is dropped may or may not be carried out.
 
+pub mod bell;
+pub mod post;
 pub mod postman;
 
 use std::{fmt, future::Future, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 
-use crate::{id::UserId, topic::Topic};
+pub use crate::message::LetterId;
+use crate::topic::Topic;
 
 /// What a call comes to.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, MailError>> + Send + 'a>>;
@@ -27,24 +30,25 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, MailError>> + Se
 /// Most letters of one user that are read at a time.
 pub const PAGE: usize = 100;
 
-/// Keeps letters. See the module's documentation for the contract.
+/// Keeps letters for users, who are named by their topics. See the module's documentation for the
+/// contract.
 pub trait Mail: fmt::Debug + Send + Sync + 'static {
     /// Keeps letters, in order.
-    fn put(&self, letters: Vec<(UserId, Bytes)>) -> Pending<'_, Vec<Put>>;
+    fn put(&self, letters: Vec<(Topic, Bytes)>) -> Pending<'_, Vec<Put>>;
 
     /// The oldest letters of each of these users, at most [`PAGE`].
-    fn read(&self, users: Vec<UserId>) -> Pending<'_, Vec<Vec<Letter>>>;
+    fn read(&self, users: Vec<Topic>) -> Pending<'_, Vec<Vec<Letter>>>;
 
     /// Removes letters; those that are not there are passed over.
-    fn remove(&self, letters: Vec<(UserId, Vec<LetterId>)>) -> Pending<'_, ()>;
+    fn remove(&self, letters: Vec<(Topic, Vec<LetterId>)>) -> Pending<'_, ()>;
 }
 
-/// Is told that a user may have mail.
+/// Is told that local sessions expect mail, and what their clients have. Never blocks.
 pub trait Doorbell: fmt::Debug + Send + Sync + 'static {
-    /// There may be mail for the local sessions of this user. Never blocks.
+    /// Local sessions of this user expect mail.
     fn ring(&self, user: &Topic);
 
-    /// Clients of this user have these letters.
+    /// A client of this user has these letters.
     fn confirm(&self, user: &Topic, letters: &[LetterId]);
 }
 
@@ -56,10 +60,6 @@ pub struct Letter {
     /// What it says, encoded by whoever put it.
     pub body: Bytes,
 }
-
-/// Names a letter among those of its user; later ones are greater.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct LetterId(pub u64, pub u64);
 
 /// What came of a letter.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

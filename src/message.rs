@@ -36,7 +36,13 @@ pub struct Message {
     pub relay: Option<Relay>,
     /// How long the newest message of its key is kept for those who subscribe later.
     pub retain: Option<Duration>,
+    /// Which letter of the user's mail it is; whoever receives it says so.
+    pub letter: Option<LetterId>,
 }
+
+/// Names a letter among those of its user; later ones are greater.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct LetterId(pub u64, pub u64);
 
 /// Names a message.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -99,6 +105,7 @@ impl Message {
             conflate: None,
             relay: None,
             retain: None,
+            letter: None,
         }
     }
 

@@ -41,15 +41,15 @@ use self::{
     index::{Edge, Index, Subscribers},
     retained::Retained,
     shard::{Limits, Shard},
-    subscriber::Subscriber,
+    subscriber::{Confirmed, Subscriber},
 };
 use crate::{
     bus::{Bus, Full},
     close::CloseReason,
     dialect::{Claim, Now},
     id::{Member, Serial, SessionId},
-    mail::{Doorbell, LetterId},
-    message::{Message, MessageId},
+    mail::Doorbell,
+    message::{DeliveryClass, Message, MessageId},
     presence::Presence,
     stats::RouterStats,
     topic::{Topic, TopicKind},
@@ -159,6 +159,12 @@ impl Router {
 
     /// Subscribes a session, and sends it what is retained for the topic.
     pub fn subscribe(&self, topic: &Topic, subscriber: &Arc<Subscriber>, now: Now) -> Edge {
+        let doorbell = self.doorbell.get();
+        let doorbell = doorbell.filter(|_| topic.kind() == TopicKind::User);
+        if doorbell.is_some() {
+            // Before the first letter can come by itself.
+            subscriber.expect_mail();
+        }
         let edge = self.index.subscribe(topic, subscriber);
         self.tell(topic, edge);
         for outgoing in self.retained.of(topic, now.unix_ms) {
@@ -167,7 +173,9 @@ impl Router {
                 target: Target::One(Arc::clone(subscriber)),
             });
         }
-        self.ring_here(topic);
+        if let Some(doorbell) = doorbell {
+            doorbell.ring(topic);
+        }
         edge
     }
 
@@ -221,10 +229,12 @@ impl Router {
             Ok(members) => members.unwrap_or(0),
             Err(Full { gate }) => return Err(self.busy(message, Room::Bus(gate))),
         };
-        let kind = message.topic.kind();
+        let (kind, class) = (message.topic.kind(), message.class);
         self.stats.published[kind as usize].add(1);
         let sessions = self.deliver(message, route, now);
-        if sessions + members == 0 && matches!(kind, TopicKind::User | TopicKind::Session) {
+        let is_kept = class == DeliveryClass::Durable;
+        let is_for_one = matches!(kind, TopicKind::User | TopicKind::Session);
+        if sessions + members == 0 && is_for_one && !is_kept {
             self.stats.undeliverable.add(1);
         }
         Ok(Reached { sessions, members })
@@ -263,8 +273,11 @@ impl Router {
     pub fn ring_here(&self, user: &Topic) {
         if let Some(doorbell) = self.doorbell.get()
             && user.kind() == TopicKind::User
-            && self.index.contains(user)
+            && let Some(subscribers) = self.index.find(user)
         {
+            for subscriber in subscribers.sample(usize::MAX) {
+                subscriber.expect_mail();
+            }
             doorbell.ring(user);
         }
     }
@@ -280,10 +293,14 @@ impl Router {
         }
     }
 
-    /// The client of this session has these letters.
-    pub fn confirm(&self, subscriber: &Subscriber, letters: &[LetterId]) {
+    /// The client of this session has letters of its mail.
+    pub fn confirm(&self, subscriber: &Subscriber, confirmed: &Confirmed) {
         if let (Some(doorbell), Some(user)) = (self.doorbell.get(), subscriber.user()) {
-            doorbell.confirm(&Topic::user(user), letters);
+            let topic = Topic::user(user);
+            doorbell.confirm(&topic, &confirmed.letters);
+            if confirmed.is_behind {
+                doorbell.ring(&topic);
+            }
         }
     }
 

@@ -11,6 +11,7 @@
 mod address;
 mod errors;
 mod keys;
+mod mail;
 mod reader;
 mod servers;
 
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use redis::{Cmd, Value, cmd};
 
+pub use self::mail::{RedisMail, Settings as MailSettings};
 use self::{
     address::Address,
     errors::{from_value, refused},
@@ -76,6 +78,13 @@ impl Redis {
             servers: Servers::new(address, ca),
             keys: Keys::new(prefix),
         })
+    }
+
+    /// The mail in it, over connections of its own: what waits for replicas, and pages of letters,
+    /// delay nobody else.
+    pub fn mail(&self, settings: MailSettings) -> RedisMail {
+        let (servers, keys) = (self.servers.apart(), self.keys.clone());
+        RedisMail::new(servers, keys, settings)
     }
 
     /// Whether it is one that can be used: version 7.0 or newer, and open to us.

@@ -10,7 +10,7 @@ use super::{DecodeError, Envelope};
 use crate::{
     dialect::DialectId,
     id::{SessionId, UserId},
-    message::{ConflationKey, DeliveryClass, Message, MessageId, Relay, Sender},
+    message::{ConflationKey, DeliveryClass, LetterId, Message, MessageId, Relay, Sender},
     peer::{Answer, Question, SessionInfo},
     topic::Topic,
 };
@@ -40,6 +40,7 @@ struct WireMessage<'a> {
     #[serde(borrow)]
     relay: Option<(u8, &'a serde_bytes::Bytes)>,
     retain_ms: Option<u64>,
+    letter: Option<(u64, u64)>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -148,6 +149,7 @@ impl<'a> WireMessage<'a> {
                 (dialect, serde_bytes::Bytes::new(&relay.text))
             }),
             retain_ms: message.retain.map(|retain| retain.as_millis() as u64),
+            letter: message.letter.map(|LetterId(high, low)| (high, low)),
         }
     }
 
@@ -181,6 +183,7 @@ impl<'a> WireMessage<'a> {
             None => None,
         };
         message.retain = self.retain_ms.map(Duration::from_millis);
+        message.letter = self.letter.map(|(high, low)| LetterId(high, low));
         Ok(message)
     }
 }

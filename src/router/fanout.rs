@@ -112,6 +112,22 @@ impl Outgoing {
             key: self.message.conflate,
         }
     }
+
+    /// Queues these entries, which hold this message, and others only if it is no letter.
+    fn push(
+        &self,
+        subscriber: &Arc<Subscriber>,
+        entries: &[Entry],
+        dirty: &mut VecDeque<Arc<Subscriber>>,
+    ) {
+        let is_marked = match (self.message.letter, entries) {
+            (Some(letter), [entry]) => subscriber.push_letter(letter, &self.message.id, entry),
+            _ => subscriber.push(entries),
+        };
+        if is_marked {
+            dirty.push_back(Arc::clone(subscriber));
+        }
+    }
 }
 
 // === impl Walker ===
@@ -135,7 +151,7 @@ impl Walker {
                     Next::Run(run) => run,
                     Next::One(outgoing, subscriber) => {
                         let entry = outgoing.entry(&**subscriber.dialect());
-                        push(&subscriber, &[entry], dirty);
+                        outgoing.push(&subscriber, &[entry], dirty);
                         visited += 1;
                         walked.complete(1, outgoing.published);
                         shard.delivered(1);
@@ -173,13 +189,17 @@ impl Walker {
             Target::List(list) => list,
         };
         let mut messages = SmallVec::new();
+        // A letter goes alone: whoever receives it takes note of it.
+        let is_alone = outgoing.message.letter.is_some();
         messages.push(outgoing);
-        while messages.len() < RUN_MAX
+        while !is_alone
+            && messages.len() < RUN_MAX
             && let Some(Delivery {
                 target: Target::List(next),
-                ..
+                outgoing: follower,
             }) = deliveries.front()
             && Arc::ptr_eq(next, &list)
+            && follower.message.letter.is_none()
             && let Some(delivery) = deliveries.pop_front()
         {
             messages.push(delivery.outgoing);
@@ -225,7 +245,7 @@ impl Run {
         let is_left = list.advance(cursor, max, |subscriber| {
             let entries = entries[subscriber.dialect_id().index()]
                 .get_or_insert_with(|| join(messages, &**subscriber.dialect(), *joined_bytes_max));
-            push(subscriber, entries, dirty);
+            messages[0].push(subscriber, entries, dirty);
             count += 1;
         });
         (count, is_left)
@@ -241,12 +261,6 @@ impl Walked {
             self.completed
                 .map_or(published, |before| before.min(published)),
         );
-    }
-}
-
-fn push(subscriber: &Arc<Subscriber>, entries: &[Entry], dirty: &mut VecDeque<Arc<Subscriber>>) {
-    if subscriber.push(entries) {
-        dirty.push_back(Arc::clone(subscriber));
     }
 }
 

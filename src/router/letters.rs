@@ -6,13 +6,14 @@
 
 use std::{collections::VecDeque, mem};
 
-use crate::{mail::LetterId, message::MessageId};
+use crate::message::{LetterId, MessageId};
 
-/// Most letters on their way to one client.
-const UNDER_WAY_MAX: usize = 64;
-/// Letters that are remembered, so that none is given twice.
-const GIVEN_MAX: usize = 1024;
-/// A client that speaks so many deciseconds after it was given letters has them.
+/// Letters out of the mail on their way to one client, before others wait.
+const READ_AHEAD: usize = 64;
+/// Most letters on their way to one client, in all. Also those that are remembered, so that none is
+/// given twice.
+const LETTERS_MAX: usize = 1024;
+/// A client that speaks so many deciseconds after it was heard behind letters has them.
 const SPOKEN_AFTER: u32 = 100;
 
 /// The letters of one session.
@@ -23,8 +24,10 @@ pub(super) struct Letters {
     /// Written, with the Ping of this round behind them.
     written: Vec<LetterId>,
     round: u64,
-    /// Decisecond in which the last one was given.
-    given_at: u32,
+    /// A Ping was sent behind the last ones, and has not been answered.
+    is_asked: bool,
+    /// Decisecond in which the client spoke first since letters were written.
+    heard_at: Option<u32>,
     given: VecDeque<(LetterId, MessageId)>,
 }
 
@@ -40,56 +43,83 @@ pub enum Given {
 }
 
 impl Letters {
-    /// Takes note of a letter that is given now, unless it was before.
-    pub(super) fn give(&mut self, id: LetterId, message: &MessageId, now: u32) -> Given {
-        if self.given.iter().any(|(before, _)| *before == id) {
-            return Given::Before;
+    /// Takes note of a letter out of the mail that is given now, unless it was before.
+    pub(super) fn read(&mut self, id: LetterId, message: &MessageId) -> Given {
+        if self.knows(id) {
+            Given::Before
+        } else if READ_AHEAD <= self.under_way() {
+            Given::Later
+        } else {
+            self.take(id, message)
         }
-        if UNDER_WAY_MAX <= self.queued.len() + self.written.len() {
-            return Given::Later;
+    }
+
+    /// Takes note of a letter that came while the client was there. Too many on their way are
+    /// [`Given::Later`], which is never.
+    pub(super) fn give(&mut self, id: LetterId, message: &MessageId) -> Given {
+        if self.knows(id) {
+            Given::Before
+        } else if LETTERS_MAX <= self.under_way() {
+            Given::Later
+        } else {
+            self.take(id, message)
         }
+    }
+
+    fn take(&mut self, id: LetterId, message: &MessageId) -> Given {
         let is_repeat = self.given.iter().any(|(_, before)| before == message);
-        if self.given.len() == GIVEN_MAX {
+        if self.given.len() == LETTERS_MAX {
             self.given.pop_front();
         }
         self.given.push_back((id, message.clone()));
-        self.given_at = now;
         // A repeat is confirmed with the others.
         self.queued.push(id);
         if is_repeat { Given::Before } else { Given::Now }
     }
 
-    /// Everything queued was written. Gives the payload of the Ping that has to follow it.
-    pub(super) fn write(&mut self) -> Option<[u8; 8]> {
-        if self.queued.is_empty() {
+    /// Everything queued was written. Gives the payload of the Ping that has to follow it; also if
+    /// nothing was, but more waits in the mail and nobody is asked.
+    pub(super) fn write(&mut self, is_behind: bool) -> Option<[u8; 8]> {
+        if self.queued.is_empty() && (!is_behind || self.is_asked) {
             return None;
         }
         self.written.append(&mut self.queued);
         self.round += 1;
+        self.is_asked = true;
+        self.heard_at = None;
         Some(self.round.to_be_bytes())
     }
 
-    /// Whether there are letters that the client has not confirmed.
+    /// Whether the client has not confirmed everything.
     pub(super) fn is_open(&self) -> bool {
-        !self.queued.is_empty() || !self.written.is_empty()
+        self.is_asked || !self.queued.is_empty()
     }
 
-    /// A Pong with this payload has come: the letters that the client has.
-    pub(super) fn pong(&mut self, payload: &[u8]) -> Vec<LetterId> {
-        if payload == self.round.to_be_bytes() {
-            mem::take(&mut self.written)
-        } else {
-            Vec::new()
-        }
+    /// A Pong with this payload has come. Gives the letters that the client has, if it was asked for.
+    pub(super) fn pong(&mut self, payload: &[u8]) -> Option<Vec<LetterId>> {
+        (self.is_asked && payload == self.round.to_be_bytes()).then(|| self.confirm())
     }
 
-    /// A frame has come: the letters that the client must have by now.
-    pub(super) fn spoken(&mut self, now: u32) -> Vec<LetterId> {
-        if self.given_at.saturating_add(SPOKEN_AFTER) <= now {
-            mem::take(&mut self.written)
-        } else {
-            Vec::new()
+    /// A frame has come in this decisecond. Gives the letters that the client must have by now.
+    pub(super) fn spoken(&mut self, now: u32) -> Option<Vec<LetterId>> {
+        if !self.is_asked {
+            return None;
         }
+        let heard_at = *self.heard_at.get_or_insert(now);
+        (heard_at.saturating_add(SPOKEN_AFTER) <= now).then(|| self.confirm())
+    }
+
+    fn confirm(&mut self) -> Vec<LetterId> {
+        self.is_asked = false;
+        mem::take(&mut self.written)
+    }
+
+    fn knows(&self, id: LetterId) -> bool {
+        self.given.iter().any(|(before, _)| *before == id)
+    }
+
+    fn under_way(&self) -> usize {
+        self.queued.len() + self.written.len()
     }
 }
 
@@ -97,68 +127,91 @@ impl Letters {
 mod tests {
     use super::*;
 
-    fn give(letters: &mut Letters, number: u64, now: u32) -> Given {
-        letters.give(LetterId(1, number), &MessageId::Number(number), now)
+    fn read(letters: &mut Letters, number: u64) -> Given {
+        letters.read(LetterId(1, number), &MessageId::Number(number))
     }
 
     #[test]
     fn a_letter_is_given_once() {
         let mut letters = Letters::default();
-        assert_eq!(give(&mut letters, 1, 0), Given::Now);
-        assert_eq!(give(&mut letters, 1, 0), Given::Before);
-        letters.write();
-        assert_eq!(letters.pong(&1_u64.to_be_bytes()), [LetterId(1, 1)]);
-        assert_eq!(give(&mut letters, 1, 0), Given::Before);
-        assert_eq!(letters.write(), None);
+        assert_eq!(read(&mut letters, 1), Given::Now);
+        assert_eq!(read(&mut letters, 1), Given::Before);
+        letters.write(false);
+        let confirmed = letters.pong(&1_u64.to_be_bytes());
+        assert_eq!(confirmed, Some(vec![LetterId(1, 1)]));
+        assert_eq!(read(&mut letters, 1), Given::Before);
+        assert_eq!(letters.write(false), None);
     }
 
     #[test]
     fn the_pong_to_the_ping_behind_it_confirms_a_letter_and_no_other_one_does() {
         let mut letters = Letters::default();
-        give(&mut letters, 1, 0);
-        assert_eq!(letters.pong(b""), []);
-        assert_eq!(letters.write(), Some(1_u64.to_be_bytes()));
-        give(&mut letters, 2, 0);
-        assert_eq!(letters.write(), Some(2_u64.to_be_bytes()));
+        read(&mut letters, 1);
+        assert_eq!(letters.pong(b""), None);
+        assert_eq!(letters.write(false), Some(1_u64.to_be_bytes()));
+        read(&mut letters, 2);
+        assert_eq!(letters.write(false), Some(2_u64.to_be_bytes()));
         // The client may have answered before the second one came to it.
-        assert_eq!(letters.pong(&1_u64.to_be_bytes()), []);
-        assert_eq!(letters.pong(b""), []);
+        assert_eq!(letters.pong(&1_u64.to_be_bytes()), None);
+        assert_eq!(letters.pong(b""), None);
         let both = letters.pong(&2_u64.to_be_bytes());
-        assert_eq!(both, [LetterId(1, 1), LetterId(1, 2)]);
-        assert_eq!(letters.pong(&2_u64.to_be_bytes()), []);
+        assert_eq!(both, Some(vec![LetterId(1, 1), LetterId(1, 2)]));
+        assert_eq!(letters.pong(&2_u64.to_be_bytes()), None);
+        assert!(!letters.is_open());
     }
 
     #[test]
     fn who_speaks_long_afterwards_has_what_was_written() {
         let mut letters = Letters::default();
-        give(&mut letters, 1, 50);
-        letters.write();
-        assert_eq!(letters.spoken(149), []);
-        give(&mut letters, 2, 50);
-        assert_eq!(letters.spoken(150), [LetterId(1, 1)]);
+        read(&mut letters, 1);
+        assert_eq!(letters.spoken(10), None);
+        letters.write(false);
+        assert_eq!(letters.spoken(50), None);
+        read(&mut letters, 2);
+        assert_eq!(letters.spoken(149), None);
+        assert_eq!(letters.spoken(150), Some(vec![LetterId(1, 1)]));
+        letters.write(false);
+        assert_eq!(letters.spoken(160), None);
+        assert_eq!(letters.spoken(260), Some(vec![LetterId(1, 2)]));
     }
 
     #[test]
     fn a_repeat_under_another_name_is_not_given_and_confirmed_all_the_same() {
         let mut letters = Letters::default();
-        give(&mut letters, 1, 0);
-        let again = letters.give(LetterId(1, 2), &MessageId::Number(1), 0);
+        read(&mut letters, 1);
+        let again = letters.give(LetterId(1, 2), &MessageId::Number(1));
         assert_eq!(again, Given::Before);
-        letters.write();
+        letters.write(false);
         let both = letters.pong(&1_u64.to_be_bytes());
-        assert_eq!(both, [LetterId(1, 1), LetterId(1, 2)]);
+        assert_eq!(both, Some(vec![LetterId(1, 1), LetterId(1, 2)]));
     }
 
     #[test]
     fn what_is_under_way_is_bounded() {
         let mut letters = Letters::default();
-        for number in 0..UNDER_WAY_MAX as u64 {
-            assert_eq!(give(&mut letters, number, 0), Given::Now);
+        for number in 0..READ_AHEAD as u64 {
+            assert_eq!(read(&mut letters, number), Given::Now);
         }
-        assert_eq!(give(&mut letters, 99, 0), Given::Later);
-        letters.write();
-        assert_eq!(give(&mut letters, 99, 0), Given::Later);
-        letters.pong(&1_u64.to_be_bytes());
-        assert_eq!(give(&mut letters, 99, 0), Given::Now);
+        assert_eq!(read(&mut letters, 9999), Given::Later);
+        letters.write(false);
+        assert_eq!(read(&mut letters, 9999), Given::Later);
+        for number in READ_AHEAD as u64..LETTERS_MAX as u64 {
+            let given = letters.give(LetterId(1, number), &MessageId::Number(number));
+            assert_eq!(given, Given::Now);
+        }
+        let given = letters.give(LetterId(1, 9999), &MessageId::Number(9999));
+        assert_eq!(given, Given::Later);
+        letters.write(false);
+        letters.pong(&2_u64.to_be_bytes());
+        assert_eq!(read(&mut letters, 9999), Given::Now);
+    }
+
+    #[test]
+    fn who_is_behind_is_asked_once_although_nothing_was_given() {
+        let mut letters = Letters::default();
+        assert_eq!(letters.write(true), Some(1_u64.to_be_bytes()));
+        assert_eq!(letters.write(true), None);
+        assert_eq!(letters.pong(&1_u64.to_be_bytes()), Some(Vec::new()));
+        assert_eq!(letters.write(true), Some(2_u64.to_be_bytes()));
     }
 }

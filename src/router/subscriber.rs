@@ -1,5 +1,7 @@
 //! A session in its role as a receiver: its outbox, and the socket behind it.
 
+mod mail;
+
 use std::{
     fmt,
     io::{self, IoSlice},
@@ -13,16 +15,16 @@ use std::{
 
 use parking_lot::Mutex;
 
+pub use self::mail::Confirmed;
+use self::mail::Unread;
 use crate::{
     close::{CloseForm, CloseReason},
     dialect::{Dialect, DialectId},
     frame::Frame,
     id::{Serial, UserId},
     outbox::{Entry, Outbox, Pushed},
-    mail::LetterId,
-    message::MessageId,
     router::{
-        letters::{Given, Letters},
+        letters::Letters,
         shard::Shard,
         transport::{End, Transport},
     },
@@ -59,6 +61,7 @@ struct State {
     outbox: Outbox,
     /// Of the user's mail; absent for most.
     letters: Option<Box<Letters>>,
+    unread: Unread,
     /// Has been sent something that newer things replace, so that its socket takes little ahead.
     has_latest: bool,
     /// Stands in a queue of the flusher.
@@ -156,66 +159,6 @@ impl Subscriber {
         }
     }
 
-    /// Sends a letter of the user's mail, unless it was sent before or there is no room for it: mail
-    /// never closes a slow session.
-    /// `now` is in deciseconds of uptime.
-    pub fn give(
-        self: &Arc<Self>,
-        id: LetterId,
-        message: &MessageId,
-        frame: &Frame,
-        now: u32,
-    ) -> Given {
-        let entry = Entry {
-            bytes: frame.bytes().clone(),
-            frames: 1,
-            key: None,
-        };
-        let mut state = self.state.lock();
-        let waiting = state.outbox.bytes();
-        let room = self.shard.limits().outbox_bytes_max() / 2;
-        if 0 < waiting && room < waiting + entry.bytes.len() {
-            return Given::Later;
-        }
-        let letters = state.letters.get_or_insert_default();
-        let given = letters.give(id, message, now);
-        self.has_letters.store(letters.is_open(), Relaxed);
-        let is_marked = match given {
-            Given::Now => self.push_locked(&mut state, std::slice::from_ref(&entry)),
-            // One that is known under another name waits for its Ping.
-            Given::Before => state.mark(),
-            Given::Later => false,
-        };
-        drop(state);
-        if is_marked {
-            self.shard.mark_dirty(Arc::clone(self));
-        }
-        given
-    }
-
-    /// A Pong has come: the letters that the client has.
-    pub fn letters_ponged(&self, payload: &[u8]) -> Vec<LetterId> {
-        self.letters(|letters| letters.pong(payload))
-    }
-
-    /// A frame has come in this decisecond of uptime: the letters that the client must have by now.
-    pub fn letters_spoken(&self, deciseconds: u32) -> Vec<LetterId> {
-        self.letters(|letters| letters.spoken(deciseconds))
-    }
-
-    fn letters(&self, take: impl FnOnce(&mut Letters) -> Vec<LetterId>) -> Vec<LetterId> {
-        if !self.has_letters.load(Relaxed) {
-            return Vec::new();
-        }
-        let mut state = self.state.lock();
-        let Some(letters) = state.letters.as_deref_mut() else {
-            return Vec::new();
-        };
-        let taken = take(letters);
-        self.has_letters.store(letters.is_open(), Relaxed);
-        taken
-    }
-
     /// Sends a Ping or Pong, before the data that waits.
     pub fn send_control(self: &Arc<Self>, frame: Frame) {
         let mut state = self.state.lock();
@@ -304,7 +247,7 @@ impl Subscriber {
     pub fn flush(self: &Arc<Self>) -> Flushed {
         let mut state = self.state.lock();
         let state = &mut *state;
-        state.ask_for_letters();
+        self.ask_for_letters(state);
         if state.outbox.is_empty() && !self.transport.is_pending() {
             state.dirty = false;
             return state.finished().map_or(Flushed::Done, Flushed::Finished);
@@ -322,7 +265,7 @@ impl Subscriber {
         if self.transport.is_pending() {
             return state.block();
         }
-        state.ask_for_letters();
+        self.ask_for_letters(state);
         if !state.outbox.is_empty() {
             return Flushed::More;
         }
@@ -424,15 +367,6 @@ impl State {
     /// Says whether the session must be put into a queue of the flusher, and takes it for done.
     fn mark(&mut self) -> bool {
         !self.blocked && !std::mem::replace(&mut self.dirty, true)
-    }
-
-    /// Sends a Ping behind letters that are all written.
-    fn ask_for_letters(&mut self) {
-        if self.outbox.is_empty()
-            && let Some(payload) = self.letters.as_deref_mut().and_then(Letters::write)
-        {
-            self.outbox.push_control(Frame::ping(&payload));
-        }
     }
 
     fn block(&mut self) -> Flushed {

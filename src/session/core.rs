@@ -236,12 +236,12 @@ impl Core {
     /// Takes note of letters that the client has, as this event shows.
     fn confirm(&self, session: &Session, event: &Event<'_>, now: Now) {
         let subscriber = &session.subscriber;
-        let letters = match event {
+        let confirmed = match event {
             Event::Pong(payload) => subscriber.letters_ponged(payload),
             _ => subscriber.letters_spoken(tick(now.uptime)),
         };
-        if !letters.is_empty() {
-            session.context.router.confirm(subscriber, &letters);
+        if let Some(confirmed) = confirmed {
+            session.context.router.confirm(subscriber, &confirmed);
         }
     }
 

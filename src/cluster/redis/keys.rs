@@ -4,7 +4,7 @@
 use crate::id::Member;
 
 /// The keys of one cluster.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Keys {
     prefix: String,
 }
@@ -37,6 +37,11 @@ impl Keys {
     /// A member's lease.
     pub(super) fn lease(&self, member: &Member) -> String {
         format!("{}node:{{{member}}}", self.prefix)
+    }
+
+    /// A user's mail.
+    pub(super) fn mail(&self, user: &str) -> String {
+        format!("{}mail:{{{user}}}", self.prefix)
     }
 
     /// The right to reap a member.

@@ -76,6 +76,11 @@ impl Servers {
         }))
     }
 
+    /// The same servers, over other connections.
+    pub(super) fn apart(&self) -> Self {
+        Self::new(self.0.address.clone(), self.0.ca.clone())
+    }
+
     /// Has each command carried out by the server of its key, those of one server in order.
     pub(super) async fn call(
         &self,

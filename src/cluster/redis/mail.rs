@@ -1,0 +1,166 @@
+//! Mail in Redis: a stream for each user who has some.
+
+use bytes::Bytes;
+use redis::{Cmd, Value, cmd};
+
+use super::{errors::from_value, keys::Keys, reader, servers::Servers, unexpected};
+use crate::{
+    clock::Clock,
+    cluster::streams::{CALL_TIMEOUT, StreamsError},
+    mail::{Bounds, Letter, LetterId, Mail, MailError, PAGE, Pending, Put},
+    topic::Topic,
+};
+
+/// The field of a letter.
+const BODY: &str = "m";
+/// Removes letters, and the stream with the last one.
+const REMOVE: &str = "redis.call('XDEL', KEYS[1], unpack(ARGV)) \
+    if redis.call('XLEN', KEYS[1]) == 0 then redis.call('DEL', KEYS[1]) end return 0";
+/// Most letters that one call of the script removes, far below what `unpack` takes.
+const REMOVED_MAX: usize = 1000;
+/// Longest wait for replicas, in milliseconds. Shorter than [`CALL_TIMEOUT`].
+const REPLICAS_TIMEOUT_MS: u64 = 1000;
+
+/// The mail of a cluster.
+#[derive(Debug)]
+pub struct RedisMail {
+    servers: Servers,
+    keys: Keys,
+    settings: Settings,
+}
+
+/// How mail is kept.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How much, and how long.
+    pub bounds: Bounds,
+    /// How many replicas must have a letter before it is answered for.
+    pub replicas: u32,
+    /// The time, which may differ from Redis' by seconds.
+    pub clock: Clock,
+}
+
+impl RedisMail {
+    pub(super) fn new(servers: Servers, keys: Keys, settings: Settings) -> Self {
+        Self {
+            servers,
+            keys,
+            settings,
+        }
+    }
+
+    async fn call(&self, commands: Vec<(String, Cmd)>) -> Result<Vec<Value>, StreamsError> {
+        let calling = self.servers.call(commands);
+        let called = tokio::time::timeout(CALL_TIMEOUT, calling).await;
+        called.unwrap_or_else(|_| {
+            self.servers.forget();
+            Err(StreamsError::Unavailable("no answer in time".into()))
+        })
+    }
+
+    async fn put_all(&self, letters: Vec<(Topic, Bytes)>) -> Result<Vec<Put>, StreamsError> {
+        let Settings {
+            bounds, replicas, ..
+        } = &self.settings;
+        let mut commands = Vec::with_capacity(4 * letters.len());
+        for (user, body) in &letters {
+            let key = self.keys.mail(user.id());
+            let mut add = cmd("XADD");
+            add.arg(&key).arg("*").arg(BODY).arg(&body[..]);
+            let mut trim = cmd("XTRIM");
+            trim.arg(&key).arg("MAXLEN").arg(bounds.letters_max);
+            let mut expire = cmd("PEXPIRE");
+            expire.arg(&key).arg(bounds.keep.as_millis() as u64);
+            let mut wait = cmd("WAIT");
+            wait.arg(*replicas).arg(REPLICAS_TIMEOUT_MS);
+            for command in [add, trim, expire, wait] {
+                commands.push((key.clone(), command));
+            }
+        }
+        let answers = self.call(commands).await?;
+        let (answers, _) = answers.as_chunks::<4>();
+        let put = answers.iter().map(|[id, dropped, _, copies]| {
+            let copies: u32 = from_value(copies.clone())?;
+            if copies < *replicas {
+                let text = format!("{copies} of {replicas} replicas have it");
+                return Err(StreamsError::Unavailable(text.into()));
+            }
+            Ok(Put {
+                id: letter_id(&from_value::<String>(id.clone())?)?,
+                dropped: from_value(dropped.clone())?,
+            })
+        });
+        put.collect()
+    }
+
+    async fn read_all(&self, users: Vec<Topic>) -> Result<Vec<Vec<Letter>>, StreamsError> {
+        let Settings { bounds, clock, .. } = &self.settings;
+        let keep_ms = bounds.keep.as_millis() as u64;
+        let oldest_ms = clock.now().unix_ms.saturating_sub(keep_ms);
+        let commands = users.iter().map(|user| {
+            let key = self.keys.mail(user.id());
+            let mut range = cmd("XRANGE");
+            range
+                .arg(&key)
+                .arg(oldest_ms)
+                .arg("+")
+                .arg("COUNT")
+                .arg(PAGE);
+            (key, range)
+        });
+        let answers = self.call(commands.collect()).await?;
+        answers.into_iter().map(letters).collect()
+    }
+
+    async fn remove_all(&self, letters: Vec<(Topic, Vec<LetterId>)>) -> Result<(), StreamsError> {
+        let mut commands = Vec::with_capacity(letters.len());
+        for (user, ids) in &letters {
+            let key = self.keys.mail(user.id());
+            for ids in ids.chunks(REMOVED_MAX) {
+                let mut remove = cmd("EVAL");
+                remove.arg(REMOVE).arg(1).arg(&key);
+                for LetterId(time_ms, number) in ids {
+                    remove.arg(format!("{time_ms}-{number}"));
+                }
+                commands.push((key.clone(), remove));
+            }
+        }
+        self.call(commands).await.map(drop)
+    }
+}
+
+impl Mail for RedisMail {
+    fn put(&self, letters: Vec<(Topic, Bytes)>) -> Pending<'_, Vec<Put>> {
+        Box::pin(async move { self.put_all(letters).await.map_err(mail_error) })
+    }
+
+    fn read(&self, users: Vec<Topic>) -> Pending<'_, Vec<Vec<Letter>>> {
+        Box::pin(async move { self.read_all(users).await.map_err(mail_error) })
+    }
+
+    fn remove(&self, letters: Vec<(Topic, Vec<LetterId>)>) -> Pending<'_, ()> {
+        Box::pin(async move { self.remove_all(letters).await.map_err(mail_error) })
+    }
+}
+
+fn letters(answer: Value) -> Result<Vec<Letter>, StreamsError> {
+    let entries: Vec<(String, Vec<(String, Vec<u8>)>)> = from_value(answer)?;
+    let letters = entries.into_iter().map(|(id, fields)| {
+        let body = fields.into_iter().find(|(name, _)| name == BODY);
+        Ok(Letter {
+            id: letter_id(&id)?,
+            // One without a body is not ours, and cannot be read.
+            body: body.map(|(_, body)| body.into()).unwrap_or_default(),
+        })
+    });
+    letters.collect()
+}
+
+fn letter_id(id: &str) -> Result<LetterId, StreamsError> {
+    let position = reader::position(id).ok_or_else(unexpected)?;
+    Ok(LetterId(position.time_ms, position.number))
+}
+
+fn mail_error(error: StreamsError) -> MailError {
+    MailError(error.to_string().into())
+}

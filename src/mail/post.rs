@@ -1,0 +1,131 @@
+//! The post: where durable messages to users are handed in.
+
+use std::sync::Arc;
+
+use super::{Bounds, Mail, MailError, Put, bell::Bell};
+use crate::{
+    clock::Clock,
+    envelope::Envelope,
+    message::{DeliveryClass, Message, MessageId},
+    router::{Reached, Router},
+    stats::MailStats,
+    topic::Topic,
+};
+
+/// Takes durable messages to users.
+#[derive(Clone, Debug)]
+pub struct Post(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    parts: Parts,
+    bell: Arc<Bell>,
+    stats: MailStats,
+}
+
+/// What a post works with.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Where letters are kept.
+    pub mail: Arc<dyn Mail>,
+    /// Who is there.
+    pub router: Arc<Router>,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Post {
+    /// The post of a node; its router is told, and has its sessions' mail read from now on. At most
+    /// once for a router.
+    pub fn new(parts: Parts) -> Self {
+        let bell = Arc::<Bell>::default();
+        parts.router.set_doorbell(Arc::clone(&bell) as Arc<_>);
+        Self(Arc::new(Inner {
+            parts,
+            bell,
+            stats: MailStats::default(),
+        }))
+    }
+
+    /// Keeps one message for each of these users, and has it on its way to those who are there. Says
+    /// whom it is on its way to, user by user.
+    ///
+    /// # Errors
+    ///
+    /// [`MailError`] if it is not known to be kept for all of them. Whoever repeats it does so with
+    /// the same message id, which must not be 0.
+    ///
+    /// Not cancel safe: it may be kept for some, who find it when they log in.
+    pub async fn send(
+        &self,
+        message: &Message,
+        users: &[Topic],
+    ) -> Result<Vec<Reached>, MailError> {
+        debug_assert_ne!(
+            message.id,
+            MessageId::Number(0),
+            "whoever repeats it names it"
+        );
+        let mut message = message.clone();
+        message.class = DeliveryClass::Durable;
+        message.time_ms = self.0.parts.clock.now().unix_ms;
+        let letters = users.iter().map(|user| {
+            message.topic = user.clone();
+            (user.clone(), Envelope::Message(message.clone()).encode())
+        });
+        let letters = letters.collect();
+        let put = self.0.parts.mail.put(letters).await;
+        let put = put.inspect_err(|_| self.0.stats.errors.add(1))?;
+        let reached = users.iter().zip(put);
+        Ok(reached
+            .map(|(user, put)| self.tell(&message, user, put))
+            .collect())
+    }
+
+    /// Has a letter that is kept on its way to those who are there.
+    fn tell(&self, message: &Message, user: &Topic, put: Put) -> Reached {
+        let Inner { parts, bell, stats } = &*self.0;
+        stats.kept.add(1);
+        if 0 < put.dropped {
+            stats.dropped.add(put.dropped);
+            tracing::warn!(
+                letters = put.dropped,
+                "a user has too much mail: the oldest went"
+            );
+        }
+        let mut message = message.clone();
+        message.topic = user.clone();
+        message.letter = Some(put.id);
+        let published = parts.router.publish(message, parts.clock.now());
+        published.unwrap_or_else(|_| {
+            // It is kept; whoever is there reads it when there is room again.
+            bell.tell_later(user.clone());
+            Reached::default()
+        })
+    }
+
+    /// What it counts.
+    pub fn stats(&self) -> &MailStats {
+        &self.0.stats
+    }
+
+    /// Users who wait for their mail.
+    pub fn waiting(&self) -> usize {
+        self.0.bell.waiting()
+    }
+
+    pub(super) fn parts(&self) -> (&Parts, &Bell) {
+        (&self.0.parts, &self.0.bell)
+    }
+}
+
+// === impl Bounds ===
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            letters_max: 1000,
+            keep: std::time::Duration::from_secs(7 * 24 * 60 * 60),
+        }
+    }
+}

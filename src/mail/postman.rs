@@ -1,0 +1,144 @@
+//! The postman: brings sessions the letters of their users, and takes away what clients have.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Doorbell as _, Letter, LetterId, MailError,
+    bell::Round,
+    post::{Parts, Post},
+};
+use crate::{
+    envelope::Envelope,
+    message::{DeliveryClass, Message},
+    router::{fanout::Outgoing, letters::Given, subscriber::Subscriber},
+    topic::Topic,
+};
+
+/// First pause after a call that has failed.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+/// Longest pause between calls that fail.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// Works until `stop` fires. What it has not done by then is found in the mail by whoever serves
+/// those users next.
+pub async fn run(post: Post, stop: CancellationToken) {
+    let mut pause = PAUSE_MIN;
+    let (_, bell) = post.parts();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = bell.work() => {}
+        }
+        let mut round = bell.take();
+        let is_done = work(&post, &mut round).await;
+        bell.put_back(round);
+        if is_done {
+            pause = PAUSE_MIN;
+            continue;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = time::sleep(pause) => pause = (pause * 2).min(PAUSE_MAX),
+        }
+    }
+}
+
+/// Does a round; what could not be done stays in it. Says whether that is nothing.
+async fn work(post: &Post, round: &mut Round) -> bool {
+    let (parts, _) = post.parts();
+    round.untold.retain(|user| parts.router.ring(user).is_err());
+    let moved = async {
+        remove(post, &mut round.confirmed).await?;
+        read(post, &mut round.expecting).await
+    };
+    if let Err(error) = moved.await {
+        post.stats().errors.add(1);
+        tracing::warn!(%error, "mail waits");
+        return false;
+    }
+    round.untold.is_empty()
+}
+
+async fn remove(post: &Post, confirmed: &mut Vec<(Topic, Vec<LetterId>)>) -> Result<(), MailError> {
+    if confirmed.is_empty() {
+        return Ok(());
+    }
+    let count: usize = confirmed.iter().map(|(_, letters)| letters.len()).sum();
+    post.parts().0.mail.remove(confirmed.clone()).await?;
+    confirmed.clear();
+    post.stats().confirmed.add(count as u64);
+    Ok(())
+}
+
+async fn read(post: &Post, expecting: &mut Vec<Topic>) -> Result<(), MailError> {
+    let (Parts { mail, router, .. }, bell) = post.parts();
+    let mut readers = Vec::new();
+    expecting.retain(|user| {
+        let mut sessions = router.members(user, usize::MAX);
+        sessions.retain(|session| session.begin_reading());
+        let is_awaited = !sessions.is_empty();
+        if is_awaited {
+            readers.push(sessions);
+        }
+        is_awaited
+    });
+    if expecting.is_empty() {
+        return Ok(());
+    }
+    let pages = mail.read(expecting.clone()).await?;
+    let mut unreadable = Vec::new();
+    for ((user, sessions), page) in expecting.drain(..).zip(readers).zip(pages) {
+        let (letters, bad) = open(&user, &page);
+        let is_all = page.len() < super::PAGE;
+        let mut is_again = false;
+        for session in sessions {
+            is_again |= bring(&session, &letters, is_all);
+        }
+        if !bad.is_empty() {
+            post.stats().unreadable.add(bad.len() as u64);
+            tracing::warn!(
+                letters = bad.len(),
+                "letters that cannot be read are removed"
+            );
+            unreadable.push((user.clone(), bad));
+        }
+        if is_again {
+            bell.ring(&user);
+        }
+    }
+    if !unreadable.is_empty() {
+        mail.remove(unreadable).await?;
+    }
+    Ok(())
+}
+
+/// The letters of a page, and those that no version that is known has written.
+fn open(user: &Topic, page: &[Letter]) -> (Vec<(LetterId, Arc<Outgoing>)>, Vec<LetterId>) {
+    let mut letters = Vec::with_capacity(page.len());
+    let mut unreadable = Vec::new();
+    for letter in page {
+        match Envelope::decode(&letter.body) {
+            Ok(Envelope::Message(message)) if message.topic == *user => {
+                let message = Message {
+                    class: DeliveryClass::Durable,
+                    ..message
+                };
+                letters.push((letter.id, Outgoing::new(message)));
+            }
+            _ => unreadable.push(letter.id),
+        }
+    }
+    (letters, unreadable)
+}
+
+/// Gives a session what there is room for, in order. Says whether it has to be read again at once.
+fn bring(session: &Arc<Subscriber>, letters: &[(LetterId, Arc<Outgoing>)], is_all: bool) -> bool {
+    let is_given = letters.iter().all(|(id, outgoing)| {
+        let frame = outgoing.frame(&**session.dialect());
+        session.give_read(*id, &outgoing.message.id, frame) != Given::Later
+    });
+    session.end_reading(is_all && is_given)
+}

@@ -1,0 +1,182 @@
+//! A session in its role as a reader of its user's mail.
+//!
+//! While the mail is being read for it, what is posted meanwhile waits there, so that letters come in
+//! their order. Who is not behind gets each letter at once.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use super::{State, Subscriber};
+use crate::{
+    close::CloseReason,
+    frame::Frame,
+    message::{LetterId, MessageId},
+    outbox::Entry,
+    router::letters::{Given, Letters},
+};
+
+/// What may lie in the mail that the session was not given.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Unread {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// What the look at the mail that is under way, or asked for, will find.
+    Some,
+    /// More than that.
+    More,
+}
+
+/// What a client has shown to have.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub struct Confirmed {
+    /// These letters.
+    pub letters: Vec<LetterId>,
+    /// More waits in the mail, and there is room for it now.
+    pub is_behind: bool,
+}
+
+impl Subscriber {
+    /// There may be mail for it: what is posted from now on waits until it was read.
+    pub fn expect_mail(&self) {
+        let mut state = self.state.lock();
+        state.unread = match state.unread {
+            Unread::Nothing => Unread::Some,
+            Unread::Some | Unread::More => Unread::More,
+        };
+    }
+
+    /// The mail is read for it, unless it has nothing to expect: then says no.
+    pub fn begin_reading(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_expecting = state.unread != Unread::Nothing;
+        if is_expecting {
+            state.unread = Unread::Some;
+        }
+        is_expecting
+    }
+
+    /// Gives it a letter that was read, unless it was given before or there is no room for it: what
+    /// is read never closes a slow session.
+    pub fn give_read(self: &Arc<Self>, id: LetterId, message: &MessageId, frame: &Frame) -> Given {
+        let entry = Entry {
+            bytes: frame.bytes().clone(),
+            frames: 1,
+            key: None,
+        };
+        let mut state = self.state.lock();
+        let waiting = state.outbox.bytes();
+        let room = self.shard.limits().outbox_bytes_max() / 2;
+        if 0 < waiting && room < waiting + entry.bytes.len() {
+            return Given::Later;
+        }
+        let given = state.letters().read(id, message);
+        let is_marked = self.queue(&mut state, given, entry);
+        drop(state);
+        if is_marked {
+            self.shard.mark_dirty(Arc::clone(self));
+        }
+        given
+    }
+
+    /// The letters that were read have been given to it, or not all of them. Says whether the mail
+    /// has to be read again at once; otherwise it is when the client has confirmed some.
+    pub fn end_reading(self: &Arc<Self>, is_all: bool) -> bool {
+        let mut state = self.state.lock();
+        if !is_all {
+            // Its confirmation, or that of a Ping alone, goes on with it.
+            state.unread = Unread::More;
+            state.letters();
+            self.wake(state);
+            return false;
+        }
+        match state.unread {
+            Unread::More => true,
+            Unread::Nothing | Unread::Some => {
+                state.unread = Unread::Nothing;
+                false
+            }
+        }
+    }
+
+    /// Queues a letter that was posted just now. Says whether the caller must have it flushed.
+    pub fn push_letter(self: &Arc<Self>, id: LetterId, message: &MessageId, entry: &Entry) -> bool {
+        let mut state = self.state.lock();
+        if state.unread != Unread::Nothing {
+            state.unread = Unread::More;
+            return false;
+        }
+        let given = state.letters().give(id, message);
+        self.queue(&mut state, given, entry.clone())
+    }
+
+    fn queue(self: &Arc<Self>, state: &mut State, given: Given, entry: Entry) -> bool {
+        let is_marked = match given {
+            Given::Now => self.push_locked(state, &[entry]),
+            // One that is known under another name waits for its Ping.
+            Given::Before => state.mark(),
+            // Out of the mail it is for later; otherwise there is none.
+            Given::Later if state.unread == Unread::Nothing => {
+                self.close_locked(state, CloseReason::SlowConsumer);
+                state.mark()
+            }
+            Given::Later => false,
+        };
+        self.note_letters(state);
+        is_marked
+    }
+
+    /// A Pong has come. Says what the client has, if it is one that was waited for.
+    pub fn letters_ponged(&self, payload: &[u8]) -> Option<Confirmed> {
+        self.confirmed(|letters| letters.pong(payload))
+    }
+
+    /// A frame has come in this decisecond of uptime. Says what the client must have by now.
+    pub fn letters_spoken(&self, deciseconds: u32) -> Option<Confirmed> {
+        self.confirmed(|letters| letters.spoken(deciseconds))
+    }
+
+    fn confirmed(
+        &self,
+        take: impl FnOnce(&mut Letters) -> Option<Vec<LetterId>>,
+    ) -> Option<Confirmed> {
+        // Asked for with every frame.
+        if !self.has_letters.load(Relaxed) {
+            return None;
+        }
+        let mut state = self.state.lock();
+        let letters = take(state.letters.as_deref_mut()?)?;
+        self.note_letters(&state);
+        Some(Confirmed {
+            letters,
+            is_behind: state.unread == Unread::More,
+        })
+    }
+
+    /// Sends a Ping behind letters that are all written.
+    pub(super) fn ask_for_letters(&self, state: &mut State) {
+        let State {
+            outbox,
+            letters,
+            unread,
+            ..
+        } = state;
+        if outbox.is_empty()
+            && let Some(letters) = letters.as_deref_mut()
+            && let Some(payload) = letters.write(*unread == Unread::More)
+        {
+            outbox.push_control(Frame::ping(&payload));
+            self.note_letters(state);
+        }
+    }
+
+    fn note_letters(&self, state: &State) {
+        let is_open = state.letters.as_deref().is_some_and(Letters::is_open);
+        self.has_letters.store(is_open, Relaxed);
+    }
+}
+
+impl State {
+    fn letters(&mut self) -> &mut Letters {
+        self.letters.get_or_insert_default()
+    }
+}

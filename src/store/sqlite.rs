@@ -1,0 +1,207 @@
+//! SQLite, for one node: one file, one thread, and one commit for all that has come meanwhile.
+//!
+//! A commit is a write to the disk that has to be waited for. While one is under way everything for
+//! the next one collects, so that the disk sets the pace and not the number of callers.
+
+mod mail;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    fs::OpenOptions,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use rusqlite::Connection;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time,
+};
+
+pub use self::mail::SqliteMail;
+
+/// Calls that wait for the thread before callers have to.
+const WAITING_MAX: usize = 4096;
+/// Most calls of one transaction.
+const BATCH_MAX: usize = 1024;
+/// Longest time of a call, from its caller's view.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long another process may hold the file.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pages of 4 KiB that the log may have before they are moved into the file.
+const CHECKPOINT_PAGES: u32 = 4096;
+
+/// A database. The thread ends with the last of its clones.
+#[derive(Clone)]
+pub struct Database(mpsc::Sender<Call>);
+
+/// Where a database is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Place {
+    /// In a file, made if it is not there, for its owner alone.
+    File(PathBuf),
+    /// Nowhere: it ends with the process.
+    Memory,
+}
+
+/// Why a call of the database came to nothing.
+#[allow(missing_docs)] // The messages say it.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum DatabaseError {
+    #[error("{path}: {reason}")]
+    Open { path: Box<str>, reason: Box<str> },
+    #[error("{0}")]
+    Failed(Box<str>),
+    #[error("no answer in time")]
+    Timeout,
+}
+
+/// Works on the connection, if there is a transaction, and gives what answers its caller once it is
+/// known whether that holds.
+type Call = Box<dyn FnOnce(Result<&Connection, DatabaseError>) -> Answer + Send>;
+type Answer = Box<dyn FnOnce(Result<(), DatabaseError>) + Send>;
+
+impl Place {
+    /// Reads `sqlite://path` and `sqlite::memory:`.
+    pub fn of_url(url: &str) -> Option<Self> {
+        if url == "sqlite::memory:" {
+            return Some(Self::Memory);
+        }
+        let path = url.strip_prefix("sqlite://")?;
+        (!path.is_empty()).then(|| Self::File(path.into()))
+    }
+}
+
+impl Database {
+    /// Opens a database, makes the tables that it does not have, and starts its thread.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError::Open`] with the reason.
+    pub fn open(place: &Place) -> Result<Self, DatabaseError> {
+        let connection = match place {
+            Place::File(path) => open_file(path).map_err(|reason| DatabaseError::Open {
+                path: path.display().to_string().into(),
+                reason: reason.to_string().into(),
+            }),
+            Place::Memory => Connection::open_in_memory().map_err(failed),
+        }?;
+        prepare(&connection).map_err(|error| DatabaseError::Open {
+            path: match place {
+                Place::File(path) => path.display().to_string().into(),
+                Place::Memory => "memory".into(),
+            },
+            reason: error.to_string().into(),
+        })?;
+        let (calls, waiting) = mpsc::channel(WAITING_MAX);
+        thread::Builder::new()
+            .name("sqlite".into())
+            .spawn(move || serve(connection, waiting))
+            .map_err(|error| DatabaseError::Failed(error.to_string().into()))?;
+        Ok(Self(calls))
+    }
+
+    /// Has `work` done in a transaction, and answers when it is committed: on disk. An error of its
+    /// own undoes it, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError`]; after [`DatabaseError::Timeout`] it may be done all the same.
+    ///
+    /// Not cancel safe: it may be done or not.
+    pub async fn transact<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, DatabaseError> {
+        let (done, answer) = oneshot::channel();
+        let call: Call = Box::new(move |connection| {
+            let made = connection.and_then(|connection| in_savepoint(connection, work));
+            Box::new(move |committed: Result<(), DatabaseError>| {
+                // The caller may have given up.
+                let _ = done.send(committed.and(made));
+            })
+        });
+        let calling = async {
+            let gone = || DatabaseError::Failed("the database's thread has ended".into());
+            self.0.send(call).await.map_err(|_| gone())?;
+            answer.await.map_err(|_| gone())?
+        };
+        let called = time::timeout(CALL_TIMEOUT, calling).await;
+        called.unwrap_or(Err(DatabaseError::Timeout))
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").finish_non_exhaustive()
+    }
+}
+
+fn open_file(path: &Path) -> Result<Connection, Box<dyn std::error::Error>> {
+    // What is in it is between users. The files beside it get the same mode.
+    let mut options = OpenOptions::new();
+    options.create(true).append(true).mode(0o600).open(path)?;
+    Ok(Connection::open(path)?)
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(LOCK_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // The log is on the disk when a commit is over, not only with the kernel.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    mail::prepare(connection)
+}
+
+fn serve(connection: Connection, mut waiting: mpsc::Receiver<Call>) {
+    while let Some(first) = waiting.blocking_recv() {
+        let mut calls = vec![first];
+        while calls.len() < BATCH_MAX
+            && let Ok(call) = waiting.try_recv()
+        {
+            calls.push(call);
+        }
+        commit(&connection, calls);
+    }
+}
+
+/// One transaction for all of them; each has a savepoint of its own.
+fn commit(connection: &Connection, calls: Vec<Call>) {
+    let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(failed);
+    let answers = calls.into_iter().map(|call| match &begun {
+        Ok(()) => call(Ok(connection)),
+        Err(error) => call(Err(error.clone())),
+    });
+    let answers: Vec<Answer> = answers.collect();
+    let committed = begun.and_then(|()| connection.execute_batch("COMMIT").map_err(failed));
+    if !connection.is_autocommit() {
+        // What is left of a commit that failed would be in the way of the next one.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    for answer in answers {
+        answer(committed.clone());
+    }
+}
+
+fn in_savepoint<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> Result<T, DatabaseError> {
+    connection.execute_batch("SAVEPOINT call").map_err(failed)?;
+    let made = work(connection);
+    let end = match made {
+        Ok(_) => "RELEASE call",
+        Err(_) => "ROLLBACK TO call; RELEASE call",
+    };
+    let ended = connection.execute_batch(end);
+    made.and_then(|made| ended.map(|()| made)).map_err(failed)
+}
+
+fn failed(error: rusqlite::Error) -> DatabaseError {
+    DatabaseError::Failed(error.to_string().into())
+}
