@@ -46,6 +46,7 @@ use crate::{
     },
     clock::Clock,
     config::Secret,
+    mail::post::Post,
     router,
     stats::{ApiOutcome, ApiStats},
     telemetry::Telemetry,
@@ -69,6 +70,8 @@ pub struct Parts {
     pub stats: Arc<ApiStats>,
     /// The metrics.
     pub telemetry: Arc<Telemetry>,
+    /// Durable messages to users.
+    pub post: Post,
     /// The node as a process.
     pub process: Arc<dyn Process>,
     /// Where the public listeners are bound.

@@ -4,6 +4,7 @@
 //! the admin listener and everything slow runs on the runtime of the process.
 
 mod identity;
+mod mail;
 mod member;
 mod node;
 mod settings;
@@ -31,6 +32,7 @@ use crate::{
     drain::{self, Drained},
     id::Member,
     ingress::{self, Ingress, tls::TlsError},
+    mail::postman,
     router::Router,
     session,
 };
@@ -70,6 +72,8 @@ pub enum BuildError {
     },
     #[error("the client of HTTP services cannot start")]
     Client(#[source] std::io::Error),
+    #[error("store.url: it cannot be used")]
+    Store(#[source] crate::store::sqlite::DatabaseError),
     #[error("cluster.redis: it cannot be used")]
     Redis(#[source] crate::cluster::streams::StreamsError),
     #[error("a thread for sessions cannot start")]
@@ -143,9 +147,11 @@ impl App {
         let addresses = addresses(&public, &admin);
         let identity = Identity::new(Arc::clone(&router), clock, addresses.public[0]);
         let membership = Membership::new(&config, &identity).map_err(BuildError::Redis)?;
+        let post = mail::post(&config, membership.as_ref(), &identity)?;
         let node = Node {
             addresses,
             cluster: membership.as_ref().map(Membership::cluster),
+            post,
             router,
             ingress: Arc::new(ingress),
             authenticator,
@@ -195,6 +201,9 @@ impl App {
         } = self;
         let membership = membership.map(|membership| membership.begin(node.failed.clone()));
         node.authenticator.work_on(Handle::current());
+        let postman_stop = CancellationToken::new();
+        let postman = postman::run(node.post.clone(), postman_stop.clone());
+        let postman = tokio::spawn(postman);
         let accepting = CancellationToken::new();
         let serving = TaskTracker::new();
         for listener in public {
@@ -231,6 +240,10 @@ impl App {
             () = kill.cancelled() => Drained { cut: drain::cut(&node.router) },
         };
         accepting.cancel();
+        postman_stop.cancel();
+        if let Err(error) = postman.await {
+            tracing::error!(%error, "the postman has failed");
+        }
         if let Some(membership) = membership {
             tokio::select! {
                 () = membership.end(until) => {}

@@ -26,7 +26,7 @@ use std::{fmt, path::PathBuf};
 
 pub use api::{Api, ApiKey, Log, LogFormat, LogLevel, Scope};
 pub use backend::{Backend, EventHook, Job, JobBody, LoginHook, Method};
-pub use cluster::{Cluster, Drain, Presence, Runtime, Store};
+pub use cluster::{Cluster, Drain, Mail, Presence, Runtime, Store};
 pub(crate) use development::random_hex;
 pub use development::{Generated, RIDE_BACKEND, ThrowAway};
 pub use dialects::{
@@ -55,6 +55,8 @@ pub struct Config {
     pub cluster: Cluster,
     /// `[store]`.
     pub store: Store,
+    /// `[mail]`.
+    pub mail: Mail,
     /// `[api]`.
     pub api: Api,
     /// `[limits]`.
@@ -140,6 +142,7 @@ impl Default for Config {
             listen: Listen::default(),
             cluster: Cluster::default(),
             store: Store::default(),
+            mail: Mail::default(),
             api: Api::default(),
             limits: Limits::default(),
             drain: Drain::default(),
@@ -161,6 +164,7 @@ impl Section for Config {
         visitor.section("listen", &mut self.listen);
         visitor.section("cluster", &mut self.cluster);
         visitor.section("store", &mut self.store);
+        visitor.section("mail", &mut self.mail);
         visitor.section("api", &mut self.api);
         visitor.section("limits", &mut self.limits);
         visitor.section("drain", &mut self.drain);

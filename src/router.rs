@@ -159,12 +159,6 @@ impl Router {
 
     /// Subscribes a session, and sends it what is retained for the topic.
     pub fn subscribe(&self, topic: &Topic, subscriber: &Arc<Subscriber>, now: Now) -> Edge {
-        let doorbell = self.doorbell.get();
-        let doorbell = doorbell.filter(|_| topic.kind() == TopicKind::User);
-        if doorbell.is_some() {
-            // Before the first letter can come by itself.
-            subscriber.expect_mail();
-        }
         let edge = self.index.subscribe(topic, subscriber);
         self.tell(topic, edge);
         for outgoing in self.retained.of(topic, now.unix_ms) {
@@ -173,10 +167,24 @@ impl Router {
                 target: Target::One(Arc::clone(subscriber)),
             });
         }
-        if let Some(doorbell) = doorbell {
-            doorbell.ring(topic);
-        }
         edge
+    }
+
+    /// Has what is posted to the session's user from now on wait until [`Self::bring_mail`]. Says
+    /// whether there is mail at all. Before the session subscribes to its user's topic.
+    pub fn hold_mail(&self, subscriber: &Subscriber) -> bool {
+        let has_mail = self.doorbell.get().is_some();
+        if has_mail {
+            subscriber.expect_mail();
+        }
+        has_mail
+    }
+
+    /// Has its user's mail brought to a session.
+    pub fn bring_mail(&self, subscriber: &Subscriber) {
+        if let (Some(doorbell), Some(user)) = (self.doorbell.get(), subscriber.user()) {
+            doorbell.ring(&Topic::user(user));
+        }
     }
 
     /// Undoes the subscription of this session, and of no other.
@@ -273,13 +281,22 @@ impl Router {
     pub fn ring_here(&self, user: &Topic) {
         if let Some(doorbell) = self.doorbell.get()
             && user.kind() == TopicKind::User
-            && let Some(subscribers) = self.index.find(user)
+            && let readers = self.readers(user)
+            && !readers.is_empty()
         {
-            for subscriber in subscribers.sample(usize::MAX) {
-                subscriber.expect_mail();
+            for reader in readers {
+                reader.expect_mail();
             }
             doorbell.ring(user);
         }
+    }
+
+    /// The local sessions of this user itself.
+    pub fn readers(&self, user: &Topic) -> Vec<Arc<Subscriber>> {
+        let subscribers = self.index.find(user);
+        let mut readers = subscribers.map_or_else(Vec::new, |all| all.sample(usize::MAX));
+        readers.retain(|reader| reader.reads_mail_of(user));
+        readers
     }
 
     /// There may be mail for any local session: it is not known what rang.

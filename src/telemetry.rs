@@ -23,6 +23,7 @@ use crate::{
     close::CloseReason,
     cluster::Cluster,
     dialect::DialectId,
+    mail::post::Post,
     router::{Router, shard::Shard},
     stats::{
         ApiOutcome, ApiStats, AuthStats, Count, DialectStats, HookOutcome, IngressStats,
@@ -44,6 +45,8 @@ pub struct Sources {
     pub api: Arc<ApiStats>,
     /// The way to other members, if there are any.
     pub cluster: Option<Weak<Cluster>>,
+    /// Durable messages to users.
+    pub post: Post,
     /// Time since the start.
     pub clock: Clock,
 }
@@ -74,6 +77,7 @@ impl Telemetry {
             auth,
             api,
             cluster,
+            post,
             clock,
         } = &self.sources;
         let mut sheet = Sheet::new(&self.recorder);
@@ -86,6 +90,7 @@ impl Telemetry {
         write_ingress(&mut sheet, ingress);
         write_auth(&mut sheet, auth);
         write_api(&sheet, api);
+        write_mail(&sheet, post);
         let cluster = cluster.as_ref().and_then(Weak::upgrade);
         cluster::write(&mut sheet, router, cluster.as_deref());
         write_process(&mut sheet);
@@ -207,6 +212,20 @@ fn write_api(sheet: &Sheet<'_>, stats: &ApiStats) {
         sheet.counter(&names::API_REQUESTS, &[outcome.label()], count);
     }
     sheet.counter(&names::API_IDS_FORGOTTEN, &[], stats.ids_forgotten.load());
+}
+
+fn write_mail(sheet: &Sheet<'_>, post: &Post) {
+    let stats = post.stats();
+    for (outcome, count) in [
+        ("confirmed", &stats.confirmed),
+        ("dropped", &stats.dropped),
+        ("kept", &stats.kept),
+        ("unreadable", &stats.unreadable),
+    ] {
+        sheet.counter(&names::MAIL_LETTERS, &[outcome], count.load());
+    }
+    sheet.counter(&names::MAIL_ERRORS, &[], stats.errors.load());
+    sheet.gauge(&names::MAIL_USERS_WAITING, &[], post.waiting() as f64);
 }
 
 /// What the system does not tell is 0.

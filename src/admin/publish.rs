@@ -30,6 +30,9 @@ use crate::{
 /// callers wait.
 const ROOM_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Most users of one call of the mail.
+const POSTED_MAX: usize = 100;
+
 /// What came of it
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"id": "order-17", "delivered_nodes": 1}))]
@@ -43,7 +46,8 @@ pub(super) struct Published {
 /// Publish a message
 ///
 /// It is on its way to whoever is connected now when this answers; nothing is said about whether
-/// anybody has received it.
+/// anybody has received it. One that is durable is kept, too, for each of its users until a client
+/// has it.
 #[utoipa::path(
     post,
     path = "/api/publish",
@@ -54,9 +58,10 @@ pub(super) struct Published {
         (status = 200, description = "It is on its way", body = Published),
         (status = 409, description = "The id has come with other content", body = ProblemDocument,
             content_type = "application/problem+json"),
-        (status = 501, description = "A field is not available in this version",
+        (status = 501, description = "A field, or durable for such a topic, is not available in this \
+            version",
             body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The node is busy: come back after Retry-After. With an id, \
+        (status = 503, description = "The node is busy, or cannot keep the message: come back after Retry-After. With an id, \
             the same request again goes on where this one stopped",
             body = ProblemDocument, content_type = "application/problem+json"),
         AccessProblems,
@@ -70,7 +75,7 @@ pub(super) async fn publish(
 ) -> Result<Json<Published>, Problem> {
     let request: PublishRequest<'_> = body.read()?;
     request.check(&state)?;
-    let content = request.content();
+    let (content, is_durable) = (request.content(), request.is_durable());
     let PublishRequest {
         to: Topics(topics),
         event,
@@ -103,7 +108,10 @@ pub(super) async fn publish(
         data: Bytes::copy_from_slice(data.as_bytes()),
         conflate: conflate.map(|Text(key)| key),
     };
-    let nodes = send(&state, &draft, &topics, &progress).await?;
+    let nodes = match is_durable {
+        true => post(&state, &draft, &topics, &progress).await,
+        false => send(&state, &draft, &topics, &progress).await,
+    }?;
     Ok(Json(Published {
         id: draft.id.to_string(),
         delivered_nodes: nodes,
@@ -152,6 +160,30 @@ async fn send(
         Err(_) => "the node is busy".to_owned(),
     };
     Err(Problem::busy(detail))
+}
+
+/// Posts to the users who do not have the message yet, in order. Says how many nodes have it.
+async fn post(
+    state: &State,
+    draft: &Draft,
+    users: &[Topic],
+    progress: &Progress,
+) -> Result<usize, Problem> {
+    let mut sent = progress.sent.lock().await;
+    while let Some(users) = users.get(sent.topics..).filter(|users| !users.is_empty()) {
+        let users = &users[..users.len().min(POSTED_MAX)];
+        let message = draft.message(&users[0]);
+        let reached = state.parts.post.send(&message, users).await;
+        let reached = reached.map_err(|error| {
+            tracing::warn!(%error, "a durable message was refused");
+            Problem::busy(format!("the message cannot be kept: {error}"))
+        })?;
+        for (user, reached) in users.iter().zip(reached) {
+            sent.topics += 1;
+            sent.note(state, user, reached);
+        }
+    }
+    Ok(sent.nodes.len())
 }
 
 impl Sent {

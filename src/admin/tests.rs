@@ -152,12 +152,14 @@ impl Node {
         let clock = Clock::start();
         let stats = Arc::<ApiStats>::default();
         let process = Arc::<FakeProcess>::default();
+        let post = crate::store::sqlite::SqliteMail::post_of_test(&router);
         let telemetry = Telemetry::new(Sources {
             router: Arc::clone(&router),
             ingress: Arc::default(),
             auth: Arc::default(),
             api: Arc::clone(&stats),
             cluster: None,
+            post: post.clone(),
             clock,
         });
         let state = State::new(Parts {
@@ -167,6 +169,7 @@ impl Node {
             control: Secret::new(CONTROL),
             stats,
             telemetry: Arc::new(telemetry),
+            post,
             process: Arc::<FakeProcess>::clone(&process),
             public: vec!["127.0.0.1:8080".parse().unwrap()],
             admin: "127.0.0.1:8081".parse().unwrap(),

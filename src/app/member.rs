@@ -77,6 +77,10 @@ impl Membership {
         }))
     }
 
+    pub(super) fn redis(&self) -> &Redis {
+        &self.redis
+    }
+
     pub(super) fn cluster(&self) -> Weak<Cluster> {
         Arc::downgrade(&self.cluster)
     }

@@ -18,6 +18,7 @@ use crate::{
     config::{Config, ReloadSource},
     ingress::Ingress,
     log,
+    mail::post::Post,
     router::Router,
     session,
     stats::ApiStats,
@@ -42,6 +43,8 @@ pub struct Node {
     pub(super) identity: Arc<Identity>,
     /// Absent if the node is alone.
     pub(super) cluster: Option<Weak<Cluster>>,
+    /// Durable messages to users.
+    pub(super) post: Post,
     /// A part of the node has failed for good.
     pub(super) failed: CancellationToken,
     /// What the admin listener serves from, which in turn knows the node.
@@ -63,6 +66,7 @@ impl Node {
             auth: Arc::clone(self.authenticator.stats()),
             api: Arc::clone(&api),
             cluster: self.cluster.clone(),
+            post: self.post.clone(),
             clock: self.clock,
         });
         let state = admin::State::new(admin::Parts {
@@ -72,6 +76,7 @@ impl Node {
             control: config.control.clone(),
             stats: api,
             telemetry: Arc::new(telemetry),
+            post: self.post.clone(),
             process: Arc::clone(self) as Arc<_>,
             public: self.addresses.public.clone(),
             admin: self.addresses.admin,

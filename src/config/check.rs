@@ -22,6 +22,8 @@ const REDIS_SCHEMES: &[&str] = &[
     "rediss+cluster://",
 ];
 const STORE_SCHEMES: &[&str] = &["sqlite://", "mysql://"];
+/// Kept nowhere: for tests, and for whoever asks for it.
+const STORE_MEMORY: &str = "sqlite::memory:";
 /// Every shard has a thread and buffers of its own.
 const SHARDS_MAX: u16 = 1024;
 
@@ -138,9 +140,21 @@ impl Check<'_> {
             // Braces are the tags that put keys which belong together onto one node of Redis.
             self.mistake("cluster.prefix", "has braces, expected a text without them");
         }
-        if !starts_with_any(self.config.store.url.expose(), STORE_SCHEMES) {
+        let store = self.config.store.url.expose();
+        if store != STORE_MEMORY && !starts_with_any(store, STORE_SCHEMES) {
             let problem = format!("is not usable, expected {} and more", one_of(STORE_SCHEMES));
             self.mistake("store.url", problem);
+        } else if cluster.redis.is_none() && store.starts_with("mysql://") {
+            let problem = "is mysql://, which this version has no use for without cluster.redis, \
+                           expected sqlite:// and a path";
+            self.mistake("store.url", problem);
+        }
+        let mail = &self.config.mail;
+        if mail.keep.is_zero() {
+            self.mistake("mail.keep", "is 0, expected more");
+        }
+        if mail.letters_max == 0 {
+            self.mistake("mail.letters_max", "is 0, expected at least 1");
         }
         let shards = self.config.runtime.shards;
         if SHARDS_MAX < shards {

@@ -6,7 +6,7 @@ use super::{
     value::Secret,
     visit::{Section, Visitor},
 };
-use crate::id::NodeId;
+use crate::{id::NodeId, mail::Bounds};
 
 /// `[cluster]`: the way to the other nodes.
 #[derive(Clone, Debug)]
@@ -27,6 +27,18 @@ pub struct Cluster {
 pub struct Store {
     /// `sqlite://` and a path, or `mysql://` with user and password.
     pub url: Secret,
+}
+
+/// `[mail]`: durable messages to users who are away.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Mail {
+    /// How long a message waits for its user. A week: who does not come by then has other ways to
+    /// find out.
+    pub keep: Duration,
+    /// Most messages that wait for one user; the oldest go first.
+    pub letters_max: usize,
+    /// How many replicas of Redis must have a message before it is answered for.
+    pub replicas: u32,
 }
 
 /// `[presence]`: who is where.
@@ -76,6 +88,17 @@ impl Default for Store {
     }
 }
 
+impl Default for Mail {
+    fn default() -> Self {
+        let Bounds { letters_max, keep } = Bounds::default();
+        Self {
+            keep,
+            letters_max,
+            replicas: 0,
+        }
+    }
+}
+
 impl Default for Presence {
     fn default() -> Self {
         Self {
@@ -106,6 +129,14 @@ impl Section for Cluster {
 impl Section for Store {
     fn visit(&mut self, visitor: &mut dyn Visitor) {
         visitor.secret("url", &mut self.url);
+    }
+}
+
+impl Section for Mail {
+    fn visit(&mut self, visitor: &mut dyn Visitor) {
+        visitor.setting("keep", &mut self.keep);
+        visitor.setting("letters_max", &mut self.letters_max);
+        visitor.setting("replicas", &mut self.replicas);
     }
 }
 

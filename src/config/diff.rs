@@ -19,6 +19,7 @@ const NEEDS_RESTART: &[&str] = &[
     "listen.accept_backlog",
     "cluster",
     "store",
+    "mail",
     "runtime",
     "log.format",
     "log.file",
@@ -80,6 +81,7 @@ impl Config {
         new.listen.accept_backlog = old.listen.accept_backlog;
         new.cluster = old.cluster;
         new.store = old.store;
+        new.mail = old.mail;
         new.runtime = old.runtime;
         new.log.format = old.log.format;
         new.log.file = old.log.file;

@@ -68,6 +68,7 @@ impl Post {
         );
         let mut message = message.clone();
         message.class = DeliveryClass::Durable;
+        message.conflate = None;
         message.time_ms = self.0.parts.clock.now().unix_ms;
         let letters = users.iter().map(|user| {
             message.topic = user.clone();

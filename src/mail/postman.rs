@@ -22,14 +22,14 @@ const PAUSE_MIN: Duration = Duration::from_millis(50);
 /// Longest pause between calls that fail.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// Works until `stop` fires. What it has not done by then is found in the mail by whoever serves
-/// those users next.
+/// Works until `stop` fires, and then takes away what clients have by then. What it has not brought
+/// is found in the mail by whoever serves those users next.
 pub async fn run(post: Post, stop: CancellationToken) {
     let mut pause = PAUSE_MIN;
     let (_, bell) = post.parts();
     loop {
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => return end(&post).await,
             () = bell.work() => {}
         }
         let mut round = bell.take();
@@ -40,8 +40,28 @@ pub async fn run(post: Post, stop: CancellationToken) {
             continue;
         }
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => return end(&post).await,
             () = time::sleep(pause) => pause = (pause * 2).min(PAUSE_MAX),
+        }
+    }
+}
+
+async fn end(post: &Post) {
+    let (_, bell) = post.parts();
+    let ending = async {
+        loop {
+            let mut confirmed = bell.take().confirmed;
+            if confirmed.is_empty() {
+                return Ok::<(), MailError>(());
+            }
+            remove(post, &mut confirmed).await?;
+        }
+    };
+    match time::timeout(PAUSE_MAX, ending).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) | Err(_) => {
+            post.stats().errors.add(1);
+            tracing::warn!("letters that clients have stay in the mail, and come to them again");
         }
     }
 }
@@ -77,7 +97,7 @@ async fn read(post: &Post, expecting: &mut Vec<Topic>) -> Result<(), MailError> 
     let (Parts { mail, router, .. }, bell) = post.parts();
     let mut readers = Vec::new();
     expecting.retain(|user| {
-        let mut sessions = router.members(user, usize::MAX);
+        let mut sessions = router.readers(user);
         sessions.retain(|session| session.begin_reading());
         let is_awaited = !sessions.is_empty();
         if is_awaited {

@@ -121,7 +121,9 @@ impl Outgoing {
         dirty: &mut VecDeque<Arc<Subscriber>>,
     ) {
         let is_marked = match (self.message.letter, entries) {
-            (Some(letter), [entry]) => subscriber.push_letter(letter, &self.message.id, entry),
+            (Some(letter), [entry]) if subscriber.reads_mail_of(&self.message.topic) => {
+                subscriber.push_letter(letter, &self.message.id, entry)
+            }
             _ => subscriber.push(entries),
         };
         if is_marked {

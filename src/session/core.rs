@@ -39,6 +39,8 @@ pub(super) struct Core {
     paused: bool,
     /// Nothing of the client counts any more.
     ended: bool,
+    /// The user's mail waits until the actions under way are carried out.
+    holds_mail: bool,
     /// A rule of the protocol was broken: where frames begin is no longer known.
     broken: bool,
     rate: Rate,
@@ -74,6 +76,7 @@ impl Core {
             pause: None,
             paused: false,
             ended: false,
+            holds_mail: false,
             broken: false,
             rate: Rate::default(),
             partial_since: None,
@@ -302,6 +305,10 @@ impl Core {
                 return None;
             }
         }
+        if mem::take(&mut self.holds_mail) {
+            // Behind the answer to the login.
+            session.context.router.bring_mail(&session.subscriber);
+        }
         None
     }
 
@@ -313,6 +320,7 @@ impl Core {
             Action::Authenticate(user) => {
                 let topic = Topic::user(&user);
                 if subscriber.authenticate(user) {
+                    self.holds_mail = router.hold_mail(subscriber);
                     self.subscribe(session, topic, now);
                 }
             }

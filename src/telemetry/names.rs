@@ -113,6 +113,12 @@ families! {
         "Entries that waited in the node's inbox at its last heartbeat";
     LOGINS = Counter None, "tidegate_logins_total" ["dialect", "outcome"]
         "Answers to the question whether a credential is good";
+    MAIL_ERRORS = Counter None, "tidegate_mail_errors_total" []
+        "Calls of the mail that failed; what was to be put was refused, the rest is repeated";
+    MAIL_LETTERS = Counter None, "tidegate_mail_letters_total" ["outcome"]
+        "Durable messages to users: kept, confirmed by a client, dropped for newer ones, unreadable";
+    MAIL_USERS_WAITING = Gauge None, "tidegate_mail_users_waiting" []
+        "Users with sessions whose mail is to be read";
     CONFLATED = Counter None, "tidegate_messages_conflated_total" []
         "Messages that took the place of an older one that still waited";
     PUBLISHED = Counter None, "tidegate_messages_published_total" ["kind"]

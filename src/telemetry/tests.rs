@@ -18,9 +18,11 @@ const LABELS: &[&str] = &[
 
 fn telemetry() -> Telemetry {
     let member = Member::new(&"gw".parse().unwrap(), 1);
+    let router = Router::new(member, 2, 1024, 4096);
     Telemetry::new(Sources {
         cluster: None,
-        router: Router::new(member, 2, 1024, 4096),
+        post: crate::store::sqlite::SqliteMail::post_of_test(&router),
+        router,
         ingress: Arc::default(),
         auth: Arc::default(),
         api: Arc::default(),
@@ -150,6 +152,7 @@ fn figures_are_added_up_over_the_shards_and_follow_what_happens() {
         api,
         clock,
         cluster: _,
+        post: _,
     } = &telemetry.sources;
     for shard in router.shards() {
         let ride = shard.stats.dialect(DialectId::Ride);

@@ -10,6 +10,7 @@ mod device;
 mod drain;
 mod foreign;
 mod handshake;
+mod mail;
 mod process;
 mod protocol;
 mod reload;

@@ -3,28 +3,13 @@
 use std::fs;
 
 use rustix::process::Signal;
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use crate::support::{Client, Raw, Received, client::code, http, process::Place, soon};
 
 const KEYS: &str = "dialect.device.keys = [{ alg = \"HS256\", secret = \"0123456789abcdef\" }]\n";
 
-/// A client of the node that runs in this place.
-async fn connect(place: &Place, path: &str) -> Client {
-    let address = place.public().await;
-    let request = format!("ws://{address}{path}")
-        .into_client_request()
-        .unwrap();
-    let stream = TcpStream::connect(address).await.unwrap();
-    let (socket, _) = tokio_tungstenite::client_async(request, stream)
-        .await
-        .unwrap();
-    Client { socket }
-}
-
 async fn ride(place: &Place) -> Client {
-    let mut client = connect(place, "/ws/?client_id=c&token=me").await;
+    let mut client = place.connect("/ws/?client_id=c&token=me").await;
     client.ping().await;
     client
 }
@@ -108,7 +93,8 @@ async fn a_restart_is_another_process_with_the_file_as_it_is_now() {
     place.ends("restart", 0).await;
     assert_ne!(place.pid(), pid);
     assert_ne!(place.status("member").await, member);
-    connect(&place, "/elsewhere?client_id=c&token=me")
+    place
+        .connect("/elsewhere?client_id=c&token=me")
         .await
         .ping()
         .await;
@@ -186,7 +172,8 @@ async fn the_environment_goes_before_the_file() {
     let mut command = place.command("--config tidegate.toml");
     command.env("TIDEGATE_DIALECT__RIDE__PATHS", "/environment");
     let _node = place.spawn(command).await;
-    connect(&place, "/environment?client_id=c&token=me")
+    place
+        .connect("/environment?client_id=c&token=me")
         .await
         .ping()
         .await;
@@ -197,12 +184,13 @@ async fn a_token_of_the_command_line_is_accepted() {
     let place = Place::new(KEYS);
     let mut node = place.start().await;
     let token = place.ends("token device --user 42 --device d1", 0).await;
-    let mut client = connect(&place, "/ws").await;
+    let mut client = place.connect("/ws").await;
     let auth = format!(r#"{{"type":"auth","data":{{"token":"{}"}}}}"#, token.trim());
     client.send(auth).await;
     assert!(client.text().await.contains(r#""status":"ok""#));
     let query = place.ends("token ride --client-id c1 --token me", 0).await;
-    connect(&place, &format!("/ws/?{}", query.trim()))
+    place
+        .connect(&format!("/ws/?{}", query.trim()))
         .await
         .ping()
         .await;
@@ -217,7 +205,7 @@ async fn throw_away_tokens_are_made_by_the_node_that_accepts_them() {
     assert!(text.contains("no node runs here"), "{text}");
     place.ends("start --daemon", 0).await;
     let token = place.ends("token device --user 42", 0).await;
-    let mut client = connect(&place, "/ws").await;
+    let mut client = place.connect("/ws").await;
     let auth = format!(r#"{{"type":"auth","data":{{"token":"{}"}}}}"#, token.trim());
     client.send(auth).await;
     assert!(client.text().await.contains(r#""status":"ok""#));
@@ -340,11 +328,13 @@ async fn no_credential_is_logged() {
     let place = Place::new(&format!("{KEYS}log.level = \"trace\""));
     let mut node = place.start().await;
     let token = place.ends("token device --user 42", 0).await;
-    let mut device = connect(&place, "/ws").await;
+    let mut device = place.connect("/ws").await;
     let auth = format!(r#"{{"type":"auth","data":{{"token":"{}"}}}}"#, token.trim());
     device.send(auth).await;
     device.text().await;
-    let mut rider = connect(&place, "/ws/?client_id=c1&token=rider-s-secret").await;
+    let mut rider = place
+        .connect("/ws/?client_id=c1&token=rider-s-secret")
+        .await;
     rider
         .send(r#"{"flag":"x","token":"another-secret","target_token":"y"}"#)
         .await;

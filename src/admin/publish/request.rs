@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::{
     admin::{State, input::Text, once::Digest, problem::Problem},
-    topic::{ParseTopicError, Topic},
+    topic::{ParseTopicError, Topic, TopicKind},
 };
 
 /// Most topics of one publish.
@@ -46,8 +46,9 @@ pub(in crate::admin) struct PublishRequest<'a> {
     /// not sent again.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 128)]
     pub(super) id: Option<Text<128>>,
-    /// Not available in this version: true is answered with 501.
-    durable: Option<bool>,
+    /// True: kept for users who are away, and until one of their clients has shown that it has it.
+    /// In this version for `user:<id>` only; anything else is answered with 501.
+    pub(super) durable: Option<bool>,
     /// Not available in this version: answered with 501.
     #[schema(value_type = Option<f64>)]
     at: Option<IgnoredAny>,
@@ -76,14 +77,27 @@ pub(super) struct Topics(pub(super) Vec<Topic>);
 impl PublishRequest<'_> {
     /// Refuses what this version cannot do, rather than doing something else.
     pub(super) fn check(&self, state: &State) -> Result<(), Problem> {
+        let Topics(topics) = &self.to;
+        let is_user = |topic: &Topic| topic.kind() == TopicKind::User;
+        let for_users = "for anything but user:<id> ";
         let wanted = [
-            ("durable", self.durable == Some(true)),
-            ("at", self.at.is_some()),
-            ("ttl", self.ttl.is_some()),
+            (
+                "durable",
+                self.is_durable() && !topics.iter().all(is_user),
+                for_users,
+            ),
+            ("at", self.at.is_some(), ""),
+            ("ttl", self.ttl.is_some(), ""),
         ];
-        if let Some((field, _)) = wanted.into_iter().find(|(_, wanted)| *wanted) {
-            let detail = format!("{field}: is not available in this version");
+        if let Some((field, _, what)) = wanted.into_iter().find(|(_, wanted, _)| *wanted) {
+            let detail = format!("{field}: is not available {what}in this version");
             return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, detail).field(field));
+        }
+        if self.is_durable() && self.conflate.is_some() {
+            let detail =
+                "conflate: cannot be used with durable, since nothing replaces what is kept";
+            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+            return Err(problem.field("conflate"));
         }
         let max = state.message_bytes_max.load(Relaxed);
         let length = self.data.map_or(0, |data| data.get().len());
@@ -92,6 +106,11 @@ impl PublishRequest<'_> {
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).field("data"));
         }
         Ok(())
+    }
+
+    /// Whether it is kept for users who are away.
+    pub(super) fn is_durable(&self) -> bool {
+        self.durable == Some(true)
     }
 
     /// What makes two requests the same, however they are written.
@@ -109,6 +128,7 @@ impl PublishRequest<'_> {
             text(Some(self.event.as_ref().map_or("message", |text| &text.0))),
             text(Some(data.unwrap_or("null"))),
             text(self.conflate.as_ref().map(|text| &*text.0)),
+            text(self.is_durable().then_some("durable")),
         ];
         let topics = topics.iter().map(|topic| topic.as_str().as_bytes());
         Digest::of(parts.into_iter().flatten().chain(topics))

@@ -302,7 +302,7 @@ async fn what_is_not_available_is_refused_rather_than_ignored() {
         } else {
             json!(1_800_000_000)
         };
-        let body = json!({"to": "user:1", field: value}).to_string();
+        let body = json!({"to": "session:gw.1.2", field: value}).to_string();
         check(
             &node.publish(&body).await,
             501,

@@ -71,19 +71,21 @@ impl RedisMail {
             trim.arg(&key).arg("MAXLEN").arg(bounds.letters_max);
             let mut expire = cmd("PEXPIRE");
             expire.arg(&key).arg(bounds.keep.as_millis() as u64);
-            let mut wait = cmd("WAIT");
-            wait.arg(*replicas).arg(REPLICAS_TIMEOUT_MS);
-            for command in [add, trim, expire, wait] {
-                commands.push((key.clone(), command));
+            commands.extend([add, trim, expire].map(|command| (key.clone(), command)));
+            if 0 < *replicas {
+                let mut wait = cmd("WAIT");
+                wait.arg(*replicas).arg(REPLICAS_TIMEOUT_MS);
+                commands.push((key, wait));
             }
         }
         let answers = self.call(commands).await?;
-        let (answers, _) = answers.as_chunks::<4>();
-        let put = answers.iter().map(|[id, dropped, _, copies]| {
-            let copies: u32 = from_value(copies.clone())?;
-            if copies < *replicas {
-                let text = format!("{copies} of {replicas} replicas have it");
-                return Err(StreamsError::Unavailable(text.into()));
+        let step = 3 + usize::from(0 < *replicas);
+        let put = answers.chunks(step).map(|answers| {
+            let [id, dropped, _, copies @ ..] = answers else {
+                return Err(unexpected());
+            };
+            if let [copies] = copies {
+                self.check_replicas(copies)?;
             }
             Ok(Put {
                 id: letter_id(&from_value::<String>(id.clone())?)?,
@@ -91,6 +93,16 @@ impl RedisMail {
             })
         });
         put.collect()
+    }
+
+    fn check_replicas(&self, copies: &Value) -> Result<(), StreamsError> {
+        let copies: u32 = from_value(copies.clone())?;
+        let wanted = self.settings.replicas;
+        if copies < wanted {
+            let text = format!("{copies} replicas have it, expected {wanted}");
+            return Err(StreamsError::Unavailable(text.into()));
+        }
+        Ok(())
     }
 
     async fn read_all(&self, users: Vec<Topic>) -> Result<Vec<Vec<Letter>>, StreamsError> {

@@ -12,6 +12,7 @@ use crate::{
     message::{LetterId, MessageId},
     outbox::Entry,
     router::letters::{Given, Letters},
+    topic::Topic,
 };
 
 /// What may lie in the mail that the session was not given.
@@ -36,6 +37,11 @@ pub struct Confirmed {
 }
 
 impl Subscriber {
+    /// Whether it is a session of this user, and not only subscribed to what that one is sent.
+    pub fn reads_mail_of(&self, user: &Topic) -> bool {
+        self.user().is_some_and(|own| own.as_str() == user.id())
+    }
+
     /// There may be mail for it: what is posted from now on waits until it was read.
     pub fn expect_mail(&self) {
         let mut state = self.state.lock();

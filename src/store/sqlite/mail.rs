@@ -43,6 +43,18 @@ impl SqliteMail {
         }
     }
 
+    /// A post whose letters end with the test.
+    #[cfg(test)]
+    pub fn post_of_test(router: &std::sync::Arc<crate::router::Router>) -> crate::mail::post::Post {
+        let clock = Clock::start();
+        let database = Database::open(&super::Place::Memory).expect("there is memory");
+        crate::mail::post::Post::new(crate::mail::post::Parts {
+            mail: std::sync::Arc::new(Self::new(database, Bounds::default(), clock)),
+            router: std::sync::Arc::clone(router),
+            clock,
+        })
+    }
+
     /// Letters that were put before have expired, in milliseconds since the Unix epoch.
     fn expired_before(&self, now_ms: u64) -> u64 {
         now_ms.saturating_sub(self.bounds.keep.as_millis() as u64)

@@ -32,6 +32,7 @@ const BASE: &[(&str, &str)] = &[
     ("listen.public", "\"127.0.0.1:0\""),
     ("listen.admin", "\"127.0.0.1:0\""),
     ("drain.delay", "\"0s\""),
+    ("store.url", "\"sqlite::memory:\""),
 ];
 
 /// How many nodes a gateway has, one or two: what a test says of one has to hold for a cluster.

@@ -8,9 +8,10 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::task;
+use tokio::{net::TcpStream, task};
+use tokio_tungstenite::{client_async, tungstenite::client::IntoClientRequest as _};
 
-use super::{node::Folder, soon, until};
+use super::{Client, node::Folder, soon, until};
 
 /// A folder with a configuration, and whatever runs there; dropping it ends that.
 pub(crate) struct Place {
@@ -136,6 +137,16 @@ impl Place {
     /// Where the running node serves its dialects.
     pub(crate) async fn public(&self) -> SocketAddr {
         self.status("public").await.parse().unwrap()
+    }
+
+    /// A client of the running node.
+    pub(crate) async fn connect(&self, path: &str) -> Client {
+        let address = self.public().await;
+        let request = format!("ws://{address}{path}");
+        let request = request.into_client_request().unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (socket, _) = client_async(request, stream).await.unwrap();
+        Client { socket }
     }
 }
 
