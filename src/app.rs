@@ -203,7 +203,7 @@ impl App {
         node.authenticator.work_on(Handle::current());
         let postman_stop = CancellationToken::new();
         let postman = postman::run(node.post.clone(), postman_stop.clone());
-        let postman = tokio::spawn(postman);
+        let postman = TaskTracker::new().spawn(postman);
         let accepting = CancellationToken::new();
         let serving = TaskTracker::new();
         for listener in public {

@@ -18,6 +18,7 @@ mod inquiry;
 pub mod letters;
 pub mod list;
 pub mod lives;
+mod mail;
 pub mod retained;
 pub mod room;
 pub mod shard;
@@ -41,7 +42,7 @@ use self::{
     index::{Edge, Index, Subscribers},
     retained::Retained,
     shard::{Limits, Shard},
-    subscriber::{Confirmed, Subscriber},
+    subscriber::Subscriber,
 };
 use crate::{
     bus::{Bus, Full},
@@ -117,12 +118,6 @@ impl Router {
         debug_assert!(is_first, "a node is a member of one cluster");
     }
 
-    /// Has somebody told of users who may have mail. At most once, before there are sessions.
-    pub fn set_doorbell(&self, doorbell: Arc<dyn Doorbell>) {
-        let is_first = self.doorbell.set(doorbell).is_ok();
-        debug_assert!(is_first, "a node has one mail");
-    }
-
     /// Who is where in the cluster, if the node is one of several.
     pub fn presence(&self) -> Option<&Arc<dyn Presence>> {
         self.cluster.get().map(|links| &links.presence)
@@ -168,23 +163,6 @@ impl Router {
             });
         }
         edge
-    }
-
-    /// Has what is posted to the session's user from now on wait until [`Self::bring_mail`]. Says
-    /// whether there is mail at all. Before the session subscribes to its user's topic.
-    pub fn hold_mail(&self, subscriber: &Subscriber) -> bool {
-        let has_mail = self.doorbell.get().is_some();
-        if has_mail {
-            subscriber.expect_mail();
-        }
-        has_mail
-    }
-
-    /// Has its user's mail brought to a session.
-    pub fn bring_mail(&self, subscriber: &Subscriber) {
-        if let (Some(doorbell), Some(user)) = (self.doorbell.get(), subscriber.user()) {
-            doorbell.ring(&Topic::user(user));
-        }
     }
 
     /// Undoes the subscription of this session, and of no other.
@@ -259,65 +237,6 @@ impl Router {
         match self.without_room(&route) {
             Some(shard) => Err(self.busy(message, Room::Shard(shard))),
             None => Ok(self.deliver(message, route, now)),
-        }
-    }
-
-    /// Has everybody look who has sessions of this user: there may be mail for them. Says whom.
-    ///
-    /// # Errors
-    ///
-    /// [`Full`] if there is no room on the way to the others; nothing has happened.
-    pub fn ring(&self, user: &Topic) -> Result<Reached, Full> {
-        let links = self.cluster.get();
-        let members = links.map_or(Ok(0), |links| links.bus.ring(user))?;
-        self.ring_here(user);
-        Ok(Reached {
-            sessions: self.count(user),
-            members,
-        })
-    }
-
-    /// There may be mail for local sessions of this user.
-    pub fn ring_here(&self, user: &Topic) {
-        if let Some(doorbell) = self.doorbell.get()
-            && user.kind() == TopicKind::User
-            && let readers = self.readers(user)
-            && !readers.is_empty()
-        {
-            for reader in readers {
-                reader.expect_mail();
-            }
-            doorbell.ring(user);
-        }
-    }
-
-    /// The local sessions of this user itself.
-    pub fn readers(&self, user: &Topic) -> Vec<Arc<Subscriber>> {
-        let subscribers = self.index.find(user);
-        let mut readers = subscribers.map_or_else(Vec::new, |all| all.sample(usize::MAX));
-        readers.retain(|reader| reader.reads_mail_of(user));
-        readers
-    }
-
-    /// There may be mail for any local session: it is not known what rang.
-    pub fn ring_everywhere(&self) {
-        for shard in &self.shards {
-            for subscriber in shard.roster.sample(usize::MAX) {
-                if let Some(user) = subscriber.user() {
-                    self.ring_here(&Topic::user(user));
-                }
-            }
-        }
-    }
-
-    /// The client of this session has letters of its mail.
-    pub fn confirm(&self, subscriber: &Subscriber, confirmed: &Confirmed) {
-        if let (Some(doorbell), Some(user)) = (self.doorbell.get(), subscriber.user()) {
-            let topic = Topic::user(user);
-            doorbell.confirm(&topic, &confirmed.letters);
-            if confirmed.is_behind {
-                doorbell.ring(&topic);
-            }
         }
     }
 

@@ -27,6 +27,7 @@ use crate::{
     dialect::{Conversation, Dialect, DialectId, Hello, Refusal},
     frame::Frame,
     id::Member,
+    mail::post,
     message::Message,
     router::{
         fanout::Walker,
@@ -34,6 +35,7 @@ use crate::{
         subscriber::{Flushed, Subscriber},
         transport::{End, Transport},
     },
+    store::sqlite::SqliteMail,
     telemetry::Sources,
     topic::Topic,
 };
@@ -152,7 +154,11 @@ impl Node {
         let clock = Clock::start();
         let stats = Arc::<ApiStats>::default();
         let process = Arc::<FakeProcess>::default();
-        let post = crate::store::sqlite::SqliteMail::post_of_test(&router);
+        let post = Post::new(post::Parts {
+            mail: SqliteMail::of_test(),
+            router: Arc::clone(&router),
+            clock,
+        });
         let telemetry = Telemetry::new(Sources {
             router: Arc::clone(&router),
             ingress: Arc::default(),

@@ -4,7 +4,7 @@ use super::{
     names::{ALL, Kind},
     *,
 };
-use crate::{id::Member, message::Message, topic::Topic};
+use crate::{id::Member, mail::post, message::Message, store::sqlite::SqliteMail, topic::Topic};
 
 const LABELS: &[&str] = &[
     "dialect",
@@ -21,7 +21,11 @@ fn telemetry() -> Telemetry {
     let router = Router::new(member, 2, 1024, 4096);
     Telemetry::new(Sources {
         cluster: None,
-        post: crate::store::sqlite::SqliteMail::post_of_test(&router),
+        post: Post::new(post::Parts {
+            mail: SqliteMail::of_test(),
+            router: Arc::clone(&router),
+            clock: Clock::start(),
+        }),
         router,
         ingress: Arc::default(),
         auth: Arc::default(),

@@ -43,16 +43,11 @@ impl SqliteMail {
         }
     }
 
-    /// A post whose letters end with the test.
+    /// Mail that ends with the test.
     #[cfg(test)]
-    pub fn post_of_test(router: &std::sync::Arc<crate::router::Router>) -> crate::mail::post::Post {
-        let clock = Clock::start();
+    pub fn of_test() -> std::sync::Arc<Self> {
         let database = Database::open(&super::Place::Memory).expect("there is memory");
-        crate::mail::post::Post::new(crate::mail::post::Parts {
-            mail: std::sync::Arc::new(Self::new(database, Bounds::default(), clock)),
-            router: std::sync::Arc::clone(router),
-            clock,
-        })
+        std::sync::Arc::new(Self::new(database, Bounds::default(), Clock::start()))
     }
 
     /// Letters that were put before have expired, in milliseconds since the Unix epoch.
