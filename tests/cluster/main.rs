@@ -8,10 +8,14 @@
 
 mod inboxes;
 mod logs;
+#[path = "../support/machine.rs"]
+mod machine;
 mod members;
 mod place;
+#[path = "../support/redis.rs"]
+#[allow(dead_code, reason = "shared with tests that look at more")]
+mod redis;
 mod rigs;
-mod server;
 mod wipes;
 
 use std::{future::Future, sync::Arc};

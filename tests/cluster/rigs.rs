@@ -13,8 +13,9 @@ use tidegate::{
 };
 
 use crate::{
+    machine::Folder,
     place::Rig,
-    server::{Server, arguments, folder, redis_cli, wait_until},
+    redis::{Redis as Server, arguments, redis_cli, wait_until},
 };
 
 /// The password of the user whose rights are in the documentation.
@@ -53,6 +54,8 @@ pub(crate) struct Sentinels {
 /// One server with TLS, whose certificate is of an authority of its own.
 pub(crate) struct Tls {
     server: Server,
+    /// Where its files stand.
+    _folder: Folder,
     ca: PathBuf,
 }
 
@@ -79,7 +82,7 @@ impl Rig for InProcess {
 
 impl Alone {
     pub(crate) fn start() -> Self {
-        Self(Server::start(&[]))
+        Self(Server::start())
     }
 
     pub(crate) fn url(&self) -> String {
@@ -103,7 +106,7 @@ impl Rig for Alone {
 
 impl Cluster {
     pub(crate) fn start() -> Self {
-        let nodes: Vec<Server> = (0..3).map(|_| Server::node()).collect();
+        let nodes: Vec<Server> = (0..3).map(|_| Server::cluster_node()).collect();
         let mut create = arguments(&["--cluster", "create"]);
         create.extend(nodes.iter().map(Server::host));
         create.push("--cluster-yes".to_owned());
@@ -142,7 +145,7 @@ impl Rig for Cluster {
 
 impl Sentinels {
     pub(crate) fn start() -> Self {
-        let primary = Server::start(&[]);
+        let primary = Server::start();
         allow(&primary, "+role");
         let sentinels = (0..3).map(|_| Server::sentinel(primary.port())).collect();
         Self { primary, sentinels }
@@ -174,7 +177,7 @@ impl Rig for Sentinels {
 
 impl Tls {
     pub(crate) fn start() -> Self {
-        let folder = folder();
+        let folder = Folder::new();
         let authority_key = KeyPair::generate().unwrap();
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -187,15 +190,19 @@ impl Tls {
         let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
         let certificate = certificate.signed_by(&key, &issuer).unwrap();
         let write = |name: &str, text: String| {
-            let path = folder.join(name);
+            let path = folder.path().join(name);
             fs::write(&path, text).unwrap();
             path
         };
         let ca = write("ca.pem", ca_text);
         let certificate = write("certificate.pem", certificate.pem());
         let key = write("key.pem", key.serialize_pem());
-        let server = Server::start_tls(&folder, &certificate, &key, &ca);
-        Self { server, ca }
+        let server = Server::start_tls(&certificate, &key, &ca);
+        Self {
+            server,
+            _folder: folder,
+            ca,
+        }
     }
 }
 
@@ -216,7 +223,7 @@ impl Rig for Tls {
 
 impl Limited {
     pub(crate) fn start() -> Self {
-        let server = Server::start(&[]);
+        let server = Server::start();
         allow(&server, "");
         Self(server)
     }

@@ -7,10 +7,13 @@ use std::{
     process::{Child, Command, ExitStatus, Output, Stdio},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tokio::task;
 
-use super::{node::Folder, soon, until};
+use super::{
+    machine::{Folder, signal},
+    soon, until,
+};
 
 /// A folder with a configuration, and whatever runs there; dropping it ends that.
 pub(crate) struct Place {
@@ -171,12 +174,5 @@ impl Drop for Foreground {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// Sends a signal; a process that has ended gets none.
-fn signal(pid: u32, what: Signal) {
-    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        let _ = kill_process(pid, what);
     }
 }
