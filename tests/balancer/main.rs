@@ -12,6 +12,9 @@ mod client;
 #[allow(dead_code, reason = "shared with tests that look at more")]
 mod http;
 mod lab;
+#[path = "../support/machine.rs"]
+#[allow(dead_code, reason = "shared with tests that look at more")]
+mod machine;
 mod node;
 mod passing;
 mod process;

@@ -132,14 +132,7 @@ impl Node {
 
     /// What one of its metrics counts, summed up over those whose labels contain `labels`.
     pub(crate) async fn metric(&self, name: &str, labels: &str) -> f64 {
-        let metrics = http::call(self.admin, "GET", "/metrics", &[], "").await;
-        let values = metrics.body.lines().filter_map(|line| {
-            let (series, value) = line.rsplit_once(' ')?;
-            let rest = series.strip_prefix(name)?;
-            let is_it = rest.is_empty() || rest.starts_with('{');
-            (is_it && rest.contains(labels)).then(|| value.parse::<f64>().unwrap())
-        });
-        values.sum()
+        http::metric(self.admin, name, labels).await
     }
 }
 

@@ -9,9 +9,9 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-use crate::until;
+use crate::{machine::signal, until};
 
 /// How often a process that was asked to end is looked at before it is killed.
 const LOOKS: u32 = 100;
@@ -52,9 +52,7 @@ impl Process {
     }
 
     pub(crate) fn signal(&self, what: Signal) {
-        let pid = i32::try_from(self.child.id()).unwrap();
-        // One that has ended gets none.
-        let _ = kill_process(Pid::from_raw(pid).unwrap(), what);
+        signal(self.child.id(), what);
     }
 
     /// How it has ended, if it has.

@@ -8,10 +8,15 @@
 
 mod inboxes;
 mod logs;
+#[path = "../support/machine.rs"]
+mod machine;
+mod mail;
 mod members;
 mod place;
+#[path = "../support/redis.rs"]
+#[allow(dead_code, reason = "shared with tests that look at more")]
+mod redis;
 mod rigs;
-mod server;
 mod wipes;
 
 use std::{future::Future, sync::Arc};
@@ -90,6 +95,12 @@ async fn keeps_the_contract<R: Rig>(rig: R) {
         members::a_generation_is_the_same_for_all,
         members::one_may_reap_and_may_ask_again,
         members::two_prefixes_do_not_meet,
+        mail::letters_are_read_in_order_and_by_the_page,
+        mail::every_user_has_mail_of_its_own,
+        mail::the_oldest_letters_give_way_and_are_counted,
+        mail::what_was_removed_is_not_there,
+        mail::expired_letters_are_not_read,
+        mail::letters_of_many_members_are_all_there_and_have_names_of_their_own,
     );
     cases.end().await;
     start!(cases, wipes::readers_that_come_back_have_lost_everything);
@@ -111,7 +122,7 @@ macro_rules! servers {
 }
 
 servers! {
-    a_server_in_this_process: rigs::InProcess::default(),
+    a_server_in_this_process: rigs::InProcess::start(),
     redis_alone: rigs::Alone::start(),
     redis_as_a_cluster: rigs::Cluster::start(),
     redis_behind_sentinels: rigs::Sentinels::start(),

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tidegate::{
     cluster::streams::{Entry, Position, Reader, Sent, Streams, StreamsError},
     id::Member,
+    mail::{Bounds, Mail},
 };
 use tokio::time::{self, Instant};
 
@@ -18,6 +19,9 @@ pub(crate) trait Rig: Send + Sync + 'static {
 
     /// What one more member of the cluster with this prefix has.
     fn streams(&self, prefix: &str) -> Self::Streams;
+
+    /// The mail of that cluster.
+    fn mail(&self, prefix: &str, bounds: Bounds) -> Box<dyn Mail>;
 
     /// Loses everything.
     fn wipe(&self);
@@ -37,6 +41,11 @@ impl<R: Rig> Place<R> {
             rig: Arc::clone(rig),
             prefix: format!("tg:{case}:"),
         }
+    }
+
+    /// The mail, as one more member has it.
+    pub(crate) fn mail(&self, bounds: Bounds) -> Box<dyn Mail> {
+        self.rig.mail(&self.prefix, bounds)
     }
 
     /// What one more member has.

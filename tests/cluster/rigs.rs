@@ -5,16 +5,20 @@ use std::{collections::HashMap, fs, path::PathBuf};
 use parking_lot::Mutex;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tidegate::{
+    clock::Clock,
     cluster::{
         memory::Memory,
-        redis::{Redis, Settings},
+        redis::{MailSettings, Redis, Settings},
     },
     config::Secret,
+    mail::{Bounds, Mail},
+    store::sqlite::{self, Database, SqliteMail},
 };
 
 use crate::{
+    machine::Folder,
     place::Rig,
-    server::{Server, arguments, folder, redis_cli, wait_until},
+    redis::{Redis as Server, arguments, redis_cli, wait_until},
 };
 
 /// The password of the user whose rights are in the documentation.
@@ -35,8 +39,10 @@ fn redis_with_ca(url: &str, prefix: &str, ca: Option<PathBuf>) -> Redis {
 }
 
 /// One in this process for each prefix.
-#[derive(Default)]
-pub(crate) struct InProcess(Mutex<HashMap<String, Memory>>);
+pub(crate) struct InProcess {
+    streams: Mutex<HashMap<String, Memory>>,
+    folder: Folder,
+}
 
 /// One server that lets everybody do everything.
 pub(crate) struct Alone(pub(crate) Server);
@@ -53,23 +59,54 @@ pub(crate) struct Sentinels {
 /// One server with TLS, whose certificate is of an authority of its own.
 pub(crate) struct Tls {
     server: Server,
+    /// Where its files stand.
+    _folder: Folder,
     ca: PathBuf,
 }
 
 /// One server whose user may do what the documentation says.
 pub(crate) struct Limited(Server);
 
+/// Mail in Redis.
+fn mail_in(redis: &Redis, bounds: Bounds) -> Box<dyn Mail> {
+    Box::new(redis.mail(MailSettings {
+        bounds,
+        replicas: 0,
+        clock: Clock::start(),
+    }))
+}
+
 // === impl InProcess ===
+
+impl InProcess {
+    pub(crate) fn start() -> Self {
+        Self {
+            streams: Mutex::default(),
+            folder: Folder::new(),
+        }
+    }
+}
 
 impl Rig for InProcess {
     type Streams = Memory;
 
+    /// In a file for each prefix.
+    fn mail(&self, prefix: &str, bounds: Bounds) -> Box<dyn Mail> {
+        let place = sqlite::Place::File(self.folder.path().join(prefix));
+        let database = Database::open(&place).unwrap();
+        Box::new(SqliteMail::new(database, bounds, Clock::start()))
+    }
+
     fn streams(&self, prefix: &str) -> Memory {
-        self.0.lock().entry(prefix.to_owned()).or_default().clone()
+        self.streams
+            .lock()
+            .entry(prefix.to_owned())
+            .or_default()
+            .clone()
     }
 
     fn wipe(&self) {
-        for memory in self.0.lock().values() {
+        for memory in self.streams.lock().values() {
             memory.wipe();
         }
     }
@@ -79,7 +116,7 @@ impl Rig for InProcess {
 
 impl Alone {
     pub(crate) fn start() -> Self {
-        Self(Server::start(&[]))
+        Self(Server::start())
     }
 
     pub(crate) fn url(&self) -> String {
@@ -94,6 +131,10 @@ impl Rig for Alone {
         redis(&self.url(), prefix)
     }
 
+    fn mail(&self, prefix: &str, bounds: Bounds) -> Box<dyn Mail> {
+        mail_in(&self.streams(prefix), bounds)
+    }
+
     fn wipe(&self) {
         self.0.tell(&["FLUSHALL"]);
     }
@@ -103,7 +144,7 @@ impl Rig for Alone {
 
 impl Cluster {
     pub(crate) fn start() -> Self {
-        let nodes: Vec<Server> = (0..3).map(|_| Server::node()).collect();
+        let nodes: Vec<Server> = (0..3).map(|_| Server::cluster_node()).collect();
         let mut create = arguments(&["--cluster", "create"]);
         create.extend(nodes.iter().map(Server::host));
         create.push("--cluster-yes".to_owned());
@@ -131,6 +172,10 @@ impl Rig for Cluster {
         redis(&self.url(), prefix)
     }
 
+    fn mail(&self, prefix: &str, bounds: Bounds) -> Box<dyn Mail> {
+        mail_in(&self.streams(prefix), bounds)
+    }
+
     fn wipe(&self) {
         for node in &self.0 {
             node.tell(&["FLUSHALL"]);
@@ -142,7 +187,7 @@ impl Rig for Cluster {
 
 impl Sentinels {
     pub(crate) fn start() -> Self {
-        let primary = Server::start(&[]);
+        let primary = Server::start();
         allow(&primary, "+role");
         let sentinels = (0..3).map(|_| Server::sentinel(primary.port())).collect();
         Self { primary, sentinels }
@@ -165,6 +210,10 @@ impl Rig for Sentinels {
         redis(&self.url(PASSWORD), prefix)
     }
 
+    fn mail(&self, prefix: &str, bounds: Bounds) -> Box<dyn Mail> {
+        mail_in(&self.streams(prefix), bounds)
+    }
+
     fn wipe(&self) {
         self.primary.tell(&["FLUSHALL"]);
     }
@@ -174,7 +223,7 @@ impl Rig for Sentinels {
 
 impl Tls {
     pub(crate) fn start() -> Self {
-        let folder = folder();
+        let folder = Folder::new();
         let authority_key = KeyPair::generate().unwrap();
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -187,15 +236,19 @@ impl Tls {
         let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
         let certificate = certificate.signed_by(&key, &issuer).unwrap();
         let write = |name: &str, text: String| {
-            let path = folder.join(name);
+            let path = folder.path().join(name);
             fs::write(&path, text).unwrap();
             path
         };
         let ca = write("ca.pem", ca_text);
         let certificate = write("certificate.pem", certificate.pem());
         let key = write("key.pem", key.serialize_pem());
-        let server = Server::start_tls(&folder, &certificate, &key, &ca);
-        Self { server, ca }
+        let server = Server::start_tls(&certificate, &key, &ca);
+        Self {
+            server,
+            _folder: folder,
+            ca,
+        }
     }
 }
 
@@ -207,6 +260,10 @@ impl Rig for Tls {
         redis_with_ca(&url, prefix, Some(self.ca.clone()))
     }
 
+    fn mail(&self, prefix: &str, bounds: Bounds) -> Box<dyn Mail> {
+        mail_in(&self.streams(prefix), bounds)
+    }
+
     fn wipe(&self) {
         self.server.tell(&["FLUSHALL"]);
     }
@@ -216,7 +273,7 @@ impl Rig for Tls {
 
 impl Limited {
     pub(crate) fn start() -> Self {
-        let server = Server::start(&[]);
+        let server = Server::start();
         allow(&server, "");
         Self(server)
     }
@@ -228,6 +285,10 @@ impl Rig for Limited {
     fn streams(&self, prefix: &str) -> Redis {
         let url = format!("redis://tidegate:{PASSWORD}@{}", self.0.host());
         redis(&url, prefix)
+    }
+
+    fn mail(&self, prefix: &str, bounds: Bounds) -> Box<dyn Mail> {
+        mail_in(&self.streams(prefix), bounds)
     }
 
     fn wipe(&self) {

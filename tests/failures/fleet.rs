@@ -8,16 +8,22 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::{WHOLE, client::Client, http, redis::folder, within};
+use crate::{
+    WHOLE,
+    client::Client,
+    http,
+    machine::{Folder, signal},
+    within,
+};
 
 /// One gateway process; dropping it ends it.
 pub(crate) struct Node {
     name: String,
     redis: String,
-    folder: PathBuf,
+    folder: Folder,
     child: Option<Child>,
     public: SocketAddr,
     admin: SocketAddr,
@@ -30,7 +36,7 @@ impl Node {
         let mut node = Self {
             name: name.to_owned(),
             redis: redis.to_owned(),
-            folder: folder(),
+            folder: Folder::new(),
             child: None,
             public: nowhere,
             admin: nowhere,
@@ -68,6 +74,7 @@ impl Node {
              cluster.redis = \"{redis}\"\ncluster.node = \"{name}\"\ndrain.delay = \"0s\"\n\
              log.level = \"debug\"\n"
         );
+        let folder = folder.path();
         fs::write(folder.join("tidegate.toml"), text).unwrap();
         let log = fs::OpenOptions::new()
             .create(true)
@@ -94,15 +101,19 @@ impl Node {
         (self.public, self.admin) = found.unwrap();
     }
 
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// Where the process of this number listens, once it has written its pid file.
     fn addresses(&self, pid: u32) -> Option<(SocketAddr, SocketAddr)> {
-        let text = fs::read_to_string(self.folder.join("tidegate.pid")).ok()?;
+        let text = fs::read_to_string(self.file("tidegate.pid")).ok()?;
         let mut lines = text.lines();
         (lines.next()?.parse::<u32>().ok()? == pid).then_some(())?;
         let admin: SocketAddr = lines.next()?.parse().ok()?;
         let status = Command::new(env!("CARGO_BIN_EXE_tidegate"))
             .args(["status"])
-            .current_dir(&self.folder)
+            .current_dir(self.folder.path())
             .output();
         let text = String::from_utf8(status.ok()?.stdout).ok()?;
         let line = text.lines().find_map(|line| line.strip_prefix("public"))?;
@@ -144,7 +155,7 @@ impl Node {
 
     /// What the HTTP API answers.
     pub(crate) async fn api(&self, path: &str) -> Value {
-        let log = fs::read_to_string(self.folder.join("log")).unwrap();
+        let log = fs::read_to_string(self.file("log")).unwrap();
         // The key of the life that runs; a restart makes a new one.
         let key = log.rsplit("Bearer ").next().unwrap();
         let key = key.split('\'').next().unwrap();
@@ -157,20 +168,11 @@ impl Node {
 
     /// The sum of what a metric counts, of all values whose labels contain `labels`.
     pub(crate) async fn metric(&self, name: &str, labels: &str) -> f64 {
-        let metrics = http::call(self.admin, "GET", "/metrics", &[], "").await;
-        let values = metrics.body.lines().filter_map(|line| {
-            let (series, value) = line.rsplit_once(' ')?;
-            let rest = series.strip_prefix(name)?;
-            let is_it = rest.is_empty() || rest.starts_with('{');
-            (is_it && rest.contains(labels)).then(|| value.parse::<f64>().unwrap())
-        });
-        values.sum()
+        http::metric(self.admin, name, labels).await
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
-        let child = self.child.as_ref().unwrap();
-        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+    pub(crate) fn signal(&self, what: Signal) {
+        signal(self.child.as_ref().unwrap().id(), what);
     }
 
     /// Kills it, without a word to anybody.
@@ -196,12 +198,11 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
-            let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            let log = fs::read_to_string(self.file("log")).unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();
             let tail = lines[lines.len().saturating_sub(40)..].join("\n");
             eprintln!("{} has logged:\n{tail}", self.name);
         }
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 

@@ -6,11 +6,14 @@
 mod client;
 mod fleet;
 #[path = "../gateway/support/http.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with tests that look at more")]
 mod http;
+#[path = "../support/machine.rs"]
+mod machine;
 mod member;
 mod proxy;
-#[path = "../gateway/support/redis.rs"]
+#[path = "../support/redis.rs"]
+#[allow(dead_code, reason = "shared with tests that look at more")]
 mod redis;
 mod server;
 

@@ -20,7 +20,7 @@ async fn is_clean(redis: &Redis, members: usize) {
         redis.keys("tg:inbox:") == members
             && redis.keys("tg:node:") == members
             && redis.groups("tg:presence") == members
-            && redis.ask(&["SCARD", "tg:members"]).trim() == members.to_string()
+            && redis.ask(&["SCARD", "tg:members"]) == members.to_string()
     })
     .await;
 }

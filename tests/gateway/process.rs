@@ -314,13 +314,8 @@ async fn without_open_files_it_waits_and_goes_on() {
     drop(waiting);
     assert_eq!(last.response().await.status, 101);
     last.ping_ride().await;
-    let metrics = http::call(place.admin(), "GET", "/metrics", &[], "")
-        .await
-        .body;
-    let errors = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix("tidegate_accept_errors_total "));
-    assert!(errors.is_some_and(|errors| errors != "0"), "{metrics}");
+    let errors = http::metric(place.admin(), "tidegate_accept_errors_total", "").await;
+    assert!(0.0 < errors, "{errors}");
 }
 
 #[tokio::test]

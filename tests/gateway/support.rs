@@ -2,11 +2,13 @@
 
 pub(crate) mod client;
 pub(crate) mod http;
+#[path = "../support/machine.rs"]
+pub(crate) mod machine;
 pub(crate) mod node;
 pub(crate) mod process;
 pub(crate) mod raw;
-// The tests of failures use all of it.
-#[allow(dead_code)]
+#[path = "../support/redis.rs"]
+#[allow(dead_code, reason = "shared with tests that look at more")]
 pub(crate) mod redis;
 pub(crate) mod site;
 

@@ -57,26 +57,18 @@ fn number(received: &Received) -> u64 {
     }
 }
 
-#[tokio::test]
-async fn a_watcher_that_stalls_gets_few_old_statuses_of_a_device_and_the_newest_last() {
+async fn check_profiles(event: &str, key: &str) {
     for profile in PROFILES {
-        check(
-            &start_with(profile, "runtime.shards = 1"),
-            "device_status",
-            "device_id",
-        )
-        .await;
+        check(&start_with(profile, "runtime.shards = 1"), event, key).await;
     }
 }
 
 #[tokio::test]
+async fn a_watcher_that_stalls_gets_few_old_statuses_of_a_device_and_the_newest_last() {
+    check_profiles("device_status", "device_id").await;
+}
+
+#[tokio::test]
 async fn a_watcher_that_stalls_gets_few_old_statuses_of_a_task_and_the_newest_last() {
-    for profile in PROFILES {
-        check(
-            &start_with(profile, "runtime.shards = 1"),
-            "task_status",
-            "task_id",
-        )
-        .await;
-    }
+    check_profiles("task_status", "task_id").await;
 }

@@ -14,7 +14,7 @@ use tokio::time;
 
 use crate::support::{
     Gateway,
-    node::Folder,
+    machine::Folder,
     site::{Asked, Site},
 };
 

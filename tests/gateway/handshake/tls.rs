@@ -18,7 +18,7 @@ use super::RIDE;
 use crate::support::{
     Client, Closed, Gateway, Raw, Received,
     client::{code, request},
-    node::Folder,
+    machine::Folder,
     raw, soon,
 };
 

@@ -49,3 +49,15 @@ pub(crate) async fn call(
         body: body.to_owned(),
     }
 }
+
+/// The sum of what a metric of the node at `admin` counts, of all values whose labels contain `labels`.
+pub(crate) async fn metric(admin: SocketAddr, name: &str, labels: &str) -> f64 {
+    let metrics = call(admin, "GET", "/metrics", &[], "").await;
+    let values = metrics.body.lines().filter_map(|line| {
+        let (series, value) = line.rsplit_once(' ')?;
+        let rest = series.strip_prefix(name)?;
+        let is_it = rest.is_empty() || rest.starts_with('{');
+        (is_it && rest.contains(labels)).then(|| value.parse::<f64>().unwrap())
+    });
+    values.sum()
+}

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     env, fs,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     http::{self, Answer},
+    machine::Folder,
     redis::Redis,
     soon,
 };
@@ -59,9 +60,6 @@ struct Node {
     ended: oneshot::Receiver<ExitReport>,
     thread: Option<thread::JoinHandle<()>>,
 }
-
-/// A folder that goes with its owner.
-pub(crate) struct Folder(PathBuf);
 
 impl Gateway {
     /// Starts a gateway. `toml` has dotted keys only: `limits.idle = "1s"`.
@@ -285,14 +283,7 @@ impl Node {
 
     /// The sum of what a metric counts, of all values whose labels contain `labels`.
     async fn metric(&self, name: &str, labels: &str) -> f64 {
-        let metrics = http::call(self.addresses.admin, "GET", "/metrics", &[], "").await;
-        let values = metrics.body.lines().filter_map(|line| {
-            let (series, value) = line.rsplit_once(' ')?;
-            let rest = series.strip_prefix(name)?;
-            let is_it = rest.is_empty() || rest.starts_with('{');
-            (is_it && rest.contains(labels)).then(|| value.parse::<f64>().unwrap())
-        });
-        values.sum()
+        http::metric(self.addresses.admin, name, labels).await
     }
 }
 
@@ -321,31 +312,4 @@ pub(crate) fn complete(toml: &str) -> String {
         }
     }
     text + toml
-}
-
-impl Folder {
-    pub(crate) fn new() -> Self {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Relaxed);
-        let name = format!("tidegate-test-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // A process that was killed may be about to write its last file.
-        for _ in 0..20 {
-            if fs::remove_dir_all(&self.0).is_ok() || !self.0.exists() {
-                return;
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
 }

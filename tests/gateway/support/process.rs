@@ -7,11 +7,15 @@ use std::{
     process::{Child, Command, ExitStatus, Output, Stdio},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tokio::{net::TcpStream, task};
 use tokio_tungstenite::{client_async, tungstenite::client::IntoClientRequest as _};
 
-use super::{Client, node::Folder, soon, until};
+use super::{
+    Client,
+    machine::{Folder, signal},
+    soon, until,
+};
 
 /// A folder with a configuration, and whatever runs there; dropping it ends that.
 pub(crate) struct Place {
@@ -182,12 +186,5 @@ impl Drop for Foreground {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// Sends a signal; a process that has ended gets none.
-fn signal(pid: u32, what: Signal) {
-    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        let _ = kill_process(pid, what);
     }
 }
