@@ -72,6 +72,23 @@ impl Client {
         }
     }
 
+    /// The numbers of letters, until `count` have come or the connection ends. Pings are answered.
+    pub(crate) async fn reads(&mut self, count: usize) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        while numbers.len() < count {
+            match soon("a letter", self.socket.next()).await {
+                Some(Ok(Message::Text(text))) => {
+                    let message: Value = serde_json::from_str(&text).unwrap();
+                    numbers.push(message["number"].as_u64().unwrap());
+                }
+                Some(Ok(Message::Ping(_))) => {}
+                Some(Ok(other)) => panic!("{other:?} is no letter"),
+                Some(Err(_)) | None => break,
+            }
+        }
+        numbers
+    }
+
     /// The code of the Close that ends the connection; what comes before is passed over.
     pub(crate) async fn closed(&mut self) -> Option<u16> {
         loop {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     WHOLE,
@@ -155,15 +155,29 @@ impl Node {
 
     /// What the HTTP API answers.
     pub(crate) async fn api(&self, path: &str) -> Value {
+        let answer = self.call("GET", path, "").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    /// Publishes a number to a user, to be kept. Says whether it is.
+    pub(crate) async fn push(&self, user: &str, number: u64) -> bool {
+        let to = format!("user:{user}");
+        let message = json!({"to": to, "event": "e", "data": {"number": number}, "durable": true});
+        let message = message.to_string();
+        let status = self.call("POST", "/api/publish", &message).await.status;
+        assert!([200, 503].contains(&status), "{status}");
+        status == 200
+    }
+
+    async fn call(&self, method: &str, path: &str, body: &str) -> http::Answer {
         let log = fs::read_to_string(self.file("log")).unwrap();
         // The key of the life that runs; a restart makes a new one.
         let key = log.rsplit("Bearer ").next().unwrap();
         let key = key.split('\'').next().unwrap();
         let authorization = format!("Bearer {key}");
         let headers = [("authorization", authorization.as_str())];
-        let answer = http::call(self.admin, "GET", path, &headers, "").await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        serde_json::from_str(&answer.body).unwrap()
+        http::call(self.admin, method, path, &headers, body).await
     }
 
     /// The sum of what a metric counts, of all values whose labels contain `labels`.

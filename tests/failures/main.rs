@@ -10,6 +10,7 @@ mod fleet;
 mod http;
 #[path = "../support/machine.rs"]
 mod machine;
+mod mail;
 mod member;
 mod proxy;
 #[path = "../support/redis.rs"]

@@ -1,0 +1,93 @@
+//! Durable messages while nodes and Redis die: whatever was answered for comes to its user.
+
+use std::collections::BTreeSet;
+
+use crate::{WHOLE, client::Client, fleet::Node, redis::Redis, within};
+
+/// Letters of one test.
+const COUNT: u64 = 200;
+
+/// That all of these came, and to each session in order and once.
+fn check(sessions: &[Vec<u64>], expect: &[u64]) {
+    for session in sessions {
+        assert!(session.is_sorted_by(|one, next| one < next), "{session:?}");
+    }
+    let all: BTreeSet<u64> = sessions.iter().flatten().copied().collect();
+    let missing: Vec<_> = expect
+        .iter()
+        .filter(|number| !all.contains(number))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?} never came");
+}
+
+/// Reads until this letter has come.
+async fn read_until(client: &mut Client, last: u64) -> Vec<u64> {
+    let mut read = Vec::new();
+    while read.last() != Some(&last) {
+        let next = client.reads(1).await;
+        assert!(!next.is_empty(), "the connection ended behind {read:?}");
+        read.extend(next);
+    }
+    read
+}
+
+/// Pushes these letters one after the other. Says which are kept.
+async fn push_all(node: &Node, numbers: std::ops::Range<u64>) -> Vec<u64> {
+    let mut kept = Vec::new();
+    for number in numbers {
+        if node.push("anna", number).await {
+            kept.push(number);
+        }
+    }
+    kept
+}
+
+#[tokio::test]
+async fn what_a_killed_node_had_not_brought_comes_from_another_one() {
+    let redis = Redis::start();
+    let mut nodes = Node::fleet(2, &redis.url()).await;
+    let mut other = nodes.pop().unwrap();
+    let node = &nodes[0];
+    let mut before = Client::ride(other.public(), "anna").await;
+    let reading = async {
+        let mut read = before.reads(COUNT as usize / 4).await;
+        other.kill();
+        read.extend(before.reads(usize::MAX).await);
+        read
+    };
+    let (kept, before) = tokio::join!(push_all(node, 0..COUNT), reading);
+    assert_eq!(kept.len(), COUNT as usize, "Redis was there all the time");
+    let mut after = Client::ride(node.public(), "anna").await;
+    push_all(node, COUNT..COUNT + 1).await;
+    let after = read_until(&mut after, COUNT).await;
+    check(&[before, after], &kept);
+}
+
+#[tokio::test]
+async fn what_was_kept_before_redis_died_with_its_data_comes_afterwards() {
+    let options = ["--appendonly", "yes", "--appendfsync", "always"];
+    let mut redis = Redis::start_with(&options);
+    let nodes = Node::fleet(2, &redis.url()).await;
+    let mut there = Client::ride(nodes[1].public(), "anna").await;
+    let pushing = push_all(&nodes[0], 0..COUNT);
+    let dying = async {
+        let mut read = there.reads(COUNT as usize / 4).await;
+        redis.kill();
+        redis.run();
+        for node in &nodes {
+            within(WHOLE, "it is ready again", async || node.is_ready().await).await;
+        }
+        read.extend(read_until(&mut there, COUNT).await);
+        read
+    };
+    let pushing = async {
+        let kept = pushing.await;
+        within(WHOLE, "something is kept again", async || {
+            nodes[0].push("anna", COUNT).await
+        })
+        .await;
+        kept
+    };
+    let (kept, there) = tokio::join!(pushing, dying);
+    check(&[there], &kept);
+}
