@@ -152,8 +152,9 @@ pub struct Refusal {
 #[derive(Debug, Default)]
 pub struct Actions(VecDeque<Action>);
 
-/// One thing to be done for a conversation.
+/// One thing to be done for a conversation. Lives for a moment.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)]
 pub enum Action {
     /// Ask a service; no frames are fed in until it has answered.
     Ask(Question),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::{Bounds, Mail, MailError, Put, bell::Bell};
 use crate::{
     clock::Clock,
@@ -97,6 +99,10 @@ impl Post {
         let mut message = message.clone();
         message.topic = user.clone();
         message.letter = Some(put.id);
+        let told = parts.router.presence().map(|others| others.members(user));
+        if let Some(told) = told {
+            bell.look_again(user.clone(), told, Instant::now());
+        }
         let published = parts.router.publish(message, parts.clock.now());
         published.unwrap_or_else(|_| {
             // It is kept; whoever is there reads it when there is room again.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time;
+use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -31,6 +31,9 @@ pub async fn run(post: Post, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return end(&post).await,
             () = bell.work() => {}
+        }
+        if let Some(others) = post.parts().0.router.presence() {
+            bell.look(|user| others.members(user), Instant::now());
         }
         let mut round = bell.take();
         let is_done = work(&post, &mut round).await;

@@ -21,6 +21,9 @@ const REMOVED_MAX: usize = 1000;
 /// Longest wait for replicas, in milliseconds. Shorter than [`CALL_TIMEOUT`].
 const REPLICAS_TIMEOUT_MS: u64 = 1000;
 
+/// An entry of a stream: its name, and its fields.
+type Entry = (String, Vec<(String, Vec<u8>)>);
+
 /// The mail of a cluster.
 #[derive(Debug)]
 pub struct RedisMail {
@@ -156,7 +159,7 @@ impl Mail for RedisMail {
 }
 
 fn letters(answer: Value) -> Result<Vec<Letter>, StreamsError> {
-    let entries: Vec<(String, Vec<(String, Vec<u8>)>)> = from_value(answer)?;
+    let entries: Vec<Entry> = from_value(answer)?;
     let letters = entries.into_iter().map(|(id, fields)| {
         let body = fields.into_iter().find(|(name, _)| name == BODY);
         Ok(Letter {
