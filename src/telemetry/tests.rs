@@ -214,3 +214,12 @@ fn figures_are_added_up_over_the_shards_and_follow_what_happens() {
     assert_eq!(value("delivery_seconds", "_sum{kind=\"local\"}"), 14.0006);
     assert!(0.0 < value("process_resident_memory_bytes", ""));
 }
+
+#[test]
+fn the_operations_page_has_every_name() {
+    let page = include_str!("../../docs/OPERATIONS.md");
+    for family in ALL {
+        let name = format!("`{}`", family.name);
+        assert!(page.contains(&name), "{name} is missing");
+    }
+}
