@@ -22,6 +22,7 @@ pub mod message;
 pub mod outbox;
 pub mod peer;
 pub mod presence;
+pub mod queue;
 pub mod router;
 pub mod services;
 pub mod session;

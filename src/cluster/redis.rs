@@ -12,21 +12,25 @@ mod address;
 mod errors;
 mod keys;
 mod mail;
+mod queue;
 mod reader;
 mod servers;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use redis::{Cmd, Value, cmd};
 
-pub use self::mail::{RedisMail, Settings as MailSettings};
 use self::{
     address::Address,
     errors::{from_value, refused},
     keys::Keys,
     reader::{InboxReader, LogReader},
     servers::Servers,
+};
+pub use self::{
+    mail::{RedisMail, Settings as MailSettings},
+    queue::RedisQueue,
 };
 use super::streams::{
     CALL_TIMEOUT, Entry, LEASE, LOG_ENTRIES, Position, Pulse, REAP, Sent, Streams, StreamsError,
@@ -85,6 +89,12 @@ impl Redis {
     pub fn mail(&self, settings: MailSettings) -> RedisMail {
         let (servers, keys) = (self.servers.apart(), self.keys.clone());
         RedisMail::new(servers, keys, settings)
+    }
+
+    /// A queue in it, over connections of its own. What was taken and is not done is given again after
+    /// `claim_after`.
+    pub fn queue(&self, name: &str, claim_after: Duration) -> RedisQueue {
+        RedisQueue::new(self.servers.apart(), &self.keys, name, claim_after)
     }
 
     /// Whether it is one that can be used: version 7.0 or newer, and open to us.

@@ -4,6 +4,7 @@
 //! the next one collects, so that the disk sets the pace and not the number of callers.
 
 mod mail;
+mod queue;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use tokio::{
     time,
 };
 
-pub use self::mail::SqliteMail;
+pub use self::{mail::SqliteMail, queue::SqliteQueue};
 
 /// Calls that wait for the thread before callers have to.
 const WAITING_MAX: usize = 4096;
@@ -155,7 +156,8 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     // The log is on the disk when a commit is over, not only with the kernel.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    mail::prepare(connection)
+    mail::prepare(connection)?;
+    queue::prepare(connection)
 }
 
 fn serve(connection: Connection, mut waiting: mpsc::Receiver<Call>) {

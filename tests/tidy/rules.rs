@@ -28,6 +28,7 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("mail.rs", Layer::Core),
     ("outbox", Layer::Core),
     ("presence.rs", Layer::Core),
+    ("queue.rs", Layer::Core),
     ("router", Layer::Core),
     ("services", Layer::Core),
     ("store.rs", Layer::Core),

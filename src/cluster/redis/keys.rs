@@ -9,6 +9,19 @@ pub(super) struct Keys {
     prefix: String,
 }
 
+/// The keys of a queue, all but that of the dead on one server.
+#[derive(Clone, Debug)]
+pub(super) struct QueueKeys {
+    /// What is to be done now.
+    pub(super) stream: String,
+    /// What nothing can be done with.
+    pub(super) dead: String,
+    /// What is for later, by its time.
+    pub(super) later: String,
+    /// What it says.
+    pub(super) bodies: String,
+}
+
 impl Keys {
     pub(super) fn new(prefix: String) -> Self {
         Self { prefix }
@@ -37,6 +50,18 @@ impl Keys {
     /// A member's lease.
     pub(super) fn lease(&self, member: &Member) -> String {
         format!("{}node:{{{member}}}", self.prefix)
+    }
+
+    /// What a queue consists of.
+    pub(super) fn queue(&self, name: &str) -> QueueKeys {
+        let stream = format!("{}{name}", self.prefix);
+        QueueKeys {
+            dead: format!("{stream}:dead"),
+            // Where the stream is, which has no tag.
+            later: format!("{}later:{{{stream}}}", self.prefix),
+            bodies: format!("{}later:{{{stream}}}:bodies", self.prefix),
+            stream,
+        }
     }
 
     /// A user's mail.
