@@ -77,6 +77,14 @@ impl Membership {
         }))
     }
 
+    /// Asks Redis once whether it refuses us.
+    pub(super) async fn check(&self) -> Result<(), StreamsError> {
+        match self.redis.check().await {
+            Err(StreamsError::Unavailable(_)) => Ok(()),
+            checked => checked,
+        }
+    }
+
     pub(super) fn cluster(&self) -> Weak<Cluster> {
         Arc::downgrade(&self.cluster)
     }

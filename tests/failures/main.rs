@@ -11,10 +11,13 @@ mod http;
 #[path = "../support/machine.rs"]
 mod machine;
 mod member;
+#[path = "../support/proxy.rs"]
+#[allow(dead_code, reason = "shared with tests that look at more")]
 mod proxy;
 #[path = "../support/redis.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
 mod redis;
+mod refusals;
 mod server;
 
 use std::{future::Future, time::Duration};

@@ -9,7 +9,7 @@ use crate::{
     GONE, TRUTH, WHOLE,
     client::Client,
     fleet::{Node, is_whole},
-    proxy::Proxy,
+    proxy::{Proxy, Way},
     redis::Redis,
     within,
 };
@@ -145,7 +145,7 @@ async fn a_node_that_is_cut_off_serves_its_own_until_it_learns_of_its_death() {
     let mut anna = Client::ride(far.public(), "anna").await;
     let mut bert = Client::ride(far.public(), "bert").await;
     time::sleep(Duration::from_secs(5)).await;
-    proxy.set_cut(true);
+    proxy.set(Way::Cut);
     within(TRUTH, "it says that it is not ready", async || {
         far.readiness().await.contains("Redis")
     })
@@ -157,7 +157,7 @@ async fn a_node_that_is_cut_off_serves_its_own_until_it_learns_of_its_death() {
     // Its own clients still talk to one another.
     anna.say("bert", 7).await;
     assert_eq!(bert.hears(TRUTH).await, Some(7));
-    proxy.set_cut(false);
+    proxy.set(Way::Open);
     assert_eq!(anna.closed().await, Some(1012));
     within(WHOLE, "it is ready again", async || far.is_ready().await).await;
     is_whole(&[&near, &far]).await;
@@ -175,7 +175,7 @@ async fn a_drained_node_takes_its_leave_and_its_users_do_not_flicker() {
     assert_eq!(bert.closed().await, Some(1012));
     let _again = Client::ride(nodes[0].public(), "bert").await;
     assert!(is_online(&nodes[0]).await);
-    nodes[1].ended().await;
+    assert_eq!(nodes[1].ended().await, Some(0));
     assert_eq!(nodes[0].nodes().await, ["gw-1"]);
     assert!(is_online(&nodes[0]).await);
     is_clean(&redis, 1).await;

@@ -182,6 +182,16 @@ impl Redis {
         assert_eq!(self.ask(command), "OK", "{command:?}");
     }
 
+    /// Makes the user of the documentation, who may do this too.
+    pub(crate) fn allow_documented(&self, password: &str, more: &str) {
+        let rules = documented_rules();
+        let password = format!(">{password}");
+        let mut command = vec!["ACL", "SETUSER", "tidegate", "on", &password];
+        command.extend(rules.split_whitespace());
+        command.extend(more.split_whitespace());
+        self.tell(&command);
+    }
+
     /// How many keys begin with this.
     pub(crate) fn keys(&self, beginning: &str) -> usize {
         let keys = self.ask(&["KEYS", &format!("{beginning}*")]);
@@ -226,6 +236,16 @@ pub(crate) fn redis_cli(arguments: &[String]) -> String {
 
 pub(crate) fn arguments(arguments: &[&str]) -> Vec<String> {
     arguments.iter().map(|&text| text.to_owned()).collect()
+}
+
+/// What stands behind the password in the line of the documentation.
+pub(crate) fn documented_rules() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/SECURITY.md");
+    let text = fs::read_to_string(path).unwrap();
+    let mut lines = text.lines();
+    let line = lines.find_map(|line| line.strip_prefix("user tidegate on "));
+    let (_, rules) = line.unwrap().split_once(' ').unwrap();
+    rules.to_owned()
 }
 
 /// Waits until a condition holds.
