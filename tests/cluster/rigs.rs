@@ -12,11 +12,7 @@ use tidegate::{
     config::Secret,
 };
 
-use crate::{
-    machine::Folder,
-    place::Rig,
-    redis::{Redis as Server, arguments, redis_cli, wait_until},
-};
+use crate::{machine::Folder, place::Rig, redis::Redis as Server};
 
 /// The password of the user whose rights are in the documentation.
 pub(crate) const PASSWORD: &str = "correct-horse";
@@ -106,16 +102,8 @@ impl Rig for Alone {
 
 impl Cluster {
     pub(crate) fn start() -> Self {
-        let nodes: Vec<Server> = (0..3).map(|_| Server::cluster_node()).collect();
-        let mut create = arguments(&["--cluster", "create"]);
-        create.extend(nodes.iter().map(Server::host));
-        create.push("--cluster-yes".to_owned());
-        redis_cli(&create);
+        let nodes = Server::cluster();
         for node in &nodes {
-            wait_until("the Cluster is whole", || {
-                node.ask(&["CLUSTER", "INFO"])
-                    .contains("cluster_state:ok\r\n")
-            });
             node.allow_documented(PASSWORD, "+cluster|slots");
         }
         Self(nodes)

@@ -19,6 +19,7 @@ mod proxy;
 mod redis;
 mod refusals;
 mod server;
+mod slots;
 
 use std::{future::Future, time::Duration};
 

@@ -42,8 +42,24 @@ impl Redis {
         Self::try_starts(|| Self::server("--port", options))
     }
 
+    /// Three primaries without replicas that are one Cluster.
+    pub(crate) fn cluster() -> Vec<Self> {
+        let nodes: Vec<Self> = (0..3).map(|_| Self::cluster_node()).collect();
+        let mut create = arguments(&["--cluster", "create"]);
+        create.extend(nodes.iter().map(Self::host));
+        create.push("--cluster-yes".to_owned());
+        redis_cli(&create);
+        for node in &nodes {
+            wait_until("the Cluster is whole", || {
+                node.ask(&["CLUSTER", "INFO"])
+                    .contains("cluster_state:ok\r\n")
+            });
+        }
+        nodes
+    }
+
     /// A node of a Cluster that has no slots yet.
-    pub(crate) fn cluster_node() -> Self {
+    fn cluster_node() -> Self {
         let cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
         Self::try_starts(|| {
             let bus = free_port().to_string();
@@ -225,7 +241,7 @@ impl Drop for Redis {
 }
 
 /// What `redis-cli` prints, without white space around it.
-pub(crate) fn redis_cli(arguments: &[String]) -> String {
+fn redis_cli(arguments: &[String]) -> String {
     let mut cli = Command::new("redis-cli");
     let output = cli.args(arguments).stderr(Stdio::null()).output();
     let output = output.unwrap_or_else(|error| {
@@ -234,7 +250,7 @@ pub(crate) fn redis_cli(arguments: &[String]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-pub(crate) fn arguments(arguments: &[&str]) -> Vec<String> {
+fn arguments(arguments: &[&str]) -> Vec<String> {
     arguments.iter().map(|&text| text.to_owned()).collect()
 }
 
