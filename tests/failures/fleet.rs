@@ -188,6 +188,14 @@ impl Node {
         http::metric(self.admin, name, labels).await
     }
 
+    /// It has counted none of these.
+    pub(crate) async fn has_counted_none(&self, of: &[&str]) {
+        for part in of {
+            let name = format!("tidegate_{part}_total");
+            assert_eq!(self.metric(&name, "").await, 0.0, "{name}");
+        }
+    }
+
     pub(crate) fn signal(&self, what: Signal) {
         signal(self.child.as_ref().unwrap().id(), what);
     }
