@@ -15,7 +15,7 @@ use crate::{
     WHOLE,
     client::Client,
     http,
-    machine::{Folder, signal},
+    machine::{Folder, kill, signal},
     within,
 };
 
@@ -202,10 +202,7 @@ impl Node {
 
     /// Kills it, without a word to anybody.
     pub(crate) fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        kill(&mut self.child);
     }
 
     /// Waits for its end, and gives its exit code.

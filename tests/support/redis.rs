@@ -10,7 +10,7 @@ use std::{
 
 use rustix::process::Signal;
 
-use super::machine::{Folder, free_port, signal};
+use super::machine::{Folder, free_port, kill, signal};
 
 /// How often a condition is looked at before it is given up, and the pause in between.
 const LOOKS: usize = 1000;
@@ -227,10 +227,7 @@ impl Redis {
 
     /// Kills it, frozen or not.
     pub(crate) fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        kill(&mut self.child);
     }
 }
 
