@@ -11,6 +11,8 @@ mod logs;
 #[path = "../support/machine.rs"]
 mod machine;
 mod members;
+#[path = "../support/old_redis.rs"]
+mod old_redis;
 mod place;
 #[path = "../support/proxy.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]

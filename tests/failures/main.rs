@@ -2,7 +2,8 @@
 //! and cut off, while clients are connected.
 //!
 //! Freezes are as short as they can be to be noticed. With `TG_TEST_LONG=1` in the environment a node
-//! is frozen for 20 s and Redis for 30 s, and what holds for the short ones has to hold for these.
+//! is frozen for 20 s, Redis for 30 s and each slot of a Cluster is on its way for 8 s, and what holds
+//! for the short ones has to hold for these.
 
 #![allow(clippy::unwrap_used)]
 
@@ -15,6 +16,8 @@ mod http;
 mod machine;
 mod member;
 mod network;
+#[path = "../support/old_redis.rs"]
+mod old_redis;
 #[path = "../support/proxy.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
 mod proxy;
@@ -38,11 +41,11 @@ const TRUTH: Duration = Duration::from_secs(5);
 /// After a repair everything is whole again by then.
 const WHOLE: Duration = Duration::from_secs(10);
 
-/// Set to 1 for freezes that last.
+/// Set to 1 for faults that last.
 const LONG: &str = "TG_TEST_LONG";
 
-/// How long something is frozen: the longer time, if that was asked for.
-fn frozen_for(short: Duration, long: Duration) -> Duration {
+/// How long a fault lasts: the longer time, if that was asked for.
+fn lasting(short: Duration, long: Duration) -> Duration {
     match env::var(LONG).as_deref() {
         Ok("1") => long,
         _ => short,

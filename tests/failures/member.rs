@@ -9,7 +9,7 @@ use crate::{
     GONE, WHOLE,
     client::Client,
     fleet::{Node, is_whole},
-    frozen_for,
+    lasting,
     redis::Redis,
     within,
 };
@@ -98,7 +98,7 @@ async fn a_node_that_was_frozen_ends_its_sessions_and_begins_a_new_life() {
     time::sleep(Duration::from_secs(5)).await;
     nodes[1].signal(Signal::STOP);
     // Longer than the others take to declare it dead, and than its own readiness holds.
-    let frozen = frozen_for(Duration::from_secs(5), Duration::from_secs(20));
+    let frozen = lasting(Duration::from_secs(5), Duration::from_secs(20));
     let thaw = Instant::now() + frozen;
     within(GONE, "it is gone", async || {
         nodes[0].nodes().await.len() == 1

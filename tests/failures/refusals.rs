@@ -4,6 +4,7 @@ use crate::{
     TRUTH, WHOLE,
     client::Client,
     fleet::{Node, is_whole},
+    old_redis,
     proxy::{Proxy, Way},
     redis::Redis,
     within,
@@ -58,6 +59,14 @@ async fn a_node_that_may_not_do_everything_ends_and_names_what_it_lacks() {
         "the 'xadd' command",
     ];
     is_refused(&["start"], &url(PASSWORD, redis.port()), &said).await;
+}
+
+#[tokio::test]
+async fn a_node_whose_redis_is_too_old_ends_and_says_which_one_it_needs() {
+    let (address, _serving) = old_redis::serve().await;
+    let address = address.to_string();
+    let said = [&address, "its version is 6.2.14, expected 7.0 or newer"];
+    is_refused(&["start"], &format!("redis://{address}"), &said).await;
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::{
     TRUTH, WHOLE,
     client::Client,
     fleet::{Node, is_whole},
-    frozen_for,
+    lasting,
     redis::Redis,
     within,
 };
@@ -37,7 +37,7 @@ async fn while_redis_is_frozen_nobody_dies_and_what_was_said_arrives_afterwards(
         .await;
     }
     anna.say("bert", 1).await;
-    let frozen = frozen_for(Duration::from_secs(9), Duration::from_secs(30));
+    let frozen = lasting(Duration::from_secs(9), Duration::from_secs(30));
     time::sleep_until(begin + frozen).await;
     redis.signal(Signal::CONT);
     let thawed = Instant::now();

@@ -8,6 +8,7 @@ use crate::{
     WHOLE,
     client::Client,
     fleet::{Node, is_whole},
+    lasting,
     redis::{Redis, wait_until},
     within,
 };
@@ -15,6 +16,8 @@ use crate::{
 /// How long a slot is on two servers at a time: those of its keys that are not there are asked for
 /// in vain.
 const BETWEEN: Duration = Duration::from_millis(300);
+/// Longer than a lease holds, for each slot.
+const LONG_BETWEEN: Duration = Duration::from_secs(8);
 /// Messages for each of them, one on its way at a time.
 const MESSAGES_MAX: u64 = 1_000_000;
 
@@ -60,7 +63,7 @@ fn move_slot(servers: &[Redis], slot: &str) {
         let to = ["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"];
         from.ask(&[&to[..], &keys].concat());
     }
-    thread::sleep(BETWEEN);
+    thread::sleep(lasting(BETWEEN, LONG_BETWEEN));
     let others = servers.iter().filter(|server| server.port() != from.port());
     let others = others.filter(|server| server.port() != to.port());
     for server in [to, from].into_iter().chain(others) {
