@@ -175,6 +175,20 @@ impl App {
         })
     }
 
+    /// Asks the Redis of a cluster once whether it can be used, so that a mistake is told to whoever
+    /// starts the node. One that does not answer may come later: [`Self::run`] waits for it.
+    ///
+    /// # Errors
+    ///
+    /// A version that is too old, a user or a password that is refused, a user who may not do
+    /// everything.
+    pub async fn check(&self) -> Result<(), BuildError> {
+        match &self.membership {
+            Some(membership) => membership.check().await.map_err(BuildError::Redis),
+            None => Ok(()),
+        }
+    }
+
     /// Where it listens.
     pub fn addresses(&self) -> Addresses {
         self.node.addresses.clone()

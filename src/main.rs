@@ -74,6 +74,9 @@ async fn run(config: Config, source: ReloadSource) -> Result<(), Failure> {
     let signals = Signals::listen().map_err(Failure::failed)?;
     let file = source.path().map(Path::to_owned);
     let app = App::build(config.clone(), source).map_err(|error| Failure::failed(chain(&error)))?;
+    app.check()
+        .await
+        .map_err(|error| Failure::failed(chain(&error)))?;
     let addresses = app.addresses();
     let member = app.member().to_string();
     let entry = Entry::own(addresses.admin, member.clone(), config.control.clone());
@@ -93,7 +96,9 @@ async fn run(config: Config, source: ReloadSource) -> Result<(), Failure> {
     drop(pid_file);
     tracing::info!(?report, "ended");
     if report.has_failed {
-        return Err(Failure::failed("a shard has failed; the log says more"));
+        return Err(Failure::failed(
+            "a part of the node has failed; the log says more",
+        ));
     }
     if kill.is_cancelled() {
         return Err(Failure::failed("killed before the drain was through"));

@@ -81,6 +81,14 @@ impl Membership {
         &self.redis
     }
 
+    /// Asks Redis once whether it refuses us.
+    pub(super) async fn check(&self) -> Result<(), StreamsError> {
+        match self.redis.check().await {
+            Err(StreamsError::Unavailable(_)) => Ok(()),
+            checked => checked,
+        }
+    }
+
     pub(super) fn cluster(&self) -> Weak<Cluster> {
         Arc::downgrade(&self.cluster)
     }

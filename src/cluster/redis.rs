@@ -1,7 +1,7 @@
 //! Redis, alone, watched by Sentinels, or as a Cluster: leases, log and inboxes in streams with
 //! consumer groups.
 //!
-//! Commands share one connection per server and end within [`CALL_TIMEOUT`]; readers block on
+//! Commands share one connection per server and end within `CALL_TIMEOUT`; readers block on
 //! connections of their own. A call that fails is not repeated here: its fate is unknown, and whoever
 //! made it knows how to repeat it. What it leads to is that the next call connects anew, and asks the
 //! Sentinels or the Cluster again which server it has to talk to.
@@ -9,9 +9,12 @@
 //! **Invariant:** a password is in no error, no log and no debug output.
 
 mod address;
+mod connect;
 mod errors;
+mod find;
 mod keys;
 mod mail;
+mod probe;
 mod queue;
 mod reader;
 mod servers;
@@ -33,8 +36,7 @@ pub use self::{
     queue::RedisQueue,
 };
 use super::streams::{
-    CALL_TIMEOUT, Entry, LEASE, LOG_ENTRIES, Position, Pulse, REAP, Sent, Streams, StreamsError,
-    new_generation,
+    Entry, LEASE, LOG_ENTRIES, Position, Pulse, REAP, Sent, Streams, StreamsError, new_generation,
 };
 use crate::{config::Secret, id::Member};
 
@@ -97,25 +99,23 @@ impl Redis {
         RedisQueue::new(self.servers.apart(), &self.keys, name, claim_after)
     }
 
-    /// Whether it is one that can be used: version 7.0 or newer, and open to us.
+    /// Whether it is one that can be used: version 7.0 or newer, open to us, and to all that we do.
     ///
     /// # Errors
     ///
     /// [`StreamsError::Refused`] if it is not; [`StreamsError::Unavailable`] if it cannot be asked.
     pub async fn check(&self) -> Result<(), StreamsError> {
-        let key = self.keys.generation();
-        let answers = self.call(vec![(key.clone(), cmd("EXISTS").arg(key).take())]);
-        answers.await.map(drop)
+        let key = self.keys.probe(&new_generation());
+        for commands in probe::commands(&key) {
+            let commands = commands.into_iter().map(|command| (key.clone(), command));
+            self.call(commands.collect()).await?;
+        }
+        Ok(())
     }
 
     /// Has each command carried out by the server of its key, those of one server in one pipeline.
     async fn call(&self, commands: Vec<(String, Cmd)>) -> Result<Vec<Value>, StreamsError> {
-        let calling = self.servers.call(commands);
-        let called = tokio::time::timeout(CALL_TIMEOUT, calling).await;
-        called.unwrap_or_else(|_| {
-            self.servers.forget();
-            Err(StreamsError::Unavailable("no answer in time".into()))
-        })
+        self.servers.in_time(self.servers.call(commands)).await
     }
 
     async fn call_one(&self, key: &str, command: Cmd) -> Result<Value, StreamsError> {
@@ -145,29 +145,8 @@ impl Redis {
         self.call_one(key, set).await.map(drop)
     }
 
-    /// The leases of these members.
-    async fn leases(
-        &self,
-        members: Vec<Member>,
-    ) -> Result<Vec<(Member, Option<Bytes>)>, StreamsError> {
-        let commands = members.iter().map(|member| {
-            let key = self.keys.lease(member);
-            let command = cmd("GET").arg(&key).take();
-            (key, command)
-        });
-        let answers = self.call(commands.collect()).await?;
-        let leases = answers.into_iter().map(from_value::<Option<Vec<u8>>>);
-        let leases: Vec<Option<Vec<u8>>> = leases.collect::<Result<_, _>>()?;
-        let leases = leases.into_iter().map(|lease| lease.map(Bytes::from));
-        Ok(members.into_iter().zip(leases).collect())
-    }
-}
-
-impl Streams for Redis {
-    type Log = LogReader;
-    type Inbox = InboxReader;
-
-    async fn beat(&self, me: &Member, info: Bytes) -> Result<Pulse, StreamsError> {
+    /// Renews a lease, and tells who else has one.
+    async fn renew(&self, me: &Member, info: Bytes) -> Result<Pulse, StreamsError> {
         let (lease, inbox) = (self.keys.lease(me), self.keys.inbox(me));
         let (generation, members) = (self.keys.generation(), self.keys.members());
         let fresh = new_generation();
@@ -198,6 +177,56 @@ impl Streams for Redis {
         })
     }
 
+    /// Removes what a member has, if its inbox has no entry.
+    async fn clear(&self, member: &Member) -> Result<bool, StreamsError> {
+        let inbox = self.keys.inbox(member);
+        let mut remove = cmd("EVAL");
+        remove.arg(REMOVE).arg(3).arg(&inbox);
+        remove
+            .arg(self.keys.lease(member))
+            .arg(self.keys.reaping(member));
+        if from_value::<u64>(self.call_one(&inbox, remove).await?)? == 0 {
+            return Ok(false);
+        }
+        let (log, members) = (self.keys.log(), self.keys.members());
+        let mut destroy = cmd("XGROUP");
+        destroy.arg(&["DESTROY", &log, member.as_str()]);
+        match self.call_one(&log, destroy).await {
+            // Without a log there is no cursor either.
+            Err(StreamsError::Refused(text)) if text.contains("requires the key to exist") => {}
+            other => drop(other?),
+        }
+        let list = cmd("SREM").arg(&members).arg(member.as_str()).take();
+        self.call_one(&members, list).await?;
+        Ok(true)
+    }
+
+    /// The leases of these members.
+    async fn leases(
+        &self,
+        members: Vec<Member>,
+    ) -> Result<Vec<(Member, Option<Bytes>)>, StreamsError> {
+        let commands = members.iter().map(|member| {
+            let key = self.keys.lease(member);
+            let command = cmd("GET").arg(&key).take();
+            (key, command)
+        });
+        let answers = self.call(commands.collect()).await?;
+        let leases = answers.into_iter().map(from_value::<Option<Vec<u8>>>);
+        let leases: Vec<Option<Vec<u8>>> = leases.collect::<Result<_, _>>()?;
+        let leases = leases.into_iter().map(|lease| lease.map(Bytes::from));
+        Ok(members.into_iter().zip(leases).collect())
+    }
+}
+
+impl Streams for Redis {
+    type Log = LogReader;
+    type Inbox = InboxReader;
+
+    async fn beat(&self, me: &Member, info: Bytes) -> Result<Pulse, StreamsError> {
+        self.servers.in_time(self.renew(me, info)).await
+    }
+
     async fn enroll(&self, me: &Member) -> Result<(), StreamsError> {
         let key = self.keys.members();
         let add = cmd("SADD").arg(&key).arg(me.as_str()).take();
@@ -219,7 +248,8 @@ impl Streams for Redis {
 
     async fn open_log(&self, me: &Member) -> Result<LogReader, StreamsError> {
         let key = self.keys.log();
-        self.make_group(&key, me.as_str(), "$", true).await?;
+        let making = self.make_group(&key, me.as_str(), "$", true);
+        self.servers.in_time(making).await?;
         Ok(LogReader::new(self.servers.clone(), key, me))
     }
 
@@ -243,7 +273,8 @@ impl Streams for Redis {
 
     async fn open_inbox(&self, member: &Member) -> Result<InboxReader, StreamsError> {
         let key = self.keys.inbox(member);
-        self.make_group(&key, INBOX_GROUP, "0", false).await?;
+        let making = self.make_group(&key, INBOX_GROUP, "0", false);
+        self.servers.in_time(making).await?;
         Ok(InboxReader::new(self.servers.clone(), key))
     }
 
@@ -268,26 +299,7 @@ impl Streams for Redis {
     }
 
     async fn remove(&self, member: &Member) -> Result<bool, StreamsError> {
-        let inbox = self.keys.inbox(member);
-        let mut remove = cmd("EVAL");
-        remove.arg(REMOVE).arg(3).arg(&inbox);
-        remove
-            .arg(self.keys.lease(member))
-            .arg(self.keys.reaping(member));
-        if from_value::<u64>(self.call_one(&inbox, remove).await?)? == 0 {
-            return Ok(false);
-        }
-        let (log, members) = (self.keys.log(), self.keys.members());
-        let mut destroy = cmd("XGROUP");
-        destroy.arg(&["DESTROY", &log, member.as_str()]);
-        match self.call_one(&log, destroy).await {
-            // Without a log there is no cursor either.
-            Err(StreamsError::Refused(text)) if text.contains("requires the key to exist") => {}
-            other => drop(other?),
-        }
-        let list = cmd("SREM").arg(&members).arg(member.as_str()).take();
-        self.call_one(&members, list).await?;
-        Ok(true)
+        self.servers.in_time(self.clear(member)).await
     }
 }
 

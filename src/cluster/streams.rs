@@ -15,8 +15,8 @@
 //! - **Order**: entries of one call, and of calls that follow one another, are appended in order.
 //! - **Duplicates**: when a call fails with [`StreamsError::Unavailable`], it is not known whether it
 //!   was carried out. Whoever repeats it uses the same sequence numbers, and readers drop repeats.
-//! - **Blocking**: only readers wait, on connections of their own; everything else ends within
-//!   [`CALL_TIMEOUT`], with an error if need be.
+//! - **Blocking**: only readers wait for entries, on connections of their own, for [`READ_WAIT`].
+//!   Beside that every call ends within [`CALL_TIMEOUT`], with an error if need be.
 //! - **Cancellation**: a call whose future is dropped may or may not be carried out. A reader's
 //!   `next` that is dropped may lose what it was about to give.
 

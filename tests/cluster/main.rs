@@ -12,11 +12,18 @@ mod logs;
 mod machine;
 mod mail;
 mod members;
+#[path = "../support/old_redis.rs"]
+mod old_redis;
 mod place;
+#[path = "../support/proxy.rs"]
+#[allow(dead_code, reason = "shared with tests that look at more")]
+mod proxy;
 #[path = "../support/redis.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
 mod redis;
+mod refusals;
 mod rigs;
+mod silence;
 mod wipes;
 
 use std::{future::Future, sync::Arc};

@@ -15,11 +15,7 @@ use tidegate::{
     store::sqlite::{self, Database, SqliteMail},
 };
 
-use crate::{
-    machine::Folder,
-    place::Rig,
-    redis::{Redis as Server, arguments, redis_cli, wait_until},
-};
+use crate::{machine::Folder, place::Rig, redis::Redis as Server};
 
 /// The password of the user whose rights are in the documentation.
 pub(crate) const PASSWORD: &str = "correct-horse";
@@ -53,7 +49,7 @@ pub(crate) struct Cluster(pub(crate) Vec<Server>);
 /// One primary and three Sentinels. The user may do what the documentation says.
 pub(crate) struct Sentinels {
     pub(crate) primary: Server,
-    sentinels: Vec<Server>,
+    pub(crate) sentinels: Vec<Server>,
 }
 
 /// One server with TLS, whose certificate is of an authority of its own.
@@ -144,17 +140,9 @@ impl Rig for Alone {
 
 impl Cluster {
     pub(crate) fn start() -> Self {
-        let nodes: Vec<Server> = (0..3).map(|_| Server::cluster_node()).collect();
-        let mut create = arguments(&["--cluster", "create"]);
-        create.extend(nodes.iter().map(Server::host));
-        create.push("--cluster-yes".to_owned());
-        redis_cli(&create);
+        let nodes = Server::cluster();
         for node in &nodes {
-            wait_until("the Cluster is whole", || {
-                node.ask(&["CLUSTER", "INFO"])
-                    .contains("cluster_state:ok\r\n")
-            });
-            allow(node, "+cluster|slots");
+            node.allow_documented(PASSWORD, "+cluster|slots");
         }
         Self(nodes)
     }
@@ -188,7 +176,7 @@ impl Rig for Cluster {
 impl Sentinels {
     pub(crate) fn start() -> Self {
         let primary = Server::start();
-        allow(&primary, "+role");
+        primary.allow_documented(PASSWORD, "+role");
         let sentinels = (0..3).map(|_| Server::sentinel(primary.port())).collect();
         Self { primary, sentinels }
     }
@@ -274,7 +262,7 @@ impl Rig for Tls {
 impl Limited {
     pub(crate) fn start() -> Self {
         let server = Server::start();
-        allow(&server, "");
+        server.allow_documented(PASSWORD, "");
         Self(server)
     }
 }
@@ -294,24 +282,4 @@ impl Rig for Limited {
     fn wipe(&self) {
         self.0.tell(&["FLUSHALL"]);
     }
-}
-
-/// Makes the user of the documentation, who may do this too.
-pub(crate) fn allow(server: &Server, more: &str) {
-    let rules = documented_rules();
-    let password = format!(">{PASSWORD}");
-    let mut command = vec!["ACL", "SETUSER", "tidegate", "on", &password];
-    command.extend(rules.split_whitespace());
-    command.extend(more.split_whitespace());
-    server.tell(&command);
-}
-
-/// What stands behind the password in the line of the documentation.
-pub(crate) fn documented_rules() -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/SECURITY.md");
-    let text = fs::read_to_string(path).unwrap();
-    let mut lines = text.lines();
-    let line = lines.find_map(|line| line.strip_prefix("user tidegate on "));
-    let (_, rules) = line.unwrap().split_once(' ').unwrap();
-    rules.to_owned()
 }

@@ -15,7 +15,7 @@ use crate::{
     WHOLE,
     client::Client,
     http,
-    machine::{Folder, signal},
+    machine::{Folder, kill, signal},
     within,
 };
 
@@ -30,17 +30,22 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Starts a node, and waits until it wants clients.
-    pub(crate) async fn start(name: &str, redis: &str) -> Self {
+    /// A node that does not run yet.
+    pub(crate) fn new(name: &str, redis: &str) -> Self {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut node = Self {
+        Self {
             name: name.to_owned(),
             redis: redis.to_owned(),
             folder: Folder::new(),
             child: None,
             public: nowhere,
             admin: nowhere,
-        };
+        }
+    }
+
+    /// Starts a node, and waits until it wants clients.
+    pub(crate) async fn start(name: &str, redis: &str) -> Self {
+        let mut node = Self::new(name, redis);
         node.run().await;
         within(WHOLE, "the node is ready", async || node.is_ready().await).await;
         node
@@ -61,8 +66,20 @@ impl Node {
         nodes
     }
 
-    /// Starts the process, again under its name.
+    /// Starts the process, again under its name, and waits until it listens.
     pub(crate) async fn run(&mut self) {
+        let pid = self.spawn(&["start"]);
+        let mut found = None;
+        within(Duration::from_secs(10), "the node listens", async || {
+            found = self.addresses(pid);
+            found.is_some()
+        })
+        .await;
+        (self.public, self.admin) = found.unwrap();
+    }
+
+    /// Starts the process with these words, and gives its number.
+    pub(crate) fn spawn(&mut self, words: &[&str]) -> u32 {
         let Self {
             name,
             redis,
@@ -82,7 +99,8 @@ impl Node {
             .open(folder.join("log"))
             .unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
-            .args(["start", "--config", "tidegate.toml"])
+            .args(words)
+            .args(["--config", "tidegate.toml"])
             .current_dir(folder)
             .env_clear()
             .stdin(Stdio::null())
@@ -92,13 +110,12 @@ impl Node {
             .unwrap();
         let pid = child.id();
         self.child = Some(child);
-        let mut found = None;
-        within(Duration::from_secs(10), "the node listens", async || {
-            found = self.addresses(pid);
-            found.is_some()
-        })
-        .await;
-        (self.public, self.admin) = found.unwrap();
+        pid
+    }
+
+    /// Everything that its processes have printed and logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.file("log")).unwrap()
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -171,7 +188,7 @@ impl Node {
     }
 
     async fn call(&self, method: &str, path: &str, body: &str) -> http::Answer {
-        let log = fs::read_to_string(self.file("log")).unwrap();
+        let log = self.log();
         // The key of the life that runs; a restart makes a new one.
         let key = log.rsplit("Bearer ").next().unwrap();
         let key = key.split('\'').next().unwrap();
@@ -185,26 +202,34 @@ impl Node {
         http::metric(self.admin, name, labels).await
     }
 
+    /// It has counted none of these.
+    pub(crate) async fn has_counted_none(&self, of: &[&str]) {
+        for part in of {
+            let name = format!("tidegate_{part}_total");
+            assert_eq!(self.metric(&name, "").await, 0.0, "{name}");
+        }
+    }
+
     pub(crate) fn signal(&self, what: Signal) {
         signal(self.child.as_ref().unwrap().id(), what);
     }
 
     /// Kills it, without a word to anybody.
     pub(crate) fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        kill(&mut self.child);
     }
 
-    /// Waits for its end after a drain.
-    pub(crate) async fn ended(&mut self) {
+    /// Waits for its end, and gives its exit code.
+    pub(crate) async fn ended(&mut self) -> Option<i32> {
         let child = self.child.as_mut().unwrap();
+        let mut status = None;
         within(Duration::from_secs(40), "the node has ended", async || {
-            child.try_wait().unwrap().is_some()
+            status = child.try_wait().unwrap();
+            status.is_some()
         })
         .await;
         self.child = None;
+        status.unwrap().code()
     }
 }
 

@@ -1,5 +1,9 @@
 //! What members of a cluster survive: real processes of the gateway and of Redis are killed, frozen
 //! and cut off, while clients are connected.
+//!
+//! Freezes are as short as they can be to be noticed. With `TG_TEST_LONG=1` in the environment a node
+//! is frozen for 20 s, Redis for 30 s and each slot of a Cluster is on its way for 8 s, and what holds
+//! for the short ones has to hold for these.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,13 +16,20 @@ mod http;
 mod machine;
 mod mail;
 mod member;
+mod network;
+#[path = "../support/old_redis.rs"]
+mod old_redis;
+#[path = "../support/proxy.rs"]
+#[allow(dead_code, reason = "shared with tests that look at more")]
 mod proxy;
 #[path = "../support/redis.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
 mod redis;
+mod refusals;
 mod server;
+mod slots;
 
-use std::{future::Future, time::Duration};
+use std::{env, future::Future, time::Duration};
 
 use tokio::time::{self, Instant};
 
@@ -30,6 +41,17 @@ const GONE: Duration = Duration::from_secs(5);
 const TRUTH: Duration = Duration::from_secs(5);
 /// After a repair everything is whole again by then.
 const WHOLE: Duration = Duration::from_secs(10);
+
+/// Set to 1 for faults that last.
+const LONG: &str = "TG_TEST_LONG";
+
+/// How long a fault lasts: the longer time, if that was asked for.
+fn lasting(short: Duration, long: Duration) -> Duration {
+    match env::var(LONG).as_deref() {
+        Ok("1") => long,
+        _ => short,
+    }
+}
 
 /// The result of a future that has to come soon.
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {

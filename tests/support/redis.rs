@@ -10,7 +10,7 @@ use std::{
 
 use rustix::process::Signal;
 
-use super::machine::{Folder, free_port, signal};
+use super::machine::{Folder, free_port, kill, signal};
 
 /// How often a condition is looked at before it is given up, and the pause in between.
 const LOOKS: usize = 1000;
@@ -42,8 +42,24 @@ impl Redis {
         Self::try_starts(|| Self::server("--port", options))
     }
 
+    /// Three primaries without replicas that are one Cluster.
+    pub(crate) fn cluster() -> Vec<Self> {
+        let nodes: Vec<Self> = (0..3).map(|_| Self::cluster_node()).collect();
+        let mut create = arguments(&["--cluster", "create"]);
+        create.extend(nodes.iter().map(Self::host));
+        create.push("--cluster-yes".to_owned());
+        redis_cli(&create);
+        for node in &nodes {
+            wait_until("the Cluster is whole", || {
+                node.ask(&["CLUSTER", "INFO"])
+                    .contains("cluster_state:ok\r\n")
+            });
+        }
+        nodes
+    }
+
     /// A node of a Cluster that has no slots yet.
-    pub(crate) fn cluster_node() -> Self {
+    fn cluster_node() -> Self {
         let cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
         Self::try_starts(|| {
             let bus = free_port().to_string();
@@ -182,6 +198,16 @@ impl Redis {
         assert_eq!(self.ask(command), "OK", "{command:?}");
     }
 
+    /// Makes the user of the documentation, who may do this too.
+    pub(crate) fn allow_documented(&self, password: &str, more: &str) {
+        let rules = documented_rules();
+        let password = format!(">{password}");
+        let mut command = vec!["ACL", "SETUSER", "tidegate", "on", &password];
+        command.extend(rules.split_whitespace());
+        command.extend(more.split_whitespace());
+        self.tell(&command);
+    }
+
     /// How many keys begin with this.
     pub(crate) fn keys(&self, beginning: &str) -> usize {
         let keys = self.ask(&["KEYS", &format!("{beginning}*")]);
@@ -201,10 +227,7 @@ impl Redis {
 
     /// Kills it, frozen or not.
     pub(crate) fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        kill(&mut self.child);
     }
 }
 
@@ -215,7 +238,7 @@ impl Drop for Redis {
 }
 
 /// What `redis-cli` prints, without white space around it.
-pub(crate) fn redis_cli(arguments: &[String]) -> String {
+fn redis_cli(arguments: &[String]) -> String {
     let mut cli = Command::new("redis-cli");
     let output = cli.args(arguments).stderr(Stdio::null()).output();
     let output = output.unwrap_or_else(|error| {
@@ -224,8 +247,18 @@ pub(crate) fn redis_cli(arguments: &[String]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-pub(crate) fn arguments(arguments: &[&str]) -> Vec<String> {
+fn arguments(arguments: &[&str]) -> Vec<String> {
     arguments.iter().map(|&text| text.to_owned()).collect()
+}
+
+/// What stands behind the password in the line of the documentation.
+pub(crate) fn documented_rules() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/SECURITY.md");
+    let text = fs::read_to_string(path).unwrap();
+    let mut lines = text.lines();
+    let line = lines.find_map(|line| line.strip_prefix("user tidegate on "));
+    let (_, rules) = line.unwrap().split_once(' ').unwrap();
+    rules.to_owned()
 }
 
 /// Waits until a condition holds.

@@ -2,8 +2,9 @@
 //!
 //! **Invariant:** no text contains anything of the configuration, or of what was sent.
 
-use redis::{ErrorKind, FromRedisValue, RedisError, Value};
+use redis::{ErrorKind, FromRedisValue, RedisError, ServerError, Value};
 
+use super::address::Host;
 use crate::cluster::streams::StreamsError;
 
 /// Trying again is of no use.
@@ -16,6 +17,15 @@ pub(super) fn unavailable(text: impl Into<Box<str>>) -> StreamsError {
     StreamsError::Unavailable(text.into())
 }
 
+/// The error, with the server whose it is.
+pub(super) fn at(host: &Host, error: StreamsError) -> StreamsError {
+    match error {
+        StreamsError::Lost => StreamsError::Lost,
+        StreamsError::Refused(text) => refused(format!("{host}: {text}")),
+        StreamsError::Unavailable(text) => unavailable(format!("{host}: {text}")),
+    }
+}
+
 /// A value as what it should be.
 pub(super) fn from_value<T: FromRedisValue>(value: Value) -> Result<T, StreamsError> {
     T::from_redis_value(value).map_err(|_| unavailable("an answer that was not expected"))
@@ -25,14 +35,30 @@ pub(super) fn from_value<T: FromRedisValue>(value: Value) -> Result<T, StreamsEr
 pub(super) fn meaning(error: &RedisError) -> StreamsError {
     // The error of a pipeline tells neither code nor text by itself.
     let answers = error.clone().into_server_errors();
-    if let Some((_, answer)) = answers.as_deref().and_then(<[_]>::first) {
-        return of_answer(answer.code(), answer.details().unwrap_or_default());
+    if let Some(answers) = answers.as_deref()
+        && let Some((_, answer)) = answers.first()
+    {
+        return match answer.code() {
+            "NOPERM" => not_permitted(answers.iter().map(|(_, answer)| answer)),
+            code => of_answer(code, answer.details().unwrap_or_default()),
+        };
     }
     match error.kind() {
         ErrorKind::AuthenticationFailed => refused(WRONG_PASSWORD),
         ErrorKind::InvalidClientConfig => refused("its address cannot be used"),
+        _ if error.is_connection_refusal() => unavailable("nobody listens there"),
+        _ if error.is_timeout() => unavailable("no answer in time"),
+        _ if error.is_connection_dropped() => unavailable("the connection has ended"),
         _ => unavailable(error.category()),
     }
+}
+
+/// Everything that the user may not do of what was asked for.
+fn not_permitted<'a>(answers: impl Iterator<Item = &'a ServerError>) -> StreamsError {
+    let answers = answers.filter(|answer| answer.code() == "NOPERM");
+    let mut texts: Vec<&str> = answers.filter_map(ServerError::details).collect();
+    texts.dedup();
+    of_answer("NOPERM", &texts.join("; "))
 }
 
 const WRONG_PASSWORD: &str = "it refuses the user or the password";

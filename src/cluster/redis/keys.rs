@@ -32,6 +32,11 @@ impl Keys {
         format!("{}generation", self.prefix)
     }
 
+    /// A key that is there while it is tried what is allowed.
+    pub(super) fn probe(&self, name: &str) -> String {
+        format!("{}probe:{name}", self.prefix)
+    }
+
     /// The set of all members that have announced themselves.
     pub(super) fn members(&self) -> String {
         format!("{}members", self.prefix)

@@ -6,7 +6,7 @@ use redis::{Cmd, Value, cmd};
 use super::{errors::from_value, keys::Keys, reader, servers::Servers, unexpected};
 use crate::{
     clock::Clock,
-    cluster::streams::{CALL_TIMEOUT, StreamsError},
+    cluster::streams::StreamsError,
     mail::{Bounds, Letter, LetterId, Mail, MailError, PAGE, Pending, Put},
     topic::Topic,
 };
@@ -18,7 +18,7 @@ const REMOVE: &str = "redis.call('XDEL', KEYS[1], unpack(ARGV)) \
     if redis.call('XLEN', KEYS[1]) == 0 then redis.call('DEL', KEYS[1]) end return 0";
 /// Most letters that one call of the script removes, far below what `unpack` takes.
 const REMOVED_MAX: usize = 1000;
-/// Longest wait for replicas, in milliseconds. Shorter than [`CALL_TIMEOUT`].
+/// Longest wait for replicas, in milliseconds. Shorter than `CALL_TIMEOUT` of the cluster.
 const REPLICAS_TIMEOUT_MS: u64 = 1000;
 
 /// An entry of a stream: its name, and its fields.
@@ -53,12 +53,7 @@ impl RedisMail {
     }
 
     async fn call(&self, commands: Vec<(String, Cmd)>) -> Result<Vec<Value>, StreamsError> {
-        let calling = self.servers.call(commands);
-        let called = tokio::time::timeout(CALL_TIMEOUT, calling).await;
-        called.unwrap_or_else(|_| {
-            self.servers.forget();
-            Err(StreamsError::Unavailable("no answer in time".into()))
-        })
+        self.servers.in_time(self.servers.call(commands)).await
     }
 
     async fn put_all(&self, letters: Vec<(Topic, Bytes)>) -> Result<Vec<Put>, StreamsError> {

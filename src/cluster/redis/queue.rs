@@ -72,11 +72,7 @@ impl RedisQueue {
     }
 
     async fn call(&self, commands: Vec<(String, Cmd)>) -> Result<Vec<Value>, StreamsError> {
-        let called = time::timeout(CALL_TIMEOUT, self.servers.call(commands)).await;
-        called.unwrap_or_else(|_| {
-            self.servers.forget();
-            Err(StreamsError::Unavailable("no answer in time".into()))
-        })
+        self.servers.in_time(self.servers.call(commands)).await
     }
 
     async fn push_all(&self, entries: Vec<Entry>) -> Result<(), StreamsError> {

@@ -104,7 +104,9 @@ impl LogReader {
 
 impl Reader for LogReader {
     async fn next(&mut self) -> Result<Vec<(Position, Entry)>, StreamsError> {
-        self.0.read(">", &["NOACK"]).await
+        let Self(stream) = self;
+        let servers = stream.servers.clone();
+        servers.in_time_to_read(stream.read(">", &["NOACK"])).await
     }
 }
 
@@ -137,7 +139,8 @@ impl InboxReader {
 
 impl Reader for InboxReader {
     async fn next(&mut self) -> Result<Vec<(Position, Entry)>, StreamsError> {
-        let read = self.try_next().await;
+        let servers = self.stream.servers.clone();
+        let read = servers.in_time_to_read(self.try_next()).await;
         if read.is_err() {
             // What the server may have given out to the call that failed is read again.
             self.pending = Some("0".to_owned());
@@ -157,7 +160,8 @@ impl Inbox for InboxReader {
         acknowledge.arg(key).arg(&self.stream.group).arg(&ids);
         delete.arg(key).arg(&ids);
         let commands = vec![(key.clone(), acknowledge), (key.clone(), delete)];
-        self.stream.servers.call(commands).await.map(drop)
+        let servers = &self.stream.servers;
+        servers.in_time(servers.call(commands)).await.map(drop)
     }
 }
 
