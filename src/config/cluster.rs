@@ -6,7 +6,7 @@ use super::{
     value::Secret,
     visit::{Section, Visitor},
 };
-use crate::{id::NodeId, mail::Bounds};
+use crate::id::NodeId;
 
 /// `[cluster]`: the way to the other nodes.
 #[derive(Clone, Debug)]
@@ -90,10 +90,9 @@ impl Default for Store {
 
 impl Default for Mail {
     fn default() -> Self {
-        let Bounds { letters_max, keep } = Bounds::default();
         Self {
-            keep,
-            letters_max,
+            keep: Duration::from_secs(7 * 24 * 60 * 60),
+            letters_max: 1000,
             replicas: 0,
         }
     }

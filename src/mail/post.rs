@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Bounds, Mail, MailError, Put, bell::Bell};
+use super::{Mail, MailError, Put, bell::Bell};
 use crate::{
     clock::Clock,
     envelope::Envelope,
@@ -123,16 +123,5 @@ impl Post {
 
     pub(super) fn parts(&self) -> (&Parts, &Bell) {
         (&self.0.parts, &self.0.bell)
-    }
-}
-
-// === impl Bounds ===
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Self {
-            letters_max: 1000,
-            keep: std::time::Duration::from_secs(7 * 24 * 60 * 60),
-        }
     }
 }

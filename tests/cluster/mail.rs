@@ -16,6 +16,12 @@ use crate::{
     rigs,
 };
 
+/// Wide enough for most cases.
+const BOUNDS: Bounds = Bounds {
+    letters_max: 1000,
+    keep: Duration::from_secs(3600),
+};
+
 fn user(name: &str) -> Topic {
     format!("user:{name}").parse().unwrap()
 }
@@ -50,7 +56,7 @@ fn check(letters: &[Letter], numbers: impl IntoIterator<Item = u64>) {
 }
 
 pub(crate) async fn letters_are_read_in_order_and_by_the_page<R: Rig>(place: Place<R>) {
-    let (mail, other) = (place.mail(Bounds::default()), place.mail(Bounds::default()));
+    let (mail, other) = (place.mail(BOUNDS), place.mail(BOUNDS));
     let a = user("a");
     let first = put(&*mail, &a, 0..PAGE as u64).await;
     let second = put(&*other, &a, PAGE as u64..PAGE as u64 + 5).await;
@@ -66,7 +72,7 @@ pub(crate) async fn letters_are_read_in_order_and_by_the_page<R: Rig>(place: Pla
 }
 
 pub(crate) async fn every_user_has_mail_of_its_own<R: Rig>(place: Place<R>) {
-    let mail = place.mail(Bounds::default());
+    let mail = place.mail(BOUNDS);
     let users = ["a", "a}", "{a", "}", "\u{1F600} b", "a:b", "*"].map(user);
     let letters = users.iter().zip(0..);
     let letters = letters.map(|(user, number)| (user.clone(), body(number)));
@@ -94,7 +100,7 @@ pub(crate) async fn every_user_has_mail_of_its_own<R: Rig>(place: Place<R>) {
 pub(crate) async fn the_oldest_letters_give_way_and_are_counted<R: Rig>(place: Place<R>) {
     let mail = place.mail(Bounds {
         letters_max: 3,
-        ..Bounds::default()
+        ..BOUNDS
     });
     let (a, b) = (user("a"), user("b"));
     let dropped = |put: Vec<Put>| -> Vec<u64> { put.iter().map(|put| put.dropped).collect() };
@@ -106,14 +112,14 @@ pub(crate) async fn the_oldest_letters_give_way_and_are_counted<R: Rig>(place: P
     // A bound that was lowered holds from the next letter on.
     let mail = place.mail(Bounds {
         letters_max: 1,
-        ..Bounds::default()
+        ..BOUNDS
     });
     assert_eq!(dropped(put(&*mail, &a, 5..6).await), [3]);
     check(&read(&*mail, &a).await, [5]);
 }
 
 pub(crate) async fn what_was_removed_is_not_there<R: Rig>(place: Place<R>) {
-    let mail = place.mail(Bounds::default());
+    let mail = place.mail(BOUNDS);
     let (a, b) = (user("a"), user("b"));
     put(&*mail, &a, 0..4).await;
     put(&*mail, &b, 8..9).await;
@@ -139,7 +145,7 @@ pub(crate) async fn expired_letters_are_not_read<R: Rig>(place: Place<R>) {
     const KEEP: Duration = Duration::from_secs(1);
     let bounds = Bounds {
         keep: KEEP,
-        ..Bounds::default()
+        ..BOUNDS
     };
     let mail = place.mail(bounds);
     let (a, b) = (user("a"), user("b"));
@@ -156,7 +162,7 @@ pub(crate) async fn expired_letters_are_not_read<R: Rig>(place: Place<R>) {
 pub(crate) async fn letters_of_many_members_are_all_there_and_have_names_of_their_own<R: Rig>(
     place: Place<R>,
 ) {
-    let (one, two) = (place.mail(Bounds::default()), place.mail(Bounds::default()));
+    let (one, two) = (place.mail(BOUNDS), place.mail(BOUNDS));
     let a = user("a");
     let first = async {
         for number in 0..40 {
@@ -183,7 +189,7 @@ pub(crate) async fn letters_of_many_members_are_all_there_and_have_names_of_thei
 async fn a_letter_that_too_few_replicas_have_is_not_answered_for() {
     let primary = Redis::start();
     let mail = rigs::redis(&primary.url(), "tg:").mail(MailSettings {
-        bounds: Bounds::default(),
+        bounds: BOUNDS,
         replicas: 1,
         clock: Clock::start(),
     });

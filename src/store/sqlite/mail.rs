@@ -47,7 +47,11 @@ impl SqliteMail {
     #[cfg(test)]
     pub fn of_test() -> std::sync::Arc<Self> {
         let database = Database::open(&super::Place::Memory).expect("there is memory");
-        std::sync::Arc::new(Self::new(database, Bounds::default(), Clock::start()))
+        let bounds = Bounds {
+            letters_max: 10,
+            keep: std::time::Duration::from_secs(60),
+        };
+        std::sync::Arc::new(Self::new(database, bounds, Clock::start()))
     }
 
     /// Letters that were put before have expired, in milliseconds since the Unix epoch.
