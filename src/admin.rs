@@ -32,21 +32,24 @@ use std::{
 
 use axum::{
     Router,
+    body::Bytes,
     extract::{DefaultBodyLimit, Request},
     middleware::{self, Next},
     response::Response,
 };
 pub use serve::serve;
 
-use self::{once::Once, problem::Problem};
+use self::{input::Body, once::Once, problem::Problem};
 use crate::{
     auth::{
         api_key::ApiKeys,
         issue::{IssueError, TokenRequest},
     },
+    backend::ingest::NotPublished,
     clock::Clock,
     config::Secret,
     mail::post::Post,
+    queue::Queue,
     router,
     stats::{ApiOutcome, ApiStats},
     telemetry::Telemetry,
@@ -72,6 +75,8 @@ pub struct Parts {
     pub telemetry: Arc<Telemetry>,
     /// Durable messages to users.
     pub post: Post,
+    /// Messages for later.
+    pub queue: Arc<dyn Queue>,
     /// The node as a process.
     pub process: Arc<dyn Process>,
     /// Where the public listeners are bound.
@@ -166,6 +171,33 @@ impl State {
             once: Once::new(Arc::clone(&parts.stats)),
             parts,
         })
+    }
+
+    /// Publishes what came elsewhere than by HTTP; a request without an id gets `id`.
+    ///
+    /// # Errors
+    ///
+    /// [`NotPublished`], as `POST /api/publish` would say.
+    ///
+    /// Not cancel safe: it may be published to some of its topics.
+    pub async fn publish(&self, id: &str, text: &[u8]) -> Result<(), NotPublished> {
+        let body = Body::new(Bytes::copy_from_slice(text));
+        let publishing = async {
+            if BODY_BYTES_MAX < text.len() {
+                return Err(Problem::unprocessable("is longer than 1 MiB"));
+            }
+            let request = body.read()?;
+            publish::accept(self, request, text, Some(id)).await
+        };
+        let published = publishing.await;
+        let error = |problem: Problem| {
+            let detail = problem.detail().to_owned();
+            match problem.is_busy() {
+                true => NotPublished::Busy(detail),
+                false => NotPublished::Invalid(detail),
+            }
+        };
+        published.map(drop).map_err(error)
     }
 
     /// Changes how long the data of a message may be.

@@ -4,7 +4,7 @@
 //! the admin listener and everything slow runs on the runtime of the process.
 
 mod identity;
-mod mail;
+mod kept;
 mod member;
 mod node;
 mod settings;
@@ -21,7 +21,12 @@ use tokio::{runtime::Handle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::node::{Node, Reloader};
-use self::{identity::Identity, member::Membership, shards::ShardThread};
+use self::{
+    identity::Identity,
+    kept::{Couriers, Kept},
+    member::Membership,
+    shards::ShardThread,
+};
 use crate::{
     admin::{self, Phase},
     auth::{Authenticator, api_key::ApiKeys},
@@ -32,7 +37,6 @@ use crate::{
     drain::{self, Drained},
     id::Member,
     ingress::{self, Ingress, tls::TlsError},
-    mail::postman,
     router::Router,
     session,
 };
@@ -147,11 +151,13 @@ impl App {
         let addresses = addresses(&public, &admin);
         let identity = Identity::new(Arc::clone(&router), clock, addresses.public[0]);
         let membership = Membership::new(&config, &identity).map_err(BuildError::Redis)?;
-        let post = mail::post(&config, membership.as_ref(), &identity)?;
+        let Kept { post, pushes } = kept::open(&config, membership.as_ref(), &identity)?;
         let node = Node {
             addresses,
             cluster: membership.as_ref().map(Membership::cluster),
             post,
+            pushes,
+            ingest: Arc::default(),
             router,
             ingress: Arc::new(ingress),
             authenticator,
@@ -215,9 +221,6 @@ impl App {
         } = self;
         let membership = membership.map(|membership| membership.begin(node.failed.clone()));
         node.authenticator.work_on(Handle::current());
-        let postman_stop = CancellationToken::new();
-        let postman = postman::run(node.post.clone(), postman_stop.clone());
-        let postman = TaskTracker::new().spawn(postman);
         let accepting = CancellationToken::new();
         let serving = TaskTracker::new();
         for listener in public {
@@ -229,10 +232,11 @@ impl App {
             });
         }
         let ended = CancellationToken::new();
+        let state = node.admin_state();
+        let couriers = Couriers::begin(&node, &state);
         match tokio::net::TcpListener::from_std(admin) {
             Ok(listener) => {
-                let state = node.admin_state();
-                serving.spawn(admin::serve(listener, state, ended.clone()));
+                serving.spawn(admin::serve(listener, Arc::clone(&state), ended.clone()));
             }
             Err(error) => tracing::error!(%error, "the admin listener has failed"),
         }
@@ -254,9 +258,9 @@ impl App {
             () = kill.cancelled() => Drained { cut: drain::cut(&node.router) },
         };
         accepting.cancel();
-        postman_stop.cancel();
-        if let Err(error) = postman.await {
-            tracing::error!(%error, "the postman has failed");
+        tokio::select! {
+            () = couriers.end() => {}
+            () = kill.cancelled() => {}
         }
         if let Some(membership) = membership {
             tokio::select! {

@@ -1,6 +1,7 @@
 //! The applications behind the gateway, and the one HTTP client that speaks to them.
 
 pub mod hook;
+pub mod ingest;
 
 use std::{
     fmt, io,

@@ -5,12 +5,14 @@
 
 mod cluster;
 mod edges;
+mod ingest;
 mod mail;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub use cluster::{ClusterStats, LostReason};
 pub use edges::{ApiOutcome, ApiStats, AuthStats, HookOutcome, LoginOutcome};
+pub use ingest::IngestStats;
 pub use mail::MailStats;
 
 use crate::{close::CloseReason, dialect::DialectId, topic::TopicKind};

@@ -26,8 +26,8 @@ use crate::{
     mail::post::Post,
     router::{Router, shard::Shard},
     stats::{
-        ApiOutcome, ApiStats, AuthStats, Count, DialectStats, HookOutcome, IngressStats,
-        LoginOutcome, RejectReason, ShardStats,
+        ApiOutcome, ApiStats, AuthStats, Count, DialectStats, HookOutcome, IngestStats,
+        IngressStats, LoginOutcome, RejectReason, ShardStats,
     },
     topic::TopicKind,
 };
@@ -47,6 +47,8 @@ pub struct Sources {
     pub cluster: Option<Weak<Cluster>>,
     /// Durable messages to users.
     pub post: Post,
+    /// Pushes that come through a queue.
+    pub ingest: Arc<IngestStats>,
     /// Time since the start.
     pub clock: Clock,
 }
@@ -78,6 +80,7 @@ impl Telemetry {
             api,
             cluster,
             post,
+            ingest,
             clock,
         } = &self.sources;
         let mut sheet = Sheet::new(&self.recorder);
@@ -91,6 +94,7 @@ impl Telemetry {
         write_auth(&mut sheet, auth);
         write_api(&sheet, api);
         write_mail(&sheet, post);
+        write_ingest(&sheet, ingest);
         let cluster = cluster.as_ref().and_then(Weak::upgrade);
         cluster::write(&mut sheet, router, cluster.as_deref());
         write_process(&mut sheet);
@@ -212,6 +216,17 @@ fn write_api(sheet: &Sheet<'_>, stats: &ApiStats) {
         sheet.counter(&names::API_REQUESTS, &[outcome.label()], count);
     }
     sheet.counter(&names::API_IDS_FORGOTTEN, &[], stats.ids_forgotten.load());
+}
+
+fn write_ingest(sheet: &Sheet<'_>, stats: &IngestStats) {
+    for (outcome, count) in [
+        ("busy", &stats.busy),
+        ("dead", &stats.dead),
+        ("done", &stats.done),
+    ] {
+        sheet.counter(&names::PUSHES, &[outcome], count.load());
+    }
+    sheet.counter(&names::PUSH_ERRORS, &[], stats.errors.load());
 }
 
 fn write_mail(sheet: &Sheet<'_>, post: &Post) {

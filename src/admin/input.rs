@@ -35,6 +35,16 @@ pub(super) struct Text<const MAX: usize>(pub(super) Box<str>);
 // === impl Body ===
 
 impl Body {
+    /// What came from elsewhere than an HTTP request.
+    pub(super) fn new(text: Bytes) -> Self {
+        Self(text)
+    }
+
+    /// As it came.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The value.
     pub(super) fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Problem> {
         self.check_object()?;

@@ -69,11 +69,10 @@ impl Once {
     /// The publish of this id.
     pub(super) fn claim(
         &self,
-        id: &str,
+        id: Digest,
         content: Digest,
         uptime: Duration,
     ) -> Result<Arc<Progress>, Conflict> {
-        let id = Digest::of([id.as_bytes()]);
         let mut ids = self.ids.lock();
         let is_over = |(_, until): &(Digest, Duration)| *until <= uptime;
         while ids.order.front().is_some_and(is_over) {
@@ -114,6 +113,11 @@ impl Progress {
 // === impl Digest ===
 
 impl Digest {
+    /// Of this one and more.
+    pub(super) fn and(self, more: &[u8]) -> Self {
+        Self::of([&self.0[..], more])
+    }
+
     /// Of these parts; their order and their borders count.
     pub(super) fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut context = Context::new(&SHA256);
@@ -143,12 +147,12 @@ mod tests {
     #[test]
     fn an_id_belongs_to_its_content_for_ten_minutes() {
         let once = Once::new(Arc::default());
-        let first = once.claim("a", content("x"), MINUTE).unwrap();
-        let again = once.claim("a", content("x"), 10 * MINUTE).unwrap();
+        let first = once.claim(content("a"), content("x"), MINUTE).unwrap();
+        let again = once.claim(content("a"), content("x"), 10 * MINUTE).unwrap();
         assert!(Arc::ptr_eq(&first, &again));
-        assert!(once.claim("a", content("y"), 10 * MINUTE).is_err());
-        assert!(once.claim("b", content("y"), 10 * MINUTE).is_ok());
-        let later = once.claim("a", content("y"), 11 * MINUTE).unwrap();
+        assert!(once.claim(content("a"), content("y"), 10 * MINUTE).is_err());
+        assert!(once.claim(content("b"), content("y"), 10 * MINUTE).is_ok());
+        let later = once.claim(content("a"), content("y"), 11 * MINUTE).unwrap();
         assert!(!Arc::ptr_eq(&first, &later));
     }
 
@@ -158,12 +162,13 @@ mod tests {
         let once = Once::new(Arc::clone(&stats));
         let all = content("");
         for number in 0..=IDS_MAX {
-            once.claim(&number.to_string(), all, MINUTE).unwrap();
+            once.claim(content(&number.to_string()), all, MINUTE)
+                .unwrap();
         }
         assert_eq!(stats.ids_forgotten.load(), 1);
         assert_eq!(once.ids.lock().publishes.len(), IDS_MAX);
         // Those that have expired are not counted.
-        once.claim("late", all, 20 * MINUTE).unwrap();
+        once.claim(content("late"), all, 20 * MINUTE).unwrap();
         assert_eq!(stats.ids_forgotten.load(), 1);
         assert_eq!(once.ids.lock().publishes.len(), 1);
     }

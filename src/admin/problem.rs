@@ -92,6 +92,15 @@ impl Problem {
             .header(header::RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
+    /// Whether the same request may be done later.
+    pub(super) fn is_busy(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE
+    }
+
+    pub(super) fn detail(&self) -> &str {
+        &self.document.detail
+    }
+
     pub(super) fn field(mut self, field: impl Into<String>) -> Self {
         self.document.field = Some(field.into());
         self

@@ -1,6 +1,7 @@
 //! `POST /api/publish`: a message from an application to its users.
 
 mod request;
+mod schedule;
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,12 +12,13 @@ use serde_json::value::RawValue;
 use tokio::time;
 use utoipa::ToSchema;
 
-use self::request::{PublishRequest, Topics};
+pub(super) use self::request::PublishRequest;
+use self::request::Topics;
 use super::{
     State,
     access::{self, Caller},
     input::{Body, Text},
-    once::{Progress, Sent},
+    once::{Conflict, Digest, Progress, Sent},
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument},
 };
 use crate::{
@@ -47,7 +49,7 @@ pub(super) struct Published {
 ///
 /// It is on its way to whoever is connected now when this answers; nothing is said about whether
 /// anybody has received it. One that is durable is kept, too, for each of its users until a client
-/// has it.
+/// has it. One with a time to come is kept until then, and published by whichever node is there.
 #[utoipa::path(
     post,
     path = "/api/publish",
@@ -73,8 +75,23 @@ pub(super) async fn publish(
     extract::State(state): extract::State<Arc<State>>,
     body: Body,
 ) -> Result<Json<Published>, Problem> {
-    let request: PublishRequest<'_> = body.read()?;
-    request.check(&state)?;
+    let request = body.read()?;
+    accept(&state, request, body.text(), None).await.map(Json)
+}
+
+/// Does what a request says. `text` is the request as it came, and `name` the id of the message if it
+/// has none.
+pub(super) async fn accept(
+    state: &State,
+    request: PublishRequest<'_>,
+    text: &[u8],
+    name: Option<&str>,
+) -> Result<Published, Problem> {
+    request.check(state)?;
+    let now = state.parts.clock.now();
+    if let Some(at_ms) = request.later(now)? {
+        return schedule::put_off(state, request, text, at_ms).await;
+    }
     let (content, is_durable) = (request.content(), request.is_durable());
     let PublishRequest {
         to: Topics(topics),
@@ -84,15 +101,13 @@ pub(super) async fn publish(
         id,
         ..
     } = request;
-    let now = state.parts.clock.now();
+    let id = id.map(|Text(id)| id).or(name.map(Into::into));
     let (id, progress) = match id {
-        Some(Text(id)) => {
-            let progress = state.once.claim(&id, content, now.uptime);
-            let progress = progress.map_err(|_| {
-                let detail = "the id has come with other content in the last ten minutes";
-                Problem::new(StatusCode::CONFLICT, detail).field("id")
-            })?;
-            (MessageId::Text(id.into()), progress)
+        Some(id) => {
+            let progress = state
+                .once
+                .claim(Digest::of([id.as_bytes()]), content, now.uptime);
+            (MessageId::Text(id.into()), progress.map_err(conflict)?)
         }
         None => {
             let progress = Arc::new(Progress::new(content));
@@ -109,13 +124,18 @@ pub(super) async fn publish(
         conflate: conflate.map(|Text(key)| key),
     };
     let nodes = match is_durable {
-        true => post(&state, &draft, &topics, &progress).await,
-        false => send(&state, &draft, &topics, &progress).await,
+        true => post(state, &draft, &topics, &progress).await,
+        false => send(state, &draft, &topics, &progress).await,
     }?;
-    Ok(Json(Published {
+    Ok(Published {
         id: draft.id.to_string(),
         delivered_nodes: nodes,
-    }))
+    })
+}
+
+fn conflict(_: Conflict) -> Problem {
+    let detail = "the id has come with other content in the last ten minutes";
+    Problem::new(StatusCode::CONFLICT, detail).field("id")
 }
 
 /// Publishes to the topics that do not have the message yet, in order. Says how many nodes have it.

@@ -35,7 +35,7 @@ use crate::{
         subscriber::{Flushed, Subscriber},
         transport::{End, Transport},
     },
-    store::sqlite::SqliteMail,
+    store::sqlite::{SqliteMail, SqliteQueue},
     telemetry::Sources,
     topic::Topic,
 };
@@ -166,6 +166,7 @@ impl Node {
             api: Arc::clone(&stats),
             cluster: None,
             post: post.clone(),
+            ingest: Arc::default(),
             clock,
         });
         let state = State::new(Parts {
@@ -176,6 +177,7 @@ impl Node {
             stats,
             telemetry: Arc::new(telemetry),
             post,
+            queue: SqliteQueue::of_test(),
             process: Arc::<FakeProcess>::clone(&process),
             public: vec!["127.0.0.1:8080".parse().unwrap()],
             admin: "127.0.0.1:8081".parse().unwrap(),

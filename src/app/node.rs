@@ -19,9 +19,10 @@ use crate::{
     ingress::Ingress,
     log,
     mail::post::Post,
+    queue::Queue,
     router::Router,
     session,
-    stats::ApiStats,
+    stats::{ApiStats, IngestStats},
     telemetry::{Sources, Telemetry},
 };
 
@@ -45,6 +46,9 @@ pub struct Node {
     pub(super) cluster: Option<Weak<Cluster>>,
     /// Durable messages to users.
     pub(super) post: Post,
+    /// What applications push.
+    pub(super) pushes: Arc<dyn Queue>,
+    pub(super) ingest: Arc<IngestStats>,
     /// A part of the node has failed for good.
     pub(super) failed: CancellationToken,
     /// What the admin listener serves from, which in turn knows the node.
@@ -67,6 +71,7 @@ impl Node {
             api: Arc::clone(&api),
             cluster: self.cluster.clone(),
             post: self.post.clone(),
+            ingest: Arc::clone(&self.ingest),
             clock: self.clock,
         });
         let state = admin::State::new(admin::Parts {
@@ -77,6 +82,7 @@ impl Node {
             stats: api,
             telemetry: Arc::new(telemetry),
             post: self.post.clone(),
+            queue: Arc::clone(&self.pushes),
             process: Arc::clone(self) as Arc<_>,
             public: self.addresses.public.clone(),
             admin: self.addresses.admin,

@@ -155,6 +155,10 @@ families! {
         "Address space of the process";
     BUSY = Counter None, "tidegate_publishes_busy_total" []
         "Publishes refused for want of room; publishers wait and try again";
+    PUSH_ERRORS = Counter None, "tidegate_push_errors_total" []
+        "Calls of the queue of pushes that failed; they are repeated";
+    PUSHES = Counter None, "tidegate_pushes_total" ["outcome"]
+        "Pushes out of the queue: done, dead since nothing can be done with them, busy and tried again";
     READY = Gauge None, "tidegate_ready" []
         "1 while the node wants clients, else 0";
     REJECTIONS = Counter None, "tidegate_rejections_total" ["reason"]

@@ -27,6 +27,7 @@ fn telemetry() -> Telemetry {
             clock: Clock::start(),
         }),
         router,
+        ingest: Arc::default(),
         ingress: Arc::default(),
         auth: Arc::default(),
         api: Arc::default(),
@@ -157,6 +158,7 @@ fn figures_are_added_up_over_the_shards_and_follow_what_happens() {
         clock,
         cluster: _,
         post: _,
+        ingest: _,
     } = &telemetry.sources;
     for shard in router.shards() {
         let ride = shard.stats.dialect(DialectId::Ride);

@@ -18,6 +18,7 @@ mod place;
 #[path = "../support/proxy.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
 mod proxy;
+mod queues;
 #[path = "../support/redis.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
 mod redis;
@@ -102,6 +103,11 @@ async fn keeps_the_contract<R: Rig>(rig: R) {
         members::a_generation_is_the_same_for_all,
         members::one_may_reap_and_may_ask_again,
         members::two_prefixes_do_not_meet,
+        queues::what_was_pushed_is_taken_by_one_and_gone_when_it_is_done,
+        queues::what_is_not_done_is_taken_again_and_counted,
+        queues::what_is_for_later_is_not_taken_before_its_time,
+        queues::what_was_buried_is_not_taken,
+        queues::a_taker_waits_for_the_first_entry_and_no_longer_than_it_is_told,
         mail::letters_are_read_in_order_and_by_the_page,
         mail::every_user_has_mail_of_its_own,
         mail::the_oldest_letters_give_way_and_are_counted,

@@ -7,6 +7,7 @@ use tidegate::{
     cluster::streams::{Entry, Position, Reader, Sent, Streams, StreamsError},
     id::Member,
     mail::{Bounds, Mail},
+    queue::Queue,
 };
 use tokio::time::{self, Instant};
 
@@ -22,6 +23,9 @@ pub(crate) trait Rig: Send + Sync + 'static {
 
     /// The mail of that cluster.
     fn mail(&self, prefix: &str, bounds: Bounds) -> Box<dyn Mail>;
+
+    /// A queue of that cluster.
+    fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue>;
 
     /// Loses everything.
     fn wipe(&self);
@@ -46,6 +50,11 @@ impl<R: Rig> Place<R> {
     /// The mail, as one more member has it.
     pub(crate) fn mail(&self, bounds: Bounds) -> Box<dyn Mail> {
         self.rig.mail(&self.prefix, bounds)
+    }
+
+    /// A queue, as one more member has it. What is not done is given again so long after.
+    pub(crate) fn queue(&self, claim_after: Duration) -> Box<dyn Queue> {
+        self.rig.queue(&self.prefix, claim_after)
     }
 
     /// What one more member has.

@@ -1,6 +1,6 @@
 //! The kinds of servers that keep the contract.
 
-use std::{collections::HashMap, fs, path::PathBuf};
+use std::{collections::HashMap, fs, path::PathBuf, time::Duration};
 
 use parking_lot::Mutex;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -12,13 +12,17 @@ use tidegate::{
     },
     config::Secret,
     mail::{Bounds, Mail},
-    store::sqlite::{self, Database, SqliteMail},
+    queue::Queue,
+    store::sqlite::{self, Database, SqliteMail, SqliteQueue},
 };
 
 use crate::{machine::Folder, place::Rig, redis::Redis as Server};
 
 /// The password of the user whose rights are in the documentation.
 pub(crate) const PASSWORD: &str = "correct-horse";
+
+/// The name of the queue.
+const QUEUE: &str = "push";
 
 /// Redis at an address.
 pub(crate) fn redis(url: &str, prefix: &str) -> Redis {
@@ -81,6 +85,11 @@ impl InProcess {
             folder: Folder::new(),
         }
     }
+
+    fn database(&self, prefix: &str) -> Database {
+        let place = sqlite::Place::File(self.folder.path().join(prefix));
+        Database::open(&place).unwrap()
+    }
 }
 
 impl Rig for InProcess {
@@ -88,9 +97,21 @@ impl Rig for InProcess {
 
     /// In a file for each prefix.
     fn mail(&self, prefix: &str, bounds: Bounds) -> Box<dyn Mail> {
-        let place = sqlite::Place::File(self.folder.path().join(prefix));
-        let database = Database::open(&place).unwrap();
-        Box::new(SqliteMail::new(database, bounds, Clock::start()))
+        Box::new(SqliteMail::new(
+            self.database(prefix),
+            bounds,
+            Clock::start(),
+        ))
+    }
+
+    fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue> {
+        let database = self.database(prefix);
+        Box::new(SqliteQueue::new(
+            database,
+            QUEUE,
+            claim_after,
+            Clock::start(),
+        ))
     }
 
     fn streams(&self, prefix: &str) -> Memory {
@@ -131,6 +152,10 @@ impl Rig for Alone {
         mail_in(&self.streams(prefix), bounds)
     }
 
+    fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue> {
+        Box::new(self.streams(prefix).queue(QUEUE, claim_after))
+    }
+
     fn wipe(&self) {
         self.0.tell(&["FLUSHALL"]);
     }
@@ -162,6 +187,10 @@ impl Rig for Cluster {
 
     fn mail(&self, prefix: &str, bounds: Bounds) -> Box<dyn Mail> {
         mail_in(&self.streams(prefix), bounds)
+    }
+
+    fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue> {
+        Box::new(self.streams(prefix).queue(QUEUE, claim_after))
     }
 
     fn wipe(&self) {
@@ -200,6 +229,10 @@ impl Rig for Sentinels {
 
     fn mail(&self, prefix: &str, bounds: Bounds) -> Box<dyn Mail> {
         mail_in(&self.streams(prefix), bounds)
+    }
+
+    fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue> {
+        Box::new(self.streams(prefix).queue(QUEUE, claim_after))
     }
 
     fn wipe(&self) {
@@ -252,6 +285,10 @@ impl Rig for Tls {
         mail_in(&self.streams(prefix), bounds)
     }
 
+    fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue> {
+        Box::new(self.streams(prefix).queue(QUEUE, claim_after))
+    }
+
     fn wipe(&self) {
         self.server.tell(&["FLUSHALL"]);
     }
@@ -277,6 +314,10 @@ impl Rig for Limited {
 
     fn mail(&self, prefix: &str, bounds: Bounds) -> Box<dyn Mail> {
         mail_in(&self.streams(prefix), bounds)
+    }
+
+    fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue> {
+        Box::new(self.streams(prefix).queue(QUEUE, claim_after))
     }
 
     fn wipe(&self) {

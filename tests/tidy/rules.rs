@@ -65,6 +65,11 @@ pub(crate) const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("message", "dialect::DialectId", "a plain name"),
     ("peer", "dialect::DialectId", "a plain name"),
     ("stats", "dialect::DialectId", "a plain name"),
+    (
+        "admin",
+        "backend::ingest::NotPublished",
+        "what comes of a push",
+    ),
     ("admin", "mail", "durable messages are handed in there"),
     ("telemetry", "mail", "it shows what the post has counted"),
     (

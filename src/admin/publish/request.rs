@@ -12,11 +12,16 @@ use utoipa::ToSchema;
 
 use crate::{
     admin::{State, input::Text, once::Digest, problem::Problem},
+    dialect::Now,
     topic::{ParseTopicError, Topic, TopicKind},
 };
 
 /// Most topics of one publish.
 const TOPICS_MAX: usize = 1000;
+/// How far ahead a message may be scheduled.
+const AHEAD_MAX_MS: u64 = 366 * 24 * 60 * 60 * 1000;
+/// How far the clocks of a node and of Redis may differ.
+const CLOCKS_DIFFER_MS: u64 = 500;
 const EXPECTED: &str =
     "expected user:<id>, room:<name>, session:<id> or all, or a list of at most 1000 of them";
 
@@ -49,9 +54,11 @@ pub(in crate::admin) struct PublishRequest<'a> {
     /// True: kept for users who are away, and until one of their clients has shown that it has it.
     /// In this version for `user:<id>` only; anything else is answered with 501.
     pub(super) durable: Option<bool>,
-    /// Not available in this version: answered with 501.
-    #[schema(value_type = Option<f64>)]
-    at: Option<IgnoredAny>,
+    /// When it is to be published, in seconds since the Unix epoch, at most a year ahead. A time that
+    /// has passed is now. It is published within two seconds after its time, once; with an id, its ten
+    /// minutes begin then.
+    #[schema(minimum = 0)]
+    at: Option<f64>,
     /// Not available in this version: answered with 501.
     #[schema(value_type = Option<f64>)]
     ttl: Option<IgnoredAny>,
@@ -86,7 +93,6 @@ impl PublishRequest<'_> {
                 self.is_durable() && !topics.iter().all(is_user),
                 for_users,
             ),
-            ("at", self.at.is_some(), ""),
             ("ttl", self.ttl.is_some(), ""),
         ];
         if let Some((field, _, what)) = wanted.into_iter().find(|(_, wanted, _)| *wanted) {
@@ -106,6 +112,23 @@ impl PublishRequest<'_> {
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).field("data"));
         }
         Ok(())
+    }
+
+    /// When it is to be published, in milliseconds since the Unix epoch, if not now.
+    pub(super) fn later(&self, now: Now) -> Result<Option<u64>, Problem> {
+        let Some(at) = self.at else {
+            return Ok(None);
+        };
+        // Whoever takes it out of the queue may have a clock that is a little behind.
+        let soonest = now.unix_ms.saturating_add(CLOCKS_DIFFER_MS);
+        let latest = now.unix_ms.saturating_add(AHEAD_MAX_MS);
+        let is_time = 0.0 <= at && at * 1000.0 <= latest as f64;
+        if !is_time {
+            let detail = format!("at: is {at}, expected seconds since 1970, at most a year ahead");
+            return Err(Problem::unprocessable(detail).field("at"));
+        }
+        let at_ms = (at * 1000.0) as u64;
+        Ok((soonest < at_ms).then_some(at_ms))
     }
 
     /// Whether it is kept for users who are away.

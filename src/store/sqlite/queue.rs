@@ -64,6 +64,14 @@ impl SqliteQueue {
         }
     }
 
+    /// A queue that ends with the test.
+    #[cfg(test)]
+    pub fn of_test() -> std::sync::Arc<Self> {
+        let database = Database::open(&super::Place::Memory).expect("there is memory");
+        let claim_after = Duration::from_secs(30);
+        std::sync::Arc::new(Self::new(database, "test", claim_after, Clock::start()))
+    }
+
     async fn take_now(&self, max: usize) -> Result<Vec<Taken>, DatabaseError> {
         let (name, now_ms) = (self.name, self.clock.now().unix_ms);
         let again_ms = now_ms + self.claim_after.as_millis() as u64;

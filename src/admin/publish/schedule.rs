@@ -1,0 +1,77 @@
+//! Messages for later.
+
+use bytes::Bytes;
+
+use super::{Published, conflict, request::PublishRequest};
+use crate::{
+    admin::{State, input::Text, once::Digest, problem::Problem},
+    queue::Entry,
+};
+
+/// Keeps a request until its time has come.
+pub(super) async fn put_off(
+    state: &State,
+    request: PublishRequest<'_>,
+    text: &[u8],
+    at_ms: u64,
+) -> Result<Published, Problem> {
+    let now = state.parts.clock.now();
+    let at = at_ms.to_be_bytes();
+    let id = request.id.as_ref().map(|Text(id)| id.to_string());
+    let Some(id) = id else {
+        let id = state.parts.router.next_id(now).to_string();
+        push(state, named(text, &id), at_ms).await?;
+        return Ok(published(id));
+    };
+    // Apart from the ids of messages that were published: this one will be, when its time has come.
+    let name = Digest::of([&b"at"[..], id.as_bytes()]);
+    let progress = state
+        .once
+        .claim(name, request.content().and(&at), now.uptime);
+    let progress = progress.map_err(conflict)?;
+    let mut sent = progress.sent.lock().await;
+    if sent.topics == 0 {
+        push(state, Bytes::copy_from_slice(text), at_ms).await?;
+        sent.topics = 1;
+    }
+    Ok(published(id))
+}
+
+async fn push(state: &State, body: Bytes, at_ms: u64) -> Result<(), Problem> {
+    let entry = Entry {
+        body,
+        at_ms: Some(at_ms),
+    };
+    let pushed = state.parts.queue.push(vec![entry]).await;
+    pushed.map_err(|error| {
+        tracing::warn!(%error, "a message for later was refused");
+        Problem::busy(format!("the message cannot be kept: {error}"))
+    })
+}
+
+/// The request with an id, which it does not have.
+fn named(text: &[u8], id: &str) -> Bytes {
+    let inside = text.trim_ascii_start().strip_prefix(b"{").unwrap_or(text);
+    [b"{\"id\":\"", id.as_bytes(), b"\",", inside]
+        .concat()
+        .into()
+}
+
+fn published(id: String) -> Published {
+    Published {
+        id,
+        delivered_nodes: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_gets_its_id() {
+        let named = named(b" \n{ \"to\":\"all\"}", "7");
+        assert_eq!(named, "{\"id\":\"7\", \"to\":\"all\"}");
+        assert!(serde_json::from_slice::<serde_json::Value>(&named).is_ok());
+    }
+}
