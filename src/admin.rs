@@ -183,6 +183,11 @@ impl State {
     pub async fn publish(&self, id: &str, text: &[u8]) -> Result<(), NotPublished> {
         let body = Body::new(Bytes::copy_from_slice(text));
         let publishing = async {
+            if text.is_empty() {
+                return Err(Problem::unprocessable(
+                    "there is nothing in the field message",
+                ));
+            }
             if BODY_BYTES_MAX < text.len() {
                 return Err(Problem::unprocessable("is longer than 1 MiB"));
             }

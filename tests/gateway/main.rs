@@ -13,6 +13,7 @@ mod handshake;
 mod mail;
 mod process;
 mod protocol;
+mod pushes;
 mod reload;
 mod ride;
 mod support;

@@ -296,7 +296,7 @@ async fn a_bad_body_names_the_field_and_what_is_allowed() {
 async fn what_is_not_available_is_refused_rather_than_ignored() {
     let node = Node::new();
     let session = node.connect(Some("1"), &[]);
-    for field in ["durable", "at", "ttl"] {
+    for field in ["durable", "ttl"] {
         let value = if field == "durable" {
             json!(true)
         } else {
@@ -326,4 +326,54 @@ async fn what_is_too_long_is_refused() {
         "at most 10",
     );
     check(&node.publish(&body(1 << 20)).await, 413, None, "1 MiB");
+}
+
+#[tokio::test]
+async fn a_time_that_is_none_is_refused_and_one_that_has_passed_is_now() {
+    let node = Node::new();
+    let session = node.connect(Some("1"), &[]);
+    let year_ahead = 5_000_000_000_u64;
+    for at in [json!(-1), json!(year_ahead), json!(1e300)] {
+        let body = json!({"to": "user:1", "at": at}).to_string();
+        check(
+            &node.publish(&body).await,
+            422,
+            Some("at"),
+            "at most a year",
+        );
+    }
+    let body = json!({"to": "user:1", "at": "noon"}).to_string();
+    check(&node.publish(&body).await, 422, Some("at"), "at");
+    let body = json!({"to": "user:1", "at": 1_700_000_000.5, "id": "a"}).to_string();
+    node.publish(&body).await.json(200);
+    assert_eq!(session.received(&node), ["user:1 message null a;"]);
+}
+
+#[tokio::test]
+async fn a_message_for_later_is_put_off_once() {
+    let node = Node::new();
+    let session = node.connect(Some("1"), &[]);
+    let now_ms = node.state.parts.clock.now().unix_ms;
+    let at = (now_ms + 60_000) as f64 / 1000.0;
+    for body in [
+        json!({"to": "user:1", "at": at, "id": "a"}),
+        json!({"to": "user:1", "at": at, "id": "a"}),
+        json!({"to": "user:1", "at": at}),
+    ] {
+        let answer = node.publish(&body.to_string()).await.json(200);
+        assert_eq!(answer["delivered_nodes"], 0);
+    }
+    let other = json!({"to": "user:1", "at": at + 1.0, "id": "a"}).to_string();
+    check(
+        &node.publish(&other).await,
+        409,
+        Some("id"),
+        "other content",
+    );
+    // The same id at once is another message.
+    let body = json!({"to": "user:1", "id": "a"}).to_string();
+    node.publish(&body).await.json(200);
+    assert_eq!(session.received(&node), ["user:1 message null a;"]);
+    let queue = &node.state.parts.queue;
+    assert!(queue.take(9, Duration::ZERO).await.unwrap().is_empty());
 }

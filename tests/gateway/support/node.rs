@@ -70,7 +70,8 @@ impl Gateway {
     /// Starts a gateway whose files, for example certificates, stand in `folder`.
     pub(crate) fn start_in(folder: Folder, toml: &str) -> Self {
         let count = env::var(NODES).map_or(1, |count| count.parse().unwrap());
-        let redis = (1 < count).then(Redis::start);
+        let has_redis = toml.contains("cluster.redis");
+        let redis = (1 < count && !has_redis).then(Redis::start);
         let mut toml = complete(toml);
         if let Some(redis) = &redis {
             toml += &format!("\ncluster.redis = \"{}\"\n", redis.url());
