@@ -57,6 +57,30 @@ pub(crate) async fn an_inbox_is_read_again_until_it_is_acknowledged<R: Rig>(plac
     has_nothing(&mut streams.open_inbox(&b).await.unwrap()).await;
 }
 
+pub(crate) async fn a_reader_acknowledges_and_reads_on_at_once<R: Rig>(place: Place<R>) {
+    let streams = place.streams();
+    let b = member("b.1");
+    let mut inbox = streams.open_inbox(&b).await.unwrap();
+    streams.send(to(&b, "a.1", 1..3)).await.unwrap();
+    let all = read(&mut inbox, 2).await;
+    streams.send(to(&b, "a.1", 3..4)).await.unwrap();
+    let next = inbox.acknowledge_and_next(vec![all[0].0]).await.unwrap();
+    assert_eq!(sequences(&next), [3]);
+    let none = inbox.acknowledge_and_next(positions(&next)).await.unwrap();
+    assert_eq!(none, []);
+    // What was left out is there for whoever takes over, who may acknowledge with the first read.
+    drop(inbox);
+    let mut inbox = streams.open_inbox(&b).await.unwrap();
+    let again = inbox.acknowledge_and_next(Vec::new()).await.unwrap();
+    assert_eq!(again, [all[1].clone()]);
+    assert_eq!(
+        inbox.acknowledge_and_next(positions(&again)).await.unwrap(),
+        []
+    );
+    let pulse = streams.beat(&b, "b".into()).await.unwrap();
+    assert_eq!(pulse.inbox_entries, 0);
+}
+
 /// Reads until there are at least `count` entries.
 async fn read_some(inbox: &mut impl Inbox, count: usize) -> Vec<(Position, Entry)> {
     let mut all = Vec::new();
