@@ -1,6 +1,9 @@
 //! Inboxes: what is sent to a member, until it is dealt with.
 
-use tidegate::cluster::streams::{Entry, Inbox, Position, Sent, Streams as _, StreamsError};
+use tidegate::cluster::streams::{
+    Entry, Inbox, Position, READ_WAIT, Sent, Streams as _, StreamsError,
+};
+use tokio::time::timeout;
 
 use crate::place::{
     Place, Rig, entries, entry, error_of, has_nothing, member, positions, read, sequences, stored,
@@ -73,16 +76,19 @@ pub(crate) async fn a_reader_acknowledges_and_reads_on_at_once<R: Rig>(place: Pl
     let mut inbox = streams.open_inbox(&b).await.unwrap();
     let again = inbox.acknowledge_and_next(Vec::new()).await.unwrap();
     assert_eq!(again, [all[1].clone()]);
-    let waits = inbox.acknowledge_and_next(positions(&again));
+    streams.send(to(&b, "a.1", 4..5)).await.unwrap();
+    let last = inbox.acknowledge_and_next(positions(&again)).await.unwrap();
+    assert_eq!(sequences(&last), [4]);
+    let waits = inbox.acknowledge_and_next(positions(&last));
     let is_empty = async {
         while 0 < streams.beat(&b, "b".into()).await.unwrap().inbox_entries {
             tokio::task::yield_now().await;
         }
     };
-    // At once, not when there is something to read.
+    // At once, not when the read has come back.
     tokio::select! {
         next = waits => panic!("{next:?} was read before that was acknowledged"),
-        () = is_empty => {}
+        done = timeout(READ_WAIT / 2, is_empty) => done.unwrap(),
     }
 }
 
