@@ -29,6 +29,7 @@ mod inbox;
 mod leases;
 mod life;
 mod log;
+mod pace;
 mod peers;
 mod reap;
 mod sequences;

@@ -29,6 +29,8 @@ pub enum Command {
     Storm(StormArgs),
     /// Publish to many subscribers in a closed loop: deliveries per second and per CPU second
     Fanout(FanoutArgs),
+    /// Send messages between pairs of clients, at a steady rate or in a closed loop: latency, and messages per CPU second
+    Unicast(UnicastArgs),
     /// Be the yardstick: a server that writes every message once to every subscriber, one write each
     RawServer(RawServerArgs),
     /// Send numbered messages between clients of all nodes of a cluster: is anything lost in silence, doubled or swapped?
@@ -168,6 +170,29 @@ pub struct FanoutArgs {
     pub collect: u64,
 }
 
+/// Options of `unicast`.
+#[derive(Args, Clone, Debug)]
+pub struct UnicastArgs {
+    /// Options of every scenario; clients 0 and 1 are a pair, 2 and 3, and so on.
+    #[command(flatten)]
+    pub common: Common,
+    /// Messages per second, of all clients together, each at its own time whatever became of those before
+    #[arg(long, value_name = "MSGS", value_parser = parse_rate, required_unless_present = "outstanding")]
+    pub rate: Option<f64>,
+    /// Instead of a rate: messages under way at any time, of all clients together; each is answered by another one
+    #[arg(long, value_name = "COUNT", value_parser = parse_outstanding, conflicts_with = "rate")]
+    pub outstanding: Option<usize>,
+    /// Size of a message
+    #[arg(long, value_name = "BYTES", default_value = "128")]
+    pub bytes: usize,
+    /// Run so long before measuring
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = parse_seconds)]
+    pub warmup: Duration,
+    /// Process of Redis, for its CPU time
+    #[arg(long, value_name = "PID")]
+    pub redis_pid: Option<u32>,
+}
+
 /// Options of `raw-server`.
 #[derive(Args, Clone, Debug)]
 pub struct RawServerArgs {
@@ -262,8 +287,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, P
 /// The message of clap without its advice, in one line: it goes to logs and to other programs.
 fn one_line(error: &clap::Error) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "error: a subcommand is missing: idle, handshake, storm, fanout, raw-server, check or \
-                chaos (see --help)"
+        return "error: a subcommand is missing: idle, handshake, storm, fanout, unicast, raw-server, \
+                check or chaos (see --help)"
             .to_owned();
     }
     let text = error.to_string();

@@ -40,6 +40,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         cli::Command::Handshake(arguments) => scenario::handshake::run(&arguments),
         cli::Command::Storm(arguments) => scenario::storm::run(&arguments),
         cli::Command::Fanout(arguments) => scenario::fanout::run(&arguments),
+        cli::Command::Unicast(arguments) => scenario::unicast::run(&arguments),
         cli::Command::RawServer(arguments) => rawserver::run(&arguments),
         cli::Command::Check(arguments) => check::run(&arguments),
         cli::Command::Chaos(arguments) => chaos::run(&arguments),

@@ -5,6 +5,7 @@ pub mod handshake;
 pub mod idle;
 mod ramp;
 pub mod storm;
+pub mod unicast;
 
 use std::net::SocketAddr;
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Cluster,
-    life::{Ended, Pauses, acknowledge, read_on},
+    life::{Ended, Pauses},
     streams::{Entry, Inbox, Reader as _, Streams, StreamsError},
 };
 use crate::{
@@ -17,21 +17,24 @@ use crate::{
 };
 
 impl Cluster {
-    /// Delivers what arrives, and acknowledges it afterwards.
+    /// Delivers what arrives, and acknowledges it afterwards, together with the next read. What could
+    /// not be acknowledged is read again, and known by its numbers.
     pub(super) async fn read_inbox<I: Inbox>(this: Arc<Self>, mut inbox: I) -> Ended {
         let mut pauses = Pauses::default();
+        let mut done = Vec::new();
         loop {
-            let entries = match read_on(&this, &mut inbox, &mut pauses).await {
+            let entries = match inbox.acknowledge_and_next(std::mem::take(&mut done)).await {
                 Ok(entries) => entries,
-                Err(ended) => return ended,
+                Err(StreamsError::Lost) => return Ended::Lost,
+                Err(error) => {
+                    this.failed("read", &error, &mut pauses).await;
+                    continue;
+                }
             };
-            let mut positions = Vec::with_capacity(entries.len());
+            pauses.reset();
             for (position, entry) in entries {
                 this.receive(entry).await;
-                positions.push(position);
-            }
-            if let Err(ended) = acknowledge(&this, &mut inbox, positions).await {
-                return ended;
+                done.push(position);
             }
         }
     }

@@ -9,7 +9,7 @@ use super::{
     Cluster,
     directory::TopicHasher,
     sequences::Sequences,
-    streams::{Entry, Inbox, Position, Pulse, Reader, Streams, StreamsError},
+    streams::{Entry, Position, Pulse, Reader, Streams, StreamsError},
 };
 use crate::{close::CloseReason, id::Member, stats::LostReason};
 
@@ -243,25 +243,6 @@ pub(super) async fn read_on<R: Reader>(
             }
             Err(StreamsError::Lost) => return Err(Ended::Lost),
             Err(error) => cluster.failed("read", &error, pauses).await,
-        }
-    }
-}
-
-/// Acknowledges; what could not be is read again, and known by its numbers.
-pub(super) async fn acknowledge<I: Inbox>(
-    cluster: &Cluster,
-    inbox: &mut I,
-    positions: Vec<Position>,
-) -> Result<(), Ended> {
-    if positions.is_empty() {
-        return Ok(());
-    }
-    match inbox.acknowledge(positions).await {
-        Ok(()) => Ok(()),
-        Err(StreamsError::Lost) => Err(Ended::Lost),
-        Err(_) => {
-            cluster.stats.errors.add(1);
-            Ok(())
         }
     }
 }

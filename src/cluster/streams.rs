@@ -107,6 +107,18 @@ pub trait Inbox: Reader {
         &mut self,
         positions: Vec<Position>,
     ) -> impl Future<Output = Result<(), StreamsError>> + Send;
+
+    /// [`Self::acknowledge`], then [`Reader::next`], in one call where the server can do that. When it
+    /// fails, what was to be acknowledged may be read again.
+    fn acknowledge_and_next(
+        &mut self,
+        positions: Vec<Position>,
+    ) -> impl Future<Output = Result<Vec<(Position, Entry)>, StreamsError>> + Send {
+        async {
+            self.acknowledge(positions).await?;
+            self.next().await
+        }
+    }
 }
 
 /// How long the right to reap a member holds.

@@ -88,6 +88,8 @@ pub(super) struct Parcel {
     pub(super) entry: Entry,
     /// Envelopes in it.
     pub(super) count: u64,
+    /// More waited for the member than fits into one.
+    pub(super) is_full: bool,
     charged: usize,
 }
 
@@ -352,6 +354,7 @@ impl Lane {
                 body: body.finish(),
             },
             count,
+            is_full: !self.waiting.is_empty(),
             charged,
         }
     }
@@ -402,6 +405,19 @@ mod tests {
         assert_eq!(uplink.take(&member("me")).len(), 2);
         uplink.done();
         assert_eq!(uplink.take(&member("me"))[0].entry.sequence, 3);
+    }
+
+    #[test]
+    fn what_does_not_fit_into_an_entry_waits_for_the_next() {
+        let uplink = Uplink::new(1_000_000);
+        for _ in 0..=ENTRY_ENVELOPES_MAX {
+            send(&uplink, &[member("a")], "x").unwrap();
+        }
+        let first = uplink.take(&member("me")).remove(0);
+        assert_eq!((first.count, first.is_full), (ENTRY_ENVELOPES_MAX, true));
+        uplink.done();
+        let second = uplink.take(&member("me")).remove(0);
+        assert_eq!((second.count, second.is_full), (1, false));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What empties the uplink: one call to the server at a time, with whatever waits by then.
+//! What empties the uplink: one call to the server at a time, with whatever waits by then. Under load it
+//! paces itself, so that more does.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,6 +8,7 @@ use tokio::time;
 use super::{
     Cluster,
     life::{Ended, Pauses},
+    pace::Pace,
     streams::{Sent, Streams, StreamsError},
     uplink::Parcel,
 };
@@ -19,6 +21,7 @@ impl Cluster {
     /// Writes into inboxes what waits for them.
     pub(super) async fn write_inboxes<S: Streams>(this: Arc<Self>, streams: Arc<S>) -> Ended {
         let mut pauses = Pauses::default();
+        let mut pace = Pace::default();
         loop {
             this.uplink.work().await;
             // Woken up from a freeze, this member may have been declared dead: the next beat tells.
@@ -33,6 +36,11 @@ impl Cluster {
                     pauses.reset();
                     this.uplink.done();
                     this.sent(&parcels, &sent);
+                    let pause = pace.sent(parcels.len(), this.now());
+                    // With a full entry's worth waiting there is nothing to pause for.
+                    if !pause.is_zero() && !parcels.iter().any(|parcel| parcel.is_full) {
+                        time::sleep(pause).await;
+                    }
                 }
                 Err(StreamsError::Lost) => return Ended::Lost,
                 Err(error) => this.failed("send", &error, &mut pauses).await,

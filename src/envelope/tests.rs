@@ -41,6 +41,31 @@ fn check(envelope: &Envelope) {
 }
 
 #[test]
+fn a_text_that_is_relayed_as_it_is_travels_once() {
+    let mut message = message();
+    message.data = Bytes::from_static(&[b'x'; 100]);
+    let with = |text: Bytes| {
+        let relay = Relay {
+            dialect: DialectId::Ride,
+            text,
+        };
+        let relay = Some(relay);
+        Envelope::Message(Message {
+            relay,
+            ..message.clone()
+        })
+    };
+    let (same, other) = (with(message.data.clone()), with(Bytes::from_static(b"y")));
+    check(&same);
+    check(&other);
+    assert!(same.encode().len() < other.encode().len());
+    let Envelope::Message(back) = Envelope::decode(&same.encode()).unwrap() else {
+        panic!("it is a message");
+    };
+    assert_eq!(back.relay.unwrap().text, message.data);
+}
+
+#[test]
 fn every_envelope_comes_back() {
     check(&Envelope::Message(message()));
     check(&Envelope::Retained(message()));

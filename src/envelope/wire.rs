@@ -37,8 +37,9 @@ struct WireMessage<'a> {
     time_ms: u64,
     class: u8,
     conflate: Option<(u64, u64)>,
+    /// Without a text of its own where that is `data`, which is most of what is relayed.
     #[serde(borrow)]
-    relay: Option<(u8, &'a serde_bytes::Bytes)>,
+    relay: Option<(u8, Option<&'a serde_bytes::Bytes>)>,
     retain_ms: Option<u64>,
     letter: Option<(u64, u64)>,
 }
@@ -146,7 +147,11 @@ impl<'a> WireMessage<'a> {
             conflate: message.conflate.map(ConflationKey::to_words),
             relay: relay.map(|relay| {
                 let dialect = relay.dialect.index() as u8;
-                (dialect, serde_bytes::Bytes::new(&relay.text))
+                let has_own = relay.text != message.data;
+                (
+                    dialect,
+                    has_own.then(|| serde_bytes::Bytes::new(&relay.text)),
+                )
             }),
             retain_ms: message.retain.map(|retain| retain.as_millis() as u64),
             letter: message.letter.map(|LetterId(high, low)| (high, low)),
@@ -178,7 +183,7 @@ impl<'a> WireMessage<'a> {
         message.relay = match self.relay {
             Some((number, text)) => Some(Relay {
                 dialect: dialect(number)?,
-                text: all.slice_ref(text),
+                text: text.map_or_else(|| message.data.clone(), |text| all.slice_ref(text)),
             }),
             None => None,
         };

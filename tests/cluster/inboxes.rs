@@ -1,6 +1,9 @@
 //! Inboxes: what is sent to a member, until it is dealt with.
 
-use tidegate::cluster::streams::{Entry, Inbox, Position, Sent, Streams as _, StreamsError};
+use tidegate::cluster::streams::{
+    Entry, Inbox, Position, READ_WAIT, Sent, Streams as _, StreamsError,
+};
+use tokio::time::timeout;
 
 use crate::place::{
     Place, Rig, entries, entry, error_of, has_nothing, member, positions, read, sequences, stored,
@@ -55,6 +58,38 @@ pub(crate) async fn an_inbox_is_read_again_until_it_is_acknowledged<R: Rig>(plac
     let pulse = heir.beat(&b, "b".into()).await.unwrap();
     assert_eq!(pulse.inbox_entries, 0);
     has_nothing(&mut streams.open_inbox(&b).await.unwrap()).await;
+}
+
+pub(crate) async fn a_reader_acknowledges_and_reads_on_at_once<R: Rig>(place: Place<R>) {
+    let streams = place.streams();
+    let b = member("b.1");
+    let mut inbox = streams.open_inbox(&b).await.unwrap();
+    streams.send(to(&b, "a.1", 1..3)).await.unwrap();
+    let all = read(&mut inbox, 2).await;
+    streams.send(to(&b, "a.1", 3..4)).await.unwrap();
+    let next = inbox.acknowledge_and_next(vec![all[0].0]).await.unwrap();
+    assert_eq!(sequences(&next), [3]);
+    let none = inbox.acknowledge_and_next(positions(&next)).await.unwrap();
+    assert_eq!(none, []);
+    // What was left out is there for whoever takes over, who may acknowledge with the first read.
+    drop(inbox);
+    let mut inbox = streams.open_inbox(&b).await.unwrap();
+    let again = inbox.acknowledge_and_next(Vec::new()).await.unwrap();
+    assert_eq!(again, [all[1].clone()]);
+    streams.send(to(&b, "a.1", 4..5)).await.unwrap();
+    let last = inbox.acknowledge_and_next(positions(&again)).await.unwrap();
+    assert_eq!(sequences(&last), [4]);
+    let waits = inbox.acknowledge_and_next(positions(&last));
+    let is_empty = async {
+        while 0 < streams.beat(&b, "b".into()).await.unwrap().inbox_entries {
+            tokio::task::yield_now().await;
+        }
+    };
+    // At once, not when the read has come back.
+    tokio::select! {
+        next = waits => panic!("{next:?} was read before that was acknowledged"),
+        done = timeout(READ_WAIT / 2, is_empty) => done.unwrap(),
+    }
 }
 
 /// Reads until there are at least `count` entries.

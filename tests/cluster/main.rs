@@ -95,6 +95,7 @@ async fn keeps_the_contract<R: Rig>(rig: R) {
         logs::a_reader_that_waits_delays_no_command,
         inboxes::entries_arrive_in_order_and_are_counted,
         inboxes::an_inbox_is_read_again_until_it_is_acknowledged,
+        inboxes::a_reader_acknowledges_and_reads_on_at_once,
         inboxes::a_repeat_is_an_entry_with_the_same_sequence,
         inboxes::where_no_inbox_is_entries_are_gone,
         inboxes::with_entries_nothing_is_removed_and_else_everything,

@@ -2,11 +2,12 @@
 
 use std::{
     collections::BTreeSet,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
 use tidegate::queue::{Entry, EntryId, Queue, Taken};
+use tokio::time::Instant;
 
 use crate::place::{Place, Rig};
 

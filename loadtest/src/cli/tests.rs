@@ -56,6 +56,18 @@ fn fanout_speaks_ride_by_default() {
 }
 
 #[test]
+fn unicast_has_a_rate_or_a_closed_loop() {
+    let line = "loadtest unicast --to 127.0.0.1:1,127.0.0.1:2 -n 4";
+    let Ok(Command::Unicast(arguments)) = parse_line(&format!("{line} --rate 0.5")) else {
+        panic!("refused");
+    };
+    assert_eq!((arguments.rate, arguments.outstanding), (Some(0.5), None));
+    assert!(parse_line(&format!("{line} --outstanding 9")).is_ok());
+    check_wrong(line, "--rate");
+    check_wrong(&format!("{line} --rate 1 --outstanding 9"), "--outstanding");
+}
+
+#[test]
 fn mistakes_take_one_line() {
     check_wrong("loadtest", "subcommand");
     check_wrong("loadtest idle -n 5", "--to");

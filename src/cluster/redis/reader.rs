@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::{Cmd, Value, aio::MultiplexedConnection, cmd};
+use redis::{Cmd, Pipeline, Value, aio::MultiplexedConnection, cmd};
 
 use super::{
     CONSUMER, INBOX_GROUP,
@@ -43,9 +43,10 @@ pub struct InboxReader {
 // === impl Stream ===
 
 impl Stream {
-    /// Reads from `start`; `>` is what nobody has been given yet.
+    /// Reads from `start`, after `before` has been carried out; `>` is what nobody has been given yet.
     async fn read(
         &mut self,
+        before: Vec<Cmd>,
         start: &str,
         options: &[&str],
     ) -> Result<Vec<(Position, Entry)>, StreamsError> {
@@ -55,17 +56,22 @@ impl Stream {
         read.arg("BLOCK").arg(READ_WAIT.as_millis() as u64);
         read.arg(options);
         read.arg(&["STREAMS", &self.key, start]);
-        let answer = self.query(&read).await?;
-        entries(answer)
+        let mut commands = Pipeline::new();
+        for command in before {
+            commands.add_command(command);
+        }
+        commands.add_command(read);
+        let answers = self.query(&commands).await?;
+        entries(answers.into_iter().next_back().unwrap_or(Value::Nil))
     }
 
-    async fn query(&mut self, command: &Cmd) -> Result<Value, StreamsError> {
+    async fn query(&mut self, commands: &Pipeline) -> Result<Vec<Value>, StreamsError> {
         // Taken out: a call that is dropped or fails leaves a connection that may still be blocked.
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.servers.dedicated(&self.key).await?,
         };
-        match command.query_async(&mut connection).await {
+        match commands.query_async(&mut connection).await {
             Ok(answer) => {
                 self.connection = Some(connection);
                 Ok(answer)
@@ -106,7 +112,8 @@ impl Reader for LogReader {
     async fn next(&mut self) -> Result<Vec<(Position, Entry)>, StreamsError> {
         let Self(stream) = self;
         let servers = stream.servers.clone();
-        servers.in_time_to_read(stream.read(">", &["NOACK"])).await
+        let reading = stream.read(Vec::new(), ">", &["NOACK"]);
+        servers.in_time_to_read(reading).await
     }
 }
 
@@ -125,22 +132,13 @@ impl InboxReader {
         }
     }
 
-    async fn try_next(&mut self) -> Result<Vec<(Position, Entry)>, StreamsError> {
-        while let Some(after) = self.pending.take() {
-            let entries = self.stream.read(&after, &[]).await?;
-            if let Some((last, _)) = entries.last() {
-                self.pending = Some(last.to_string());
-                return Ok(entries);
-            }
-        }
-        self.stream.read(">", &[]).await
-    }
-}
-
-impl Reader for InboxReader {
-    async fn next(&mut self) -> Result<Vec<(Position, Entry)>, StreamsError> {
+    async fn read(
+        &mut self,
+        acknowledged: &[Position],
+    ) -> Result<Vec<(Position, Entry)>, StreamsError> {
         let servers = self.stream.servers.clone();
-        let read = servers.in_time_to_read(self.try_next()).await;
+        let reading = self.try_read(acknowledged);
+        let read = servers.in_time_to_read(reading).await;
         if read.is_err() {
             // What the server may have given out to the call that failed is read again.
             self.pending = Some("0".to_owned());
@@ -150,18 +148,58 @@ impl Reader for InboxReader {
         }
         read
     }
-}
 
-impl Inbox for InboxReader {
-    async fn acknowledge(&mut self, positions: Vec<Position>) -> Result<(), StreamsError> {
+    async fn try_read(
+        &mut self,
+        acknowledged: &[Position],
+    ) -> Result<Vec<(Position, Entry)>, StreamsError> {
+        let mut removals = self.removals(acknowledged);
+        while let Some(after) = self.pending.take() {
+            let before = std::mem::take(&mut removals);
+            let entries = self.stream.read(before, &after, &[]).await?;
+            if let Some((last, _)) = entries.last() {
+                self.pending = Some(last.to_string());
+                return Ok(entries);
+            }
+        }
+        self.stream.read(removals, ">", &[]).await
+    }
+
+    /// The commands that acknowledge.
+    fn removals(&self, positions: &[Position]) -> Vec<Cmd> {
+        if positions.is_empty() {
+            return Vec::new();
+        }
         let ids: Vec<String> = positions.iter().map(Position::to_string).collect();
         let key = &self.stream.key;
         let (mut acknowledge, mut delete) = (cmd("XACK"), cmd("XDEL"));
         acknowledge.arg(key).arg(&self.stream.group).arg(&ids);
         delete.arg(key).arg(&ids);
-        let commands = vec![(key.clone(), acknowledge), (key.clone(), delete)];
+        vec![acknowledge, delete]
+    }
+}
+
+impl Reader for InboxReader {
+    async fn next(&mut self) -> Result<Vec<(Position, Entry)>, StreamsError> {
+        self.read(&[]).await
+    }
+}
+
+impl Inbox for InboxReader {
+    async fn acknowledge(&mut self, positions: Vec<Position>) -> Result<(), StreamsError> {
+        let removals = self.removals(&positions).into_iter();
+        let commands = removals.map(|command| (self.stream.key.clone(), command));
+        let commands = commands.collect();
         let servers = &self.stream.servers;
         servers.in_time(servers.call(commands)).await.map(drop)
+    }
+
+    /// The answers come with those to the read, so that nobody waits for them.
+    async fn acknowledge_and_next(
+        &mut self,
+        positions: Vec<Position>,
+    ) -> Result<Vec<(Position, Entry)>, StreamsError> {
+        self.read(&positions).await
     }
 }
 
