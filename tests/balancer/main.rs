@@ -12,6 +12,7 @@ mod client;
 #[allow(dead_code, reason = "shared with tests that look at more")]
 mod http;
 mod lab;
+mod letters;
 #[path = "../support/machine.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
 mod machine;

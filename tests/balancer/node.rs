@@ -1,7 +1,7 @@
 //! A node of the cluster as a process.
 
 use std::{
-    fs, io,
+    fs,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     process::{Command, ExitStatus},
@@ -9,12 +9,8 @@ use std::{
 };
 
 use rustix::process::Signal;
-use serde_json::Value;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    time,
-};
+use serde_json::{Value, json};
+use tokio::time;
 
 use crate::{http, lab::Lab, process::Process, soon, until};
 
@@ -138,17 +134,19 @@ impl Node {
 
 /// Whether somebody answers there that the node is ready.
 async fn is_ready(admin: SocketAddr) -> bool {
-    let asking = async {
-        let mut stream = TcpStream::connect(admin).await?;
-        let request = "GET /readyz HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n";
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        Ok::<_, io::Error>(answer)
-    };
-    asking
-        .await
-        .is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
+    let asked = http::try_call(admin, "GET", "/readyz", &[], "").await;
+    asked.is_ok_and(|answer| answer.status == 200)
+}
+
+/// Pushes a number to a user, to be kept, on the node with this admin listener. Says whether it is.
+pub(crate) async fn push(admin: SocketAddr, user: &str, number: u64) -> bool {
+    let authorization = format!("Bearer {KEY}");
+    let headers = [("authorization", authorization.as_str())];
+    let to = format!("user:{user}");
+    let message = json!({"to": to, "event": "e", "data": {"letter": number}, "durable": true});
+    let body = message.to_string();
+    let pushed = http::try_call(admin, "POST", "/api/publish", &headers, &body).await;
+    pushed.is_ok_and(|answer| answer.status == 200)
 }
 
 fn base(lab: &Lab, number: u8) -> String {

@@ -6,6 +6,7 @@ use crate::{
     balancer::Kind::{self, Haproxy, Nginx},
     client::Dialer,
     lab::Lab,
+    letters::Letters,
     node::Node,
     passing::start,
     swarm::{MARGIN, Story, Swarm, lost},
@@ -42,6 +43,7 @@ async fn check_with_a_spare(kind: Kind) {
     let mut old = lab.three_nodes().await;
     let balancer = start(&lab, kind).await;
     let swarm = Swarm::start(&Dialer::new(&lab, HOME), CLIENTS).await;
+    let letters = Letters::start(&lab, CLIENTS);
     let mut free = 4;
     let mut fresh = Vec::new();
     while !old.is_empty() {
@@ -54,6 +56,8 @@ async fn check_with_a_spare(kind: Kind) {
         let moved = fresh.len() * CLIENTS_PER_NODE;
         swarm.until_connections(CLIENTS + moved).await;
     }
+    let kept = letters.arrive(&swarm).await;
+    assert!(CLIENTS < kept, "{kept} letters prove little");
     let stories = swarm.end().await;
     check_stories(kind, &stories);
     let moves: Vec<_> = stories.iter().map(moves).collect();
@@ -66,6 +70,7 @@ async fn check_in_place(kind: Kind) {
     let mut nodes = lab.three_nodes().await;
     let balancer = start(&lab, kind).await;
     let swarm = Swarm::start(&Dialer::new(&lab, HOME), CLIENTS).await;
+    let letters = Letters::start(&lab, CLIENTS);
     let mut told = 0;
     for _ in 0..3 {
         let leaving = nodes.remove(0);
@@ -77,6 +82,8 @@ async fn check_in_place(kind: Kind) {
         nodes.push(Node::start(&lab, number).await);
         balancer.sees(&format!("gw{number}"), true).await;
     }
+    let kept = letters.arrive(&swarm).await;
+    assert!(CLIENTS < kept, "{kept} letters prove little");
     let stories = swarm.end().await;
     check_stories(kind, &stories);
     let moves: Vec<_> = stories.iter().map(moves).collect();

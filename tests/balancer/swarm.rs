@@ -33,6 +33,8 @@ pub(crate) struct Swarm {
     tasks: JoinSet<(usize, Story)>,
     stop: CancellationToken,
     stories: Arc<[Mutex<usize>]>,
+    /// The letters that each client has heard.
+    pub(crate) letters: Arc<[Mutex<BTreeSet<u64>>]>,
 }
 
 /// What happened to one client.
@@ -59,6 +61,7 @@ impl Swarm {
     pub(crate) async fn start(dialer: &Dialer, count: usize) -> Self {
         let stop = CancellationToken::new();
         let stories: Arc<[_]> = (0..count).map(|_| Mutex::new(0)).collect();
+        let letters: Arc<[_]> = (0..count).map(|_| Mutex::default()).collect();
         let mut tasks = JoinSet::new();
         for number in 0..count {
             let life = Life {
@@ -66,6 +69,7 @@ impl Swarm {
                 dialer: dialer.clone(),
                 stop: stop.clone(),
                 connected: Arc::clone(&stories),
+                letters: Arc::clone(&letters),
                 story: Story::default(),
             };
             tasks.spawn(life.run());
@@ -74,6 +78,7 @@ impl Swarm {
             tasks,
             stop,
             stories,
+            letters,
         };
         swarm.until_connections(count).await;
         swarm
@@ -115,6 +120,7 @@ struct Life {
     dialer: Dialer,
     stop: CancellationToken,
     connected: Arc<[Mutex<usize>]>,
+    letters: Arc<[Mutex<BTreeSet<u64>>]>,
     story: Story,
 }
 
@@ -172,13 +178,18 @@ impl Life {
 
     fn hear(&mut self, text: &str) {
         let message: Value = serde_json::from_str(text).unwrap();
+        if let Some(letter) = message["letter"].as_u64() {
+            // Twice if a connection ended before it was known to have come.
+            self.letters[self.number].lock().unwrap().insert(letter);
+            return;
+        }
         let number = message["number"].as_u64().unwrap();
         let is_new = self.story.heard.insert(usize::try_from(number).unwrap());
         assert!(is_new, "heard twice: {text}");
     }
 }
 
-fn user(number: usize) -> String {
+pub(crate) fn user(number: usize) -> String {
     format!("swarm{number}")
 }
 

@@ -82,8 +82,8 @@ impl Client {
                     numbers.push(message["number"].as_u64().unwrap());
                 }
                 Some(Ok(Message::Ping(_))) => {}
+                Some(Ok(Message::Close(_)) | Err(_)) | None => break,
                 Some(Ok(other)) => panic!("{other:?} is no letter"),
-                Some(Err(_)) | None => break,
             }
         }
         numbers

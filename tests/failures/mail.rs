@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use rustix::process::Signal;
+
 use crate::{WHOLE, client::Client, fleet::Node, redis::Redis, within};
 
 /// Letters of one test.
@@ -90,4 +92,30 @@ async fn what_was_kept_before_redis_died_with_its_data_comes_afterwards() {
     };
     let (kept, there) = tokio::join!(pushing, dying);
     check(&[there], &kept);
+}
+
+#[tokio::test]
+async fn what_is_pushed_while_a_node_drains_comes_there_or_elsewhere() {
+    let redis = Redis::start();
+    let mut nodes = Node::fleet(2, &redis.url()).await;
+    let mut leaving = nodes.pop().unwrap();
+    let node = &nodes[0];
+    let mut before = Client::ride(leaving.public(), "anna").await;
+    let reading = async {
+        let mut read = before.reads(COUNT as usize / 4).await;
+        leaving.signal(Signal::TERM);
+        read.extend(before.reads(usize::MAX).await);
+        read
+    };
+    let (kept, before) = tokio::join!(push_all(node, 0..COUNT), reading);
+    assert_eq!(
+        kept.len(),
+        COUNT as usize,
+        "a drain refuses nothing elsewhere"
+    );
+    let mut after = Client::ride(node.public(), "anna").await;
+    push_all(node, COUNT..COUNT + 1).await;
+    let after = read_until(&mut after, COUNT).await;
+    check(&[before, after], &kept);
+    assert_eq!(leaving.ended().await, Some(0));
 }

@@ -1,6 +1,6 @@
 //! Single requests in plain HTTP.
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -25,6 +25,18 @@ pub(crate) async fn call(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Answer {
+    let calling = try_call(address, method, path, headers, body);
+    soon("an answer", calling).await.unwrap()
+}
+
+/// Calls an address where there may be nobody.
+pub(crate) async fn try_call(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> io::Result<Answer> {
     let length = body.len();
     let mut request = format!(
         "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
@@ -36,18 +48,17 @@ pub(crate) async fn call(
     request += "\r\n";
     request += body;
     let mut answer = String::new();
-    soon("an answer", async {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        stream.read_to_string(&mut answer).await.unwrap();
-    })
-    .await;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    Answer {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(request.as_bytes()).await?;
+    stream.read_to_string(&mut answer).await?;
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(Answer {
         status: head.split(' ').nth(1).unwrap().parse().unwrap(),
         head: head.to_owned(),
         body: body.to_owned(),
-    }
+    })
 }
 
 /// The sum of what a metric of the node at `admin` counts, of all values whose labels contain `labels`.
