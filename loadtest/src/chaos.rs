@@ -12,17 +12,20 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::check::fleet::Settings;
+use crate::check::pusher::Pushes;
 use crate::check::scrape::Scraper;
+use crate::check::verdict::Event;
 use crate::check::{Outcome, run_names};
 use crate::cli::ChaosArgs;
 use crate::clock;
+use crate::key::ApiKey;
 use crate::report::{self, Table};
 use crate::rng::Rng;
 use crate::scenario::RunError;
 use driver::Driver;
 use faults::{Fault, SMOKE};
 use interrupt::Interrupt;
-use processes::{Folder, Node, Ports, Redis};
+use processes::{Blueprint, Folder, Node, Ports, Redis};
 use whole::Recovery;
 
 /// A node is ready so long after its start, even on a busy machine.
@@ -103,7 +106,8 @@ fn wreck(
     folder: &Folder,
     interrupt: Interrupt,
 ) -> Result<(), RunError> {
-    let mut cluster = Cluster::start(arguments, folder, interrupt)?;
+    let key = ApiKey::random().map_err(|error| RunError::Failed(format!("random: {error}")))?;
+    let mut cluster = Cluster::start(arguments, folder, &key, interrupt)?;
     let began = clock::now();
     let admins: Vec<_> = cluster.nodes.iter().map(|node| node.admin).collect();
     let scraper = Scraper::start(&admins, began);
@@ -115,7 +119,14 @@ fn wreck(
         seed,
         ..Settings::default()
     };
-    let driver = Driver::start(settings, scraper, began);
+    let pushes = Pushes {
+        admins,
+        key,
+        rate: arguments.durable_rate,
+        clients: arguments.connections,
+        names: settings.names.clone(),
+    };
+    let driver = Driver::start(settings, pushes, scraper, began);
     let rounds = match driver.gather(&cluster.interrupt)? {
         true => cluster.rounds(arguments, seed, &driver, began)?,
         false => Vec::new(),
@@ -169,12 +180,18 @@ impl Cluster {
     fn start(
         arguments: &ChaosArgs,
         folder: &Folder,
+        key: &ApiKey,
         interrupt: Interrupt,
     ) -> Result<Self, RunError> {
         let mut ports = Ports::new();
         let redis = Redis::start(folder, &mut ports, &interrupt)?;
-        let nodes = (0..arguments.nodes)
-            .map(|index| Node::start(&arguments.gateway, index, redis.address, folder, &mut ports));
+        let blueprint = Blueprint {
+            program: &arguments.gateway,
+            redis: redis.address,
+            key,
+        };
+        let nodes =
+            (0..arguments.nodes).map(|index| Node::start(&blueprint, index, folder, &mut ports));
         let nodes = nodes.collect::<Result<Vec<_>, _>>()?;
         let mut cluster = Self {
             nodes,
@@ -229,7 +246,7 @@ impl Cluster {
         }
         let at = (clock::now() - began).as_secs_f64();
         println!("{at:7.1} s  {fault}");
-        let problem = self.inject(fault)?;
+        let problem = self.inject(fault, driver, began)?;
         let repaired = (clock::now() - began).as_secs_f64();
         let mut recovery = whole::watch(&mut self.nodes, &self.redis, driver, &self.interrupt)?;
         recovery.problems.extend(problem);
@@ -249,7 +266,12 @@ impl Cluster {
     }
 
     /// Breaks something and repairs it. Gives what went wrong that should not have.
-    fn inject(&mut self, fault: Fault) -> Result<Option<String>, RunError> {
+    fn inject(
+        &mut self,
+        fault: Fault,
+        driver: &Driver,
+        began: Instant,
+    ) -> Result<Option<String>, RunError> {
         match fault {
             Fault::Kill { node } => self.nodes[node].kill()?,
             Fault::Drain { node } => {
@@ -259,7 +281,12 @@ impl Cluster {
             }
             Fault::Freeze { node, time } => self.nodes[node].freeze(time, &self.interrupt)?,
             Fault::RedisFreeze { time } => self.redis.freeze(time, &self.interrupt)?,
-            Fault::RedisRestart => self.redis.restart(&self.interrupt)?,
+            Fault::RedisRestart => {
+                let from = clock::now() - began;
+                self.redis.restart(&self.interrupt)?;
+                let until = clock::now() - began;
+                driver.note(Event::Wiped { from, until });
+            }
         }
         Ok(None)
     }
