@@ -84,9 +84,9 @@ fn redis_with_an_empty_memory_excuses_what_was_pushed_before_it_was_back() {
 #[test]
 fn redis_with_an_empty_memory_does_not_excuse_what_was_lost_before() {
     for (ended, opened, excused) in [
-        (79, 80, 1),
+        (79, 80, 0),
+        (79, 81, 1),
         (80, 81, 0),
-        (10, 79, 0),
         (10, 80, 0),
         (10, 81, 1),
     ] {
