@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::check::fleet::Settings;
+use crate::check::fleet::{Settings, client};
 use crate::check::pusher::Pushes;
 use crate::check::scrape::Scraper;
 use crate::check::verdict::Event;
@@ -265,13 +265,31 @@ impl Cluster {
         })
     }
 
-    /// Breaks something and repairs it. Gives what went wrong that should not have.
+    /// Breaks something and repairs it, and has the clients know. Gives what went wrong that should not have.
     fn inject(
         &mut self,
         fault: Fault,
         driver: &Driver,
         began: Instant,
     ) -> Result<Option<String>, RunError> {
+        let from = clock::now() - began;
+        let problem = self.break_and_repair(fault)?;
+        let until = clock::now() - began;
+        match fault {
+            Fault::Kill { node } | Fault::Drain { node } | Fault::Freeze { node, .. } => {
+                driver.note(Event::Interrupted {
+                    pusher: client(node),
+                    from,
+                    until,
+                });
+            }
+            Fault::RedisFreeze { .. } => {}
+            Fault::RedisRestart => driver.note(Event::Wiped { from, until }),
+        }
+        Ok(problem)
+    }
+
+    fn break_and_repair(&mut self, fault: Fault) -> Result<Option<String>, RunError> {
         match fault {
             Fault::Kill { node } => self.nodes[node].kill()?,
             Fault::Drain { node } => {
@@ -281,12 +299,7 @@ impl Cluster {
             }
             Fault::Freeze { node, time } => self.nodes[node].freeze(time, &self.interrupt)?,
             Fault::RedisFreeze { time } => self.redis.freeze(time, &self.interrupt)?,
-            Fault::RedisRestart => {
-                let from = clock::now() - began;
-                self.redis.restart(&self.interrupt)?;
-                let until = clock::now() - began;
-                driver.note(Event::Wiped { from, until });
-            }
+            Fault::RedisRestart => self.redis.restart(&self.interrupt)?,
         }
         Ok(None)
     }

@@ -57,6 +57,8 @@ impl Cluster {
             self.stats.lose(LostReason::Reaped, count);
             tracing::warn!(%from, count, "a member that was declared dead still sends");
             self.announce_death(from);
+            // Letters among them are kept all the same.
+            self.parts.router.ring_everywhere();
             return;
         }
         let arrival = self.sequences.lock().arrive(&from, lane, sequence, count);

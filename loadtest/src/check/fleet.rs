@@ -373,8 +373,8 @@ impl Handler for State {
     }
 }
 
-/// The number of a client, from its place.
-fn client(index: usize) -> Client {
+/// The number of a client or of a node, from its place.
+pub(crate) fn client(index: usize) -> Client {
     Client::try_from(index).expect("there are not so many ports")
 }
 

@@ -141,6 +141,11 @@ impl Ledger {
             Event::Pushed { letter, at } => self.kept.push(letter, at),
             Event::Promised { letter, at } => self.kept.promise(letter, at),
             Event::Came { letter, at } => self.kept.come(letter, at),
+            Event::Interrupted {
+                pusher,
+                from,
+                until,
+            } => self.kept.interrupt(pusher, from, until),
             Event::Wiped { from, until } => self.kept.wipe(from, until),
         }
     }

@@ -80,6 +80,15 @@ pub enum Event {
         /// When.
         at: Duration,
     },
+    /// A node died, left or stood still, and was there again.
+    Interrupted {
+        /// Its number.
+        pusher: Client,
+        /// Before it happened.
+        from: Duration,
+        /// When it was repaired.
+        until: Duration,
+    },
     /// Redis has lost everything that was in it.
     Wiped {
         /// Before it went.

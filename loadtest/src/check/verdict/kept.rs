@@ -4,7 +4,9 @@
 //! each connection". It holds for what a node has answered for. What a Redis without persistence had in its memory when
 //! it died is *excused*, unless the receiver had been connected for long enough to have it by then: a message that was
 //! lost before must not hide behind the death. The order is that of the messages that were pushed at the same node;
-//! those that were given up without an answer are outside of it, as that node may still be at work on them.
+//! those that were given up without an answer are outside of it, as that node may still be at work on them. Nor does it
+//! hold across the death or sleep of that node or the death of Redis: what was kept then and not sent is brought when
+//! somebody notices, behind what came after it.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -14,13 +16,20 @@ use super::event::Letter;
 use super::{Client, OFFENCES_MAX};
 use crate::check::outcome::{Fault, KeptCounts, Offence};
 
+/// A fault is over so long after its repair: a node finds out that it was declared dead.
+const NOTICED: Duration = Duration::from_secs(2);
+/// What is kept is on its way after that time, or goes down with the node.
+const UNSENT: Duration = Duration::from_millis(500);
+
 /// What has happened to durable messages so far.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     letters: BTreeMap<Letter, Push>,
     /// Of each client, in order.
     connections: HashMap<Client, Vec<Connection>>,
-    wipes: Vec<Wipe>,
+    wipes: Vec<Span>,
+    /// With the node that it happened to.
+    interruptions: Vec<(Client, Span)>,
 }
 
 #[derive(Debug)]
@@ -37,8 +46,9 @@ struct Connection {
     came: Vec<(Letter, Duration)>,
 }
 
-#[derive(Debug)]
-struct Wipe {
+/// From before a fault until after its repair.
+#[derive(Clone, Copy, Debug)]
+struct Span {
     from: Duration,
     until: Duration,
 }
@@ -81,7 +91,11 @@ impl Kept {
     }
 
     pub(super) fn wipe(&mut self, from: Duration, until: Duration) {
-        self.wipes.push(Wipe { from, until });
+        self.wipes.push(Span { from, until });
+    }
+
+    pub(super) fn interrupt(&mut self, pusher: Client, from: Duration, until: Duration) {
+        self.interruptions.push((pusher, Span { from, until }));
     }
 
     /// Messages that have to come and may still do so at `now`: their receivers have not been connected for as long as
@@ -128,7 +142,7 @@ impl Kept {
     fn judge(&self, connection: &Connection, counts: &mut KeptCounts, offences: &mut Vec<Offence>) {
         let mut seen = HashSet::new();
         // The last one of each pusher that is part of the order.
-        let mut newest = HashMap::<Client, usize>::new();
+        let mut newest = HashMap::<Client, (usize, Duration)>::new();
         for &(letter, at) in &connection.came {
             let Some(push) = self.letters.get(&letter) else {
                 counts.unknown += 1;
@@ -144,13 +158,22 @@ impl Kept {
             if push.promised.is_none() {
                 continue;
             }
-            let newest = newest.entry(letter.pusher).or_insert(letter.number);
-            if letter.number < *newest {
+            let newest = newest
+                .entry(letter.pusher)
+                .or_insert((letter.number, push.at));
+            if letter.number < newest.0 && !self.is_interrupted(letter.pusher, push.at, newest.1) {
                 counts.out_of_order += 1;
                 offences.push(tell(Fault::KeptOutOfOrder));
             }
-            *newest = letter.number.max(*newest);
+            *newest = (letter.number, push.at).max(*newest);
         }
+    }
+
+    /// Whether the order does not hold between two messages that were pushed at these times at one node.
+    fn is_interrupted(&self, pusher: Client, one: Duration, next: Duration) -> bool {
+        let own = self.interruptions.iter().filter(|(of, _)| *of == pusher);
+        let mut spans = own.map(|(_, span)| span).chain(&self.wipes);
+        spans.any(|span| one <= span.until + NOTICED && span.from <= next + UNSENT)
     }
 
     fn came(&self) -> HashSet<Letter> {

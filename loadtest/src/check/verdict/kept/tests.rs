@@ -153,6 +153,28 @@ fn what_a_node_was_still_at_work_on_is_outside_of_the_order() {
 }
 
 #[test]
+fn the_order_does_not_hold_across_a_fault_of_the_node_or_an_empty_redis() {
+    let swapped = || {
+        let mut kept = promised(&[10, 11]);
+        kept.come(letter(1), s(12));
+        kept.come(letter(0), s(13));
+        kept
+    };
+    let spans = [((1, 7), 1), ((1, 8), 0), ((11, 12), 0), ((12, 13), 1)];
+    for ((from, until), expected) in spans {
+        let mut kept = swapped();
+        kept.interrupt(0, s(from), s(until));
+        assert_eq!(counts(&kept).out_of_order, expected, "{from} {until}");
+        let mut kept = swapped();
+        kept.wipe(s(from), s(until));
+        assert_eq!(counts(&kept).out_of_order, expected, "{from} {until}");
+    }
+    let mut kept = swapped();
+    kept.interrupt(9, s(10), s(11));
+    assert_eq!(counts(&kept).out_of_order, 1, "it was another node");
+}
+
+#[test]
 fn what_was_never_pushed_is_bad() {
     let mut kept = promised(&[]);
     kept.come(letter(0), s(3));
