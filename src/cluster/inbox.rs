@@ -127,8 +127,8 @@ impl Cluster {
         }
     }
 
-    /// Takes note of what will not arrive: the messages among these envelopes are lost. Nothing durable
-    /// is published yet that would have to go to whoever has the topic now.
+    /// Takes note of what will not arrive: the messages among these envelopes are lost. Letters among
+    /// them are kept: whoever serves their users next finds them.
     pub(super) fn lose(&self, reason: LostReason, envelopes: &[Bytes]) {
         let is_message =
             |envelope: &&Bytes| matches!(Envelope::decode(envelope), Ok(Envelope::Message(_)));

@@ -148,3 +148,16 @@ async fn what_a_node_keeps_that_was_declared_dead_in_its_sleep_comes() {
     assert!(is_kept, "Redis was there all the time");
     assert_eq!(anna.reads(1).await, [7]);
 }
+
+#[tokio::test]
+async fn what_was_kept_in_an_empty_redis_before_the_node_was_there_again_comes() {
+    let redis = Redis::start();
+    let nodes = Node::fleet(1, &redis.url()).await;
+    assert!(nodes[0].push("anna", 7).await);
+    redis.ask(&["MOVE", "tg:mail:{anna}", "1"]);
+    let mut anna = Client::ride(nodes[0].public(), "anna").await;
+    anna.ping().await;
+    // As if another node had kept it there right after everything was lost.
+    redis.ask(&["SWAPDB", "0", "1"]);
+    assert_eq!(anna.reads(1).await, [7]);
+}
