@@ -38,6 +38,8 @@ pub struct Tolerance {
     pub after: Duration,
     /// An announcement is read so long after the message could not come any more.
     pub announced: Duration,
+    /// A durable message is with whoever has been connected for that time, even if a fault has just been repaired.
+    pub overdue: Duration,
 }
 
 impl Default for Tolerance {
@@ -49,6 +51,8 @@ impl Default for Tolerance {
             after: Duration::from_millis(500),
             // A node may stand still between counting and being asked.
             announced: Duration::from_secs(10),
+            // Longer than the nodes' second look at who is where, and their longest pause.
+            overdue: Duration::from_secs(6),
         }
     }
 }
@@ -187,7 +191,7 @@ impl Ledger {
     pub fn undecided(&self, now: Duration) -> usize {
         let missing = self.missing(&mut Counts::default());
         let missing = missing.iter().filter(|one| now < one.until).count();
-        missing + self.kept.undecided(now, self.tolerance.deadline)
+        missing + self.kept.undecided(now, &self.tolerance)
     }
 
     /// What became of every message. What has not come by now is lost.
@@ -206,7 +210,7 @@ impl Ledger {
         counts.announced = (missing.len() - silent.len()) as u64;
         let mut offences: Vec<Offence> = silent.into_iter().map(Missing::offence).collect();
         offences.extend(self.offences.iter().cloned());
-        let (kept, mut kept_offences) = self.kept.verdict(self.tolerance.deadline);
+        let (kept, mut kept_offences) = self.kept.verdict(self.tolerance.overdue);
         counts.kept = kept;
         // Neither kind hides the other.
         let room = OFFENCES_MAX.saturating_sub(offences.len());

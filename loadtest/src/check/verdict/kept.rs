@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use super::event::Letter;
-use super::{Client, OFFENCES_MAX};
+use super::{Client, OFFENCES_MAX, Tolerance};
 use crate::check::outcome::{Fault, KeptCounts, Offence};
 
 /// A fault is over so long after its repair: a node finds out that it was declared dead.
@@ -98,13 +98,13 @@ impl Kept {
         self.interruptions.push((pusher, Span { from, until }));
     }
 
-    /// Messages that have to come and may still do so at `now`: their receivers have not been connected for as long as
-    /// `patience` since they were promised.
-    pub(super) fn undecided(&self, now: Duration, patience: Duration) -> usize {
-        let missing = self.missing(&self.came(), patience);
+    /// Messages that have to come and may still do so at `now`: their receivers have not been connected until the
+    /// deadline, counted from the promise or from when they came back.
+    pub(super) fn undecided(&self, now: Duration, tolerance: &Tolerance) -> usize {
+        let missing = self.missing(&self.came(), tolerance.overdue);
         let may_come = |letter: &Letter, promised: Duration| {
             let last = self.connections(letter.receiver).last();
-            last.is_some_and(|last| now < promised.max(last.opened) + patience)
+            last.is_some_and(|last| now < promised.max(last.opened) + tolerance.deadline)
         };
         let missing = missing.iter().filter(|missing| !missing.is_excused);
         missing
@@ -113,10 +113,10 @@ impl Kept {
     }
 
     /// What became of every message, and the first offending ones.
-    pub(super) fn verdict(&self, patience: Duration) -> (KeptCounts, Vec<Offence>) {
+    pub(super) fn verdict(&self, overdue: Duration) -> (KeptCounts, Vec<Offence>) {
         let promised = self.letters.values().filter(|push| push.promised.is_some());
         let kept = promised.count() as u64;
-        let missing = self.missing(&self.came(), patience);
+        let missing = self.missing(&self.came(), overdue);
         let excused = missing.iter().filter(|missing| missing.is_excused).count() as u64;
         let mut counts = KeptCounts {
             kept,
@@ -183,14 +183,14 @@ impl Kept {
     }
 
     /// What was promised and has not come.
-    fn missing(&self, came: &HashSet<Letter>, patience: Duration) -> Vec<Missing> {
+    fn missing(&self, came: &HashSet<Letter>, overdue: Duration) -> Vec<Missing> {
         let missing = self.letters.iter().filter_map(|(letter, push)| {
             let promised = push.promised?;
             (!came.contains(letter)).then(|| Missing {
                 letter: *letter,
                 pushed: push.at,
                 promised,
-                is_excused: self.is_excused(letter, push.at, promised, patience),
+                is_excused: self.is_excused(letter, push.at, promised, overdue),
             })
         });
         missing.collect()
@@ -202,12 +202,12 @@ impl Kept {
         letter: &Letter,
         pushed: Duration,
         promised: Duration,
-        patience: Duration,
+        overdue: Duration,
     ) -> bool {
         self.wipes.iter().any(|wipe| {
             let is_overdue = self.connections(letter.receiver).iter().any(|connection| {
                 let ended = connection.ended.unwrap_or(wipe.from).min(wipe.from);
-                promised.max(connection.opened) + patience <= ended
+                promised.max(connection.opened) + overdue <= ended
             });
             pushed <= wipe.until && !is_overdue
         })

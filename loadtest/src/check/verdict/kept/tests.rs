@@ -1,6 +1,13 @@
 use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+const TOLERANCE: Tolerance = Tolerance {
+    before: Duration::ZERO,
+    deadline: PATIENCE,
+    after: Duration::ZERO,
+    announced: Duration::ZERO,
+    overdue: PATIENCE,
+};
 
 fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -70,7 +77,7 @@ fn what_no_node_has_answered_for_may_come_or_not() {
     let counts = counts(&kept);
     assert_eq!((counts.kept, counts.unpromised), (0, 2));
     assert_eq!(counts.faults(), 0);
-    assert_eq!(kept.undecided(s(3), PATIENCE), 0);
+    assert_eq!(kept.undecided(s(3), &TOLERANCE), 0);
 }
 
 #[test]
@@ -186,15 +193,15 @@ fn what_was_never_pushed_is_bad() {
 fn a_letter_is_undecided_until_its_receiver_was_there_for_long_enough() {
     let mut kept = promised(&[1, 30]);
     kept.come(letter(1), s(31));
-    assert_eq!(kept.undecided(s(20), PATIENCE), 1);
-    assert_eq!(kept.undecided(s(21), PATIENCE), 0);
+    assert_eq!(kept.undecided(s(20), &TOLERANCE), 1);
+    assert_eq!(kept.undecided(s(21), &TOLERANCE), 0);
     kept.end(1, s(40));
     kept.open(1, s(50));
-    assert_eq!(kept.undecided(s(69), PATIENCE), 1);
-    assert_eq!(kept.undecided(s(70), PATIENCE), 0);
+    assert_eq!(kept.undecided(s(69), &TOLERANCE), 1);
+    assert_eq!(kept.undecided(s(70), &TOLERANCE), 0);
     kept.open(1, s(90));
     kept.wipe(s(0), s(2));
-    assert_eq!(kept.undecided(s(91), PATIENCE), 0, "it is excused");
+    assert_eq!(kept.undecided(s(91), &TOLERANCE), 0, "it is excused");
 }
 
 #[test]
