@@ -6,7 +6,8 @@
 //!   Redis as far as Redis itself persists, embedded it is on disk.
 //! - **Order**: a user's letters are read in the order in which they were put, oldest first.
 //! - **Duplicates**: when [`Mail::put`] fails it is not known whether the letters are there. Whoever
-//!   repeats it puts the same message id into them, and sessions drop repeats.
+//!   repeats it puts the same message id into them, and sessions drop repeats. So no two messages of
+//!   a cluster may have one id.
 //! - **Loss**: a user has at most so many letters, and each expires. A letter that has to go for the
 //!   bound is counted by [`Put::dropped`]; whoever reads does not see expired ones.
 //! - **Blocking**: every call ends within a limit of the implementation's own, with an error if need

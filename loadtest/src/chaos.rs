@@ -11,18 +11,21 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::check::fleet::Settings;
+use crate::check::fleet::{Settings, client};
+use crate::check::pusher::Pushes;
 use crate::check::scrape::Scraper;
+use crate::check::verdict::Event;
 use crate::check::{Outcome, run_names};
 use crate::cli::ChaosArgs;
 use crate::clock;
+use crate::key::ApiKey;
 use crate::report::{self, Table};
 use crate::rng::Rng;
 use crate::scenario::RunError;
 use driver::Driver;
 use faults::{Fault, SMOKE};
 use interrupt::Interrupt;
-use processes::{Folder, Node, Ports, Redis};
+use processes::{Blueprint, Folder, Node, Ports, Redis};
 use whole::Recovery;
 
 /// A node is ready so long after its start, even on a busy machine.
@@ -103,7 +106,8 @@ fn wreck(
     folder: &Folder,
     interrupt: Interrupt,
 ) -> Result<(), RunError> {
-    let mut cluster = Cluster::start(arguments, folder, interrupt)?;
+    let key = ApiKey::random().map_err(|error| RunError::Failed(format!("random: {error}")))?;
+    let mut cluster = Cluster::start(arguments, folder, &key, interrupt)?;
     let began = clock::now();
     let admins: Vec<_> = cluster.nodes.iter().map(|node| node.admin).collect();
     let scraper = Scraper::start(&admins, began);
@@ -115,7 +119,14 @@ fn wreck(
         seed,
         ..Settings::default()
     };
-    let driver = Driver::start(settings, scraper, began);
+    let pushes = Pushes {
+        admins,
+        key,
+        rate: arguments.durable_rate,
+        clients: arguments.connections,
+        names: settings.names.clone(),
+    };
+    let driver = Driver::start(settings, pushes, scraper, began);
     let rounds = match driver.gather(&cluster.interrupt)? {
         true => cluster.rounds(arguments, seed, &driver, began)?,
         false => Vec::new(),
@@ -169,12 +180,18 @@ impl Cluster {
     fn start(
         arguments: &ChaosArgs,
         folder: &Folder,
+        key: &ApiKey,
         interrupt: Interrupt,
     ) -> Result<Self, RunError> {
         let mut ports = Ports::new();
         let redis = Redis::start(folder, &mut ports, &interrupt)?;
-        let nodes = (0..arguments.nodes)
-            .map(|index| Node::start(&arguments.gateway, index, redis.address, folder, &mut ports));
+        let blueprint = Blueprint {
+            program: &arguments.gateway,
+            redis: redis.address,
+            key,
+        };
+        let nodes =
+            (0..arguments.nodes).map(|index| Node::start(&blueprint, index, folder, &mut ports));
         let nodes = nodes.collect::<Result<Vec<_>, _>>()?;
         let mut cluster = Self {
             nodes,
@@ -229,7 +246,7 @@ impl Cluster {
         }
         let at = (clock::now() - began).as_secs_f64();
         println!("{at:7.1} s  {fault}");
-        let problem = self.inject(fault)?;
+        let problem = self.inject(fault, driver, began)?;
         let repaired = (clock::now() - began).as_secs_f64();
         let mut recovery = whole::watch(&mut self.nodes, &self.redis, driver, &self.interrupt)?;
         recovery.problems.extend(problem);
@@ -248,8 +265,31 @@ impl Cluster {
         })
     }
 
-    /// Breaks something and repairs it. Gives what went wrong that should not have.
-    fn inject(&mut self, fault: Fault) -> Result<Option<String>, RunError> {
+    /// Breaks something and repairs it, and has the clients know. Gives what went wrong that should not have.
+    fn inject(
+        &mut self,
+        fault: Fault,
+        driver: &Driver,
+        began: Instant,
+    ) -> Result<Option<String>, RunError> {
+        let from = clock::now() - began;
+        let problem = self.break_and_repair(fault)?;
+        let until = clock::now() - began;
+        match fault {
+            Fault::Kill { node } | Fault::Drain { node } | Fault::Freeze { node, .. } => {
+                driver.note(Event::Interrupted {
+                    pusher: client(node),
+                    from,
+                    until,
+                });
+            }
+            Fault::RedisFreeze { .. } => {}
+            Fault::RedisRestart => driver.note(Event::Wiped { from, until }),
+        }
+        Ok(problem)
+    }
+
+    fn break_and_repair(&mut self, fault: Fault) -> Result<Option<String>, RunError> {
         match fault {
             Fault::Kill { node } => self.nodes[node].kill()?,
             Fault::Drain { node } => {

@@ -3,6 +3,7 @@
 pub mod fleet;
 pub mod message;
 pub mod outcome;
+pub mod pusher;
 pub mod scrape;
 pub mod verdict;
 
@@ -12,11 +13,13 @@ use serde::Serialize;
 
 use crate::cli::CheckArgs;
 use crate::clock;
+use crate::key::ApiKey;
 use crate::report::{self, Table, thousands};
 use crate::scenario::RunError;
 use fleet::{Fleet, Settings};
 use message::Names;
 use outcome::{Counts, Offence, Verdict};
+use pusher::{Pusher, Pushes};
 use scrape::Scraper;
 use verdict::Client;
 
@@ -56,10 +59,11 @@ pub struct Outcome {
 impl Outcome {
     /// Ends a run whose messages have had their time.
     #[must_use]
-    pub fn of(fleet: Fleet, scraper: Scraper) -> Self {
+    pub fn of(mut fleet: Fleet, scraper: Scraper) -> Self {
+        fleet.note(scraper.finish());
         let worst_reach_seconds = fleet.worst_reach().as_secs_f64();
         let unreachable = fleet.unreachable(REACH_MAX);
-        let Verdict { counts, offences } = fleet.into_ledger(scraper.finish()).verdict();
+        let Verdict { counts, offences } = fleet.ledger().verdict();
         Self {
             counts,
             worst_reach_seconds,
@@ -83,6 +87,14 @@ impl Outcome {
             ("lost in silence", counts.silent),
             ("announced by the nodes", counts.announced_by_nodes),
             ("connections ended", counts.ended),
+            ("durable messages kept", counts.kept.kept),
+            ("  delivered", counts.kept.delivered),
+            ("  twice on a connection", counts.kept.doubled),
+            ("  out of order", counts.kept.out_of_order),
+            ("  never pushed", counts.kept.unknown),
+            ("  excused by an empty Redis", counts.kept.excused),
+            ("  lost", counts.kept.silent),
+            ("durable ones not kept", counts.kept.unpromised),
         ] {
             table.row(name, thousands(count as f64));
         }
@@ -102,6 +114,10 @@ impl Outcome {
             (counts.doubled, "delivered twice"),
             (counts.out_of_order, "out of order"),
             (counts.unknown, "delivered without having been sent"),
+            (counts.kept.silent, "kept and lost in silence"),
+            (counts.kept.doubled, "kept and delivered twice"),
+            (counts.kept.out_of_order, "kept and out of order"),
+            (counts.kept.unknown, "delivered without having been pushed"),
         ];
         let mut complaints: Vec<_> = complaints
             .iter()
@@ -114,6 +130,9 @@ impl Outcome {
         }
         if counts.sent == 0 {
             complaints.push("nothing could be sent".to_owned());
+        }
+        if counts.kept.kept == 0 && 0 < counts.kept.unpromised {
+            complaints.push("no durable message was kept".to_owned());
         }
         (!complaints.is_empty()).then(|| complaints.join(", "))
     }
@@ -133,14 +152,23 @@ pub fn run(arguments: &CheckArgs) -> Result<(), RunError> {
         seed: u64::from(std::process::id()),
         ..Settings::default()
     };
+    let key = arguments.key.clone().or_else(ApiKey::from_environment);
+    let pushes = key.map(|key| Pushes {
+        admins: arguments.admin.clone(),
+        key,
+        rate: arguments.durable_rate,
+        clients: arguments.connections,
+        names: settings.names.clone(),
+    });
     let scraper = Scraper::start(&arguments.admin, began);
     let mut fleet = Fleet::new(settings, began)?;
     assemble(&mut fleet)?;
+    let pusher = pushes.map(|pushes| Pusher::start(pushes, began));
     let end = clock::now() + arguments.secs;
     while clock::now() < end {
         fleet.step(true)?;
     }
-    settle(&mut fleet, began)?;
+    settle(&mut fleet, pusher, began)?;
     let outcome = Outcome::of(fleet, scraper);
     let complaint = outcome.complaint();
     let figures = Figures {
@@ -187,12 +215,19 @@ pub fn assemble(fleet: &mut Fleet) -> Result<(), RunError> {
     }
 }
 
-/// Sends no more, and waits until every message has come or cannot come any more, and until pairs that have just
-/// connected have had their time.
+/// Sends and pushes no more, and waits until every message has come or cannot come any more, and until pairs that have
+/// just connected have had their time.
 ///
 /// # Errors
 /// What the system reports.
-pub fn settle(fleet: &mut Fleet, began: Instant) -> Result<(), RunError> {
+pub fn settle(fleet: &mut Fleet, pusher: Option<Pusher>, began: Instant) -> Result<(), RunError> {
+    if let Some(pusher) = pusher {
+        pusher.stop();
+        while !pusher.has_ended() {
+            fleet.step(false)?;
+        }
+        fleet.note(pusher.finish());
+    }
     let patience = clock::now() + REACH_MAX;
     let mut look = clock::now();
     loop {

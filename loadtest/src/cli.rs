@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
+use crate::key::ApiKey;
 use crate::template::Template;
 
 /// Load generator for WebSocket gateways.
@@ -222,6 +223,12 @@ pub struct CheckArgs {
     /// Messages per second, of all clients together
     #[arg(long, value_name = "MSGS", default_value = "200", value_parser = parse_rate)]
     pub rate: f64,
+    /// Durable messages per second, pushed by all nodes together; none are without an API key
+    #[arg(long, value_name = "MSGS", default_value = "20", value_parser = parse_durable_rate)]
+    pub durable_rate: f64,
+    /// API key of the nodes with the scope "publish"; better given by the environment, as LOADTEST_API_KEY
+    #[arg(long, value_name = "KEY", value_parser = parse_key)]
+    pub key: Option<ApiKey>,
     /// Write all figures to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -251,6 +258,9 @@ pub struct ChaosArgs {
     /// Messages per second, of all clients together
     #[arg(long, value_name = "MSGS", default_value = "200", value_parser = parse_rate)]
     pub rate: f64,
+    /// Durable messages per second, pushed by all nodes together; 0: none
+    #[arg(long, value_name = "MSGS", default_value = "20", value_parser = parse_durable_rate)]
+    pub durable_rate: f64,
     /// Write all figures to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -344,6 +354,18 @@ fn parse_rate(text: &str) -> Result<f64, String> {
         Ok(rate) if 0.0 < rate && rate <= 1e6 => Ok(rate),
         _ => Err("not a number above 0, up to 1000000".to_owned()),
     }
+}
+
+/// Without any, nothing durable is pushed.
+fn parse_durable_rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.0..=1e4).contains(&rate) => Ok(rate),
+        _ => Err("not a number from 0 to 10000".to_owned()),
+    }
+}
+
+fn parse_key(text: &str) -> Result<ApiKey, String> {
+    ApiKey::new(text).ok_or_else(|| "not what an HTTP header can hold".to_owned())
 }
 
 /// Upper limit: every one of them is a slot in a ring, and the sum must fit into the socket buffers.

@@ -21,10 +21,33 @@ pub struct Answer {
 /// # Errors
 /// What the system reports, and [`io::ErrorKind::InvalidData`] for an answer that is none.
 pub fn get(to: SocketAddr, path: &str, timeout: Duration) -> io::Result<Answer> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n");
+    exchange(to, &request, timeout)
+}
+
+/// Posts JSON to a path, with an API key. The time-out is that of each step.
+///
+/// # Errors
+/// Those of [`get`].
+pub fn post(
+    to: SocketAddr,
+    path: &str,
+    key: &str,
+    body: &str,
+    timeout: Duration,
+) -> io::Result<Answer> {
+    let length = body.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\nAuthorization: Bearer {key}\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    exchange(to, &request, timeout)
+}
+
+fn exchange(to: SocketAddr, request: &str, timeout: Duration) -> io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&to, timeout)?;
     stream.set_read_timeout(Some(timeout))?;
     stream.set_write_timeout(Some(timeout))?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut bytes = Vec::new();
     stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes)?;

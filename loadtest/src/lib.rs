@@ -9,6 +9,7 @@ pub mod engine;
 pub mod frame;
 pub mod handshake;
 pub mod http;
+pub mod key;
 pub mod process;
 pub mod rawserver;
 pub mod report;

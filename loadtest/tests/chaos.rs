@@ -65,6 +65,14 @@ fn a_cluster_outlives_a_kill_a_freeze_and_an_empty_redis() {
     assert_eq!(figures["good"], true, "{told}");
     assert_eq!(figures["faults"].as_array().unwrap().len(), 3);
     assert_eq!(figures["silent"], 0);
+    assert_eq!(figures["kept_silent"], 0);
+    let number = |field: &str| figures[field].as_u64().unwrap();
+    // Redis forgets a few of them once, no more.
+    assert!(number("kept") / 2 < number("kept_delivered"), "{told}");
+    assert_eq!(
+        number("kept"),
+        number("kept_delivered") + number("kept_excused")
+    );
     assert!(0 < figures["delivered"].as_u64().unwrap(), "{told}");
     // The kill and the freeze cost connections, or they have not happened.
     assert!(4 < figures["ended"].as_u64().unwrap(), "{told}");

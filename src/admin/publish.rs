@@ -111,7 +111,13 @@ pub(super) async fn accept(
         }
         None => {
             let progress = Arc::new(Progress::new(content));
-            (state.parts.router.next_id(now), progress)
+            let router = &state.parts.router;
+            // Sessions drop what they take for a repeat, and letters come to them from every member.
+            let id = match is_durable {
+                true => router.unique_id(now),
+                false => router.next_id(now),
+            };
+            (id, progress)
         }
     };
     let event = event.map_or("message".into(), |Text(event)| event);

@@ -60,6 +60,8 @@ impl Cluster {
             self.stats.lose(LostReason::Reaped, count);
             tracing::warn!(%from, count, "a member that was declared dead still sends");
             self.announce_death(from);
+            // Letters among them are kept all the same.
+            self.parts.router.ring_everywhere();
             return;
         }
         let arrival = self.sequences.lock().arrive(&from, lane, sequence, count);
@@ -128,8 +130,8 @@ impl Cluster {
         }
     }
 
-    /// Takes note of what will not arrive: the messages among these envelopes are lost. Nothing durable
-    /// is published yet that would have to go to whoever has the topic now.
+    /// Takes note of what will not arrive: the messages among these envelopes are lost. Letters among
+    /// them are kept: whoever serves their users next finds them.
     pub(super) fn lose(&self, reason: LostReason, envelopes: &[Bytes]) {
         let is_message =
             |envelope: &&Bytes| matches!(Envelope::decode(envelope), Ok(Envelope::Message(_)));

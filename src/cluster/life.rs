@@ -2,6 +2,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use tokio::{task::JoinSet, time};
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +12,7 @@ use super::{
     sequences::Sequences,
     streams::{Entry, Position, Pulse, Reader, Streams, StreamsError},
 };
-use crate::{close::CloseReason, id::Member, stats::LostReason};
+use crate::{close::CloseReason, envelope::Envelope, id::Member, stats::LostReason};
 
 /// First pause after a call that has failed.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -85,6 +86,10 @@ impl Cluster {
             };
             // Enrolled by now: from here on, not to be in the list is to have been removed.
             known = Some(pulse.generation);
+            if !is_same {
+                // Until now there was no inbox here to tell this member of letters.
+                this.parts.router.ring_everywhere();
+            }
             this.owed.lock().introduce();
             this.news.notify_one();
             tracing::info!(%me, "joined the cluster");
@@ -177,7 +182,8 @@ impl Cluster {
         tracing::warn!(%dead, "the other nodes have declared this one dead: it begins a new life");
         let router = &self.parts.router;
         router.end_all(CloseReason::Fenced, LEAVING).await;
-        self.stats.lose(LostReason::Reaped, self.uplink.reset());
+        let unsent = self.uplink.reset();
+        self.stats.lose(LostReason::Reaped, unsent.len() as u64);
         *self.sequences.lock() = Sequences::default();
         self.owed.lock().forget();
         // Should the others be gone by now, nobody else would do it.
@@ -186,6 +192,22 @@ impl Cluster {
         }
         router.begin_new_epoch(self.parts.clock.now().unix_ms);
         self.health.set_fenced(false);
+        self.ring_for(&unsent);
+    }
+
+    /// Has the others told of the letters among envelopes that were not sent.
+    fn ring_for(&self, unsent: &[Bytes]) {
+        for envelope in unsent {
+            let user = match Envelope::decode(envelope) {
+                Ok(Envelope::Message(message)) if message.letter.is_some() => message.topic,
+                Ok(Envelope::Ring(user)) => user,
+                Ok(_) | Err(_) => continue,
+            };
+            // Nothing else waits yet, and rings are far smaller than what there was room for.
+            if self.parts.router.ring(&user).is_err() {
+                tracing::warn!("there is no room to tell of a letter: it comes at the next login");
+            }
+        }
     }
 
     /// Takes note of a call that has failed, and waits before the next one.

@@ -344,6 +344,8 @@ impl Cluster {
         self.sequences.lock().forget(gone);
         self.peers.remove(gone, &self.directory);
         self.lose(LostReason::Gone, &self.uplink.forget(gone));
+        // It may have answered for letters that it did not live to tell anybody of.
+        self.parts.router.ring_everywhere();
     }
 
     fn lose_claims(&self, claims: &[Claimed], position: Position) {

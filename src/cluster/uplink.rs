@@ -240,15 +240,19 @@ impl Uplink {
             .collect()
     }
 
-    /// Forgets everything, the numbers included: the member begins a new life. Says how many
-    /// envelopes are lost by it.
-    pub(super) fn reset(&self) -> u64 {
+    /// Forgets everything, the numbers included: the member begins a new life. Gives back the
+    /// envelopes that are lost by it.
+    pub(super) fn reset(&self) -> Vec<Bytes> {
         let mut state = self.state.lock();
-        let state = std::mem::take(&mut *state);
+        let State {
+            lanes, under_way, ..
+        } = std::mem::take(&mut *state);
         self.gate.open();
-        let waiting = state.lanes.values().map(|lane| lane.waiting.len() as u64);
-        let under_way = state.under_way.iter().map(|parcel| parcel.count);
-        waiting.chain(under_way).sum()
+        let under_way = under_way.into_iter();
+        let under_way = under_way.flat_map(|parcel| Body::split(parcel.entry.body));
+        let waiting = lanes.into_values().flat_map(|lane| lane.waiting);
+        let waiting = waiting.map(|waiting| waiting.bytes);
+        under_way.flatten().chain(waiting).collect()
     }
 
     /// Bytes that wait, or are under way.

@@ -55,7 +55,7 @@ impl Post {
     /// # Errors
     ///
     /// [`MailError`] if it is not known to be kept for all of them. Whoever repeats it does so with
-    /// the same message id, which must not be 0.
+    /// the same message id, which must not be 0, and must be that of no other message of any member.
     ///
     /// Not cancel safe: it may be kept for some, who find it when they log in.
     pub async fn send(

@@ -45,7 +45,7 @@ pub enum Given {
 impl Letters {
     /// Takes note of a letter out of the mail that is given now, unless it was before.
     pub(super) fn read(&mut self, id: LetterId, message: &MessageId) -> Given {
-        if self.knows(id) {
+        if self.knows(id, message) {
             Given::Before
         } else if READ_AHEAD <= self.under_way() {
             Given::Later
@@ -57,7 +57,7 @@ impl Letters {
     /// Takes note of a letter that came while the client was there. Too many on their way are
     /// [`Given::Later`], which is never.
     pub(super) fn give(&mut self, id: LetterId, message: &MessageId) -> Given {
-        if self.knows(id) {
+        if self.knows(id, message) {
             Given::Before
         } else if LETTERS_MAX <= self.under_way() {
             Given::Later
@@ -114,8 +114,10 @@ impl Letters {
         mem::take(&mut self.written)
     }
 
-    fn knows(&self, id: LetterId) -> bool {
-        self.given.iter().any(|(before, _)| *before == id)
+    /// By both names: that of a letter may come again when Redis has lost its data.
+    fn knows(&self, id: LetterId, message: &MessageId) -> bool {
+        let mut given = self.given.iter();
+        given.any(|(other, before)| *other == id && before == message)
     }
 
     fn under_way(&self) -> usize {
@@ -184,6 +186,14 @@ mod tests {
         letters.write(false);
         let both = letters.pong(&1_u64.to_be_bytes());
         assert_eq!(both, Some(vec![LetterId(1, 1), LetterId(1, 2)]));
+    }
+
+    #[test]
+    fn another_letter_of_the_same_name_is_given() {
+        let mut letters = Letters::default();
+        read(&mut letters, 1);
+        let other = letters.read(LetterId(1, 1), &MessageId::Number(2));
+        assert_eq!(other, Given::Now);
     }
 
     #[test]

@@ -10,7 +10,9 @@ use tokio::time::{self, Instant};
 use super::{Router, subscriber::Subscriber, transport::End};
 use crate::{
     close::CloseReason,
+    dialect::Now,
     id::{Member, NodeId},
+    message::MessageId,
 };
 
 /// Time between two looks whether sessions have ended.
@@ -26,6 +28,13 @@ impl Router {
     /// The member that this router serves.
     pub fn member(&self) -> Member {
         (**self.member.load()).clone()
+    }
+
+    /// A name for a message that no other member gives to one of its own, now or ever. The numbers of
+    /// [`Self::next_id`] are those of two members in any millisecond in which both publish.
+    pub fn unique_id(&self, now: Now) -> MessageId {
+        let (member, number) = (self.member(), self.next_id(now));
+        MessageId::Text(format!("{member}.{number}").into())
     }
 
     /// Begins another life of the node, whose epoch is `epoch` or greater. There are no sessions.

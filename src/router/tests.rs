@@ -452,3 +452,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn messages_of_two_members_in_one_millisecond_have_names_of_their_own() {
+    let members = ["a", "b"].map(|name| Member::new(&name.parse().unwrap(), 1));
+    let names = members.map(|member| Router::new(member, 1, 1000, 1_000_000).unique_id(NOW));
+    assert_ne!(names[0], names[1]);
+    let node = Node::new(1);
+    let first = node.router.unique_id(NOW);
+    assert_ne!(first, node.router.unique_id(NOW));
+    node.router.begin_new_epoch(2);
+    assert_ne!(first, node.router.unique_id(NOW));
+}

@@ -13,6 +13,8 @@ use crate::soon;
 pub(crate) struct Client {
     socket: WebSocketStream<TcpStream>,
     pub(crate) token: String,
+    /// Letters that came before the answer to a ping.
+    early: Vec<u64>,
 }
 
 impl Client {
@@ -31,6 +33,7 @@ impl Client {
         let mut client = Self {
             socket,
             token: token.to_owned(),
+            early: Vec::new(),
         };
         client.ping().await;
         client
@@ -43,6 +46,7 @@ impl Client {
         loop {
             match soon("a pong", self.socket.next()).await {
                 Some(Ok(Message::Text(text))) if text == "pong" => return,
+                Some(Ok(Message::Text(text))) => self.early.extend(number(&text)),
                 Some(Ok(_)) => {}
                 other => panic!("{other:?} is no pong"),
             }
@@ -63,10 +67,7 @@ impl Client {
     /// The number of the next message, if one comes in time.
     pub(crate) async fn hears(&mut self, limit: Duration) -> Option<u64> {
         match time::timeout(limit, self.socket.next()).await {
-            Ok(Some(Ok(Message::Text(text)))) => {
-                let message: Value = serde_json::from_str(&text).unwrap();
-                message["number"].as_u64()
-            }
+            Ok(Some(Ok(Message::Text(text)))) => number(&text),
             Ok(other) => panic!("{other:?} is no message"),
             Err(_) => None,
         }
@@ -74,13 +75,10 @@ impl Client {
 
     /// The numbers of letters, until `count` have come or the connection ends. Pings are answered.
     pub(crate) async fn reads(&mut self, count: usize) -> Vec<u64> {
-        let mut numbers = Vec::new();
+        let mut numbers = std::mem::take(&mut self.early);
         while numbers.len() < count {
             match soon("a letter", self.socket.next()).await {
-                Some(Ok(Message::Text(text))) => {
-                    let message: Value = serde_json::from_str(&text).unwrap();
-                    numbers.push(message["number"].as_u64().unwrap());
-                }
+                Some(Ok(Message::Text(text))) => numbers.push(number(&text).unwrap()),
                 Some(Ok(Message::Ping(_))) => {}
                 Some(Ok(Message::Close(_)) | Err(_)) | None => break,
                 Some(Ok(other)) => panic!("{other:?} is no letter"),
@@ -99,4 +97,9 @@ impl Client {
             }
         }
     }
+}
+
+fn number(text: &str) -> Option<u64> {
+    let message: Value = serde_json::from_str(text).unwrap();
+    message["number"].as_u64()
 }

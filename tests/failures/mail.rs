@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rustix::process::Signal;
 
-use crate::{WHOLE, client::Client, fleet::Node, redis::Redis, within};
+use crate::{GONE, WHOLE, client::Client, fleet::Node, redis::Redis, within};
 
 /// Letters of one test.
 const COUNT: u64 = 200;
@@ -118,4 +118,72 @@ async fn what_is_pushed_while_a_node_drains_comes_there_or_elsewhere() {
     let after = read_until(&mut after, COUNT).await;
     check(&[before, after], &kept);
     assert_eq!(leaving.ended().await, Some(0));
+}
+
+#[tokio::test]
+async fn letters_that_two_nodes_keep_at_the_same_time_all_come() {
+    let redis = Redis::start();
+    let nodes = Node::fleet(2, &redis.url()).await;
+    let mut anna = Client::ride(nodes[0].public(), "anna").await;
+    let pushing = async {
+        tokio::join!(
+            push_all(&nodes[0], 0..COUNT),
+            push_all(&nodes[1], COUNT..2 * COUNT)
+        )
+    };
+    let reading = anna.reads(2 * COUNT as usize);
+    let (_, mut read) = tokio::join!(pushing, reading);
+    read.sort_unstable();
+    assert_eq!(read, (0..2 * COUNT).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_a_killed_node_had_kept_and_told_nobody_of_comes_when_it_is_gone() {
+    let redis = Redis::start();
+    let mut nodes = Node::fleet(2, &redis.url()).await;
+    let mut killed = nodes.pop().unwrap();
+    // Out of the way while she logs in, and there again: like a letter whose keeper dies right then.
+    assert!(killed.push("anna", 7).await);
+    redis.ask(&["RENAME", "tg:mail:{anna}", "aside"]);
+    let mut anna = Client::ride(nodes[0].public(), "anna").await;
+    anna.ping().await;
+    redis.ask(&["RENAME", "aside", "tg:mail:{anna}"]);
+    killed.kill();
+    assert_eq!(anna.reads(1).await, [7]);
+}
+
+#[tokio::test]
+async fn what_a_node_keeps_that_was_declared_dead_in_its_sleep_comes() {
+    let redis = Redis::start();
+    let nodes = Node::fleet(2, &redis.url()).await;
+    let mut anna = Client::ride(nodes[0].public(), "anna").await;
+    within(WHOLE, "the other one knows of her", async || {
+        nodes[1].api("/api/users/anna").await["online"] == true
+    })
+    .await;
+    nodes[1].signal(Signal::STOP);
+    let pushing = nodes[1].push("anna", 7);
+    let sleeping = async {
+        within(2 * GONE, "it is gone", async || {
+            nodes[0].nodes().await.len() == 1
+        })
+        .await;
+        nodes[1].signal(Signal::CONT);
+    };
+    let (is_kept, ()) = tokio::join!(pushing, sleeping);
+    assert!(is_kept, "Redis was there all the time");
+    assert_eq!(anna.reads(1).await, [7]);
+}
+
+#[tokio::test]
+async fn what_was_kept_in_an_empty_redis_before_the_node_was_there_again_comes() {
+    let redis = Redis::start();
+    let nodes = Node::fleet(1, &redis.url()).await;
+    assert!(nodes[0].push("anna", 7).await);
+    redis.ask(&["MOVE", "tg:mail:{anna}", "1"]);
+    let mut anna = Client::ride(nodes[0].public(), "anna").await;
+    anna.ping().await;
+    // As if another node had kept it there right after everything was lost.
+    redis.ask(&["SWAPDB", "0", "1"]);
+    assert_eq!(anna.reads(1).await, [7]);
 }

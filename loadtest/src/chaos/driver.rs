@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::interrupt::Interrupt;
 use crate::check::fleet::{Fleet, Settings, Standing};
+use crate::check::pusher::{Pusher, Pushes};
 use crate::check::scrape::Scraper;
+use crate::check::verdict::Event;
 use crate::check::{self, Outcome, REACH_MAX};
 use crate::scenario::RunError;
 
@@ -25,17 +27,25 @@ pub(super) struct Driver {
 struct Shared {
     stop: AtomicBool,
     rebalance: AtomicBool,
+    /// What others have seen and the clients have not taken note of.
+    events: Mutex<Vec<Event>>,
     standing: Mutex<Standing>,
 }
 
 impl Driver {
-    /// Lets them connect and, once all reach each other, send.
-    pub(super) fn start(settings: Settings, scraper: Scraper, began: Instant) -> Self {
+    /// Lets them connect and, once all reach each other, send, and be pushed to.
+    pub(super) fn start(
+        settings: Settings,
+        pushes: Pushes,
+        scraper: Scraper,
+        began: Instant,
+    ) -> Self {
         let shared = Arc::<Shared>::default();
         let inner = Arc::clone(&shared);
         let thread = std::thread::spawn(move || {
             let mut fleet = Fleet::new(settings, began)?;
             check::assemble(&mut fleet)?;
+            let pusher = Pusher::start(pushes, began);
             while !inner.stop.load(Ordering::Relaxed) {
                 if inner.rebalance.swap(false, Ordering::Relaxed) {
                     fleet.rebalance();
@@ -43,7 +53,8 @@ impl Driver {
                 fleet.step(true)?;
                 inner.tell(fleet.standing());
             }
-            check::settle(&mut fleet, began)?;
+            fleet.note(std::mem::take(&mut *inner.events()));
+            check::settle(&mut fleet, Some(pusher), began)?;
             Ok(Outcome::of(fleet, scraper))
         });
         Self { shared, thread }
@@ -56,6 +67,11 @@ impl Driver {
 
     pub(super) fn standing(&self) -> Standing {
         *self.shared.standing()
+    }
+
+    /// Takes note of something that the verdict depends on.
+    pub(super) fn note(&self, event: Event) {
+        self.shared.events().push(event);
     }
 
     /// Sends clients back to their nodes and waits until all are connected and reach each other; says whether they
@@ -84,6 +100,10 @@ impl Driver {
 impl Shared {
     fn standing(&self) -> MutexGuard<'_, Standing> {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn events(&self) -> MutexGuard<'_, Vec<Event>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, standing: Standing) {

@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::interrupt::Interrupt;
 use super::redis;
+use crate::key::ApiKey;
 use crate::scenario::RunError;
 
 /// Below the ports that the kernel gives to whoever connects: those would be taken while a node is away.
@@ -54,6 +55,16 @@ pub(super) struct Node {
     folder: PathBuf,
     pub(super) public: SocketAddr,
     pub(super) admin: SocketAddr,
+}
+
+/// What all nodes have in common.
+#[derive(Debug)]
+pub(super) struct Blueprint<'a> {
+    /// The gateway's program.
+    pub(super) program: &'a Path,
+    pub(super) redis: SocketAddr,
+    /// Allows publishing over HTTP.
+    pub(super) key: &'a ApiKey,
 }
 
 /// Gives ports of the loopback that nobody has, each once.
@@ -200,14 +211,18 @@ impl Redis {
 }
 
 impl Node {
-    /// Starts node `index` of the cluster around `redis`.
+    /// Starts node `index` of the cluster.
     pub(super) fn start(
-        program: &Path,
+        blueprint: &Blueprint<'_>,
         index: usize,
-        redis: SocketAddr,
         folder: &Folder,
         ports: &mut Ports,
     ) -> Result<Self, RunError> {
+        let Blueprint {
+            program,
+            redis,
+            key,
+        } = blueprint;
         let folder = folder.inner(&format!("node-{index}"))?;
         let (public, admin) = (ports.next()?, ports.next()?);
         // A short drain: nobody has to get used to it, and a run has many.
@@ -215,7 +230,9 @@ impl Node {
             "development = true\n\
              [listen]\npublic = \"{public}\"\nadmin = \"{admin}\"\n\
              [cluster]\nredis = \"redis://{redis}/0\"\nnode = \"gw-{index}\"\n\
-             [drain]\ndelay = \"500ms\"\ngrace = \"5s\"\n"
+             [drain]\ndelay = \"500ms\"\ngrace = \"5s\"\n\
+             [[api.keys]]\nkey = \"{}\"\nscopes = [\"publish\"]\n",
+            key.text()
         );
         let file = folder.join("node.toml");
         fs::write(&file, settings).map_err(|error| failed(&file.display(), &error))?;

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::message::{Kind, Message, Names};
-use super::verdict::{Client, Event, Ledger, Tolerance};
+use super::verdict::{Client, Event, Ledger, Letter, Tolerance};
 use crate::client::Loss;
 use crate::clock;
 use crate::engine::{Engine, Handler, Io};
@@ -196,14 +196,11 @@ impl Fleet {
         &self.state.ledger
     }
 
-    /// Takes note of what others have seen, and gives everything.
-    #[must_use]
-    pub fn into_ledger(self, announced: Vec<Event>) -> Ledger {
-        let mut ledger = self.state.ledger;
-        for event in announced {
-            ledger.note(event);
+    /// Takes note of what others have seen.
+    pub fn note(&mut self, events: Vec<Event>) {
+        for event in events {
+            self.state.ledger.note(event);
         }
-        ledger
     }
 }
 
@@ -312,19 +309,31 @@ impl State {
             receiver,
             n,
         } = message;
-        if kind == Kind::Counted {
-            let at = self.since_start(now);
-            return self.ledger.note(Event::Received {
+        let at = self.since_start(now);
+        match kind {
+            Kind::Probe => self.prove(message, now),
+            Kind::Counted => self.ledger.note(Event::Received {
                 sender,
                 receiver,
                 number: n,
                 at,
-            });
+            }),
+            Kind::Kept => {
+                let letter = Letter {
+                    pusher: sender,
+                    receiver,
+                    number: n,
+                };
+                self.ledger.note(Event::Came { letter, at });
+            }
         }
-        let Some(pair) = self.pairs.get(sender, receiver) else {
+    }
+
+    fn prove(&mut self, probe: Message, now: Instant) {
+        let Some(pair) = self.pairs.get(probe.sender, probe.receiver) else {
             return;
         };
-        if let Some(took) = pair.prove(n, now) {
+        if let Some(took) = pair.prove(probe.n, now) {
             self.worst_reach = self.worst_reach.max(took);
         }
     }
@@ -334,6 +343,11 @@ impl Handler for State {
     fn opened(&mut self, _io: &mut Io, id: usize) {
         let now = clock::now();
         self.members[id].open();
+        let at = self.since_start(now);
+        self.ledger.note(Event::Opened {
+            client: client(id),
+            at,
+        });
         let members = &self.members;
         let is_open = |client: Client| members[client as usize].is_open();
         for pair in self.pairs.of(client(id)) {
@@ -359,8 +373,8 @@ impl Handler for State {
     }
 }
 
-/// The number of a client, from its place.
-fn client(index: usize) -> Client {
+/// The number of a client or of a node, from its place.
+pub(crate) fn client(index: usize) -> Client {
     Client::try_from(index).expect("there are not so many ports")
 }
 

@@ -15,6 +15,8 @@ pub enum Kind {
     Probe,
     /// It is counted.
     Counted,
+    /// It is durable, and counted apart. Its sender is the number of the node that it is pushed at.
+    Kept,
 }
 
 /// One message.
@@ -26,7 +28,7 @@ pub struct Message {
     pub sender: Client,
     /// Who is to get it.
     pub receiver: Client,
-    /// Its number: within the pair, or among all probes.
+    /// Its number: among those of its kind within the pair, or among all probes.
     pub n: usize,
 }
 
@@ -37,6 +39,15 @@ struct Frame<'a> {
     token: &'a str,
     #[serde(flatten)]
     message: Message,
+}
+
+/// What an application publishes.
+#[derive(Debug, Serialize)]
+struct Push<'a> {
+    to: &'a str,
+    event: &'a str,
+    data: Message,
+    durable: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,6 +96,18 @@ impl Names {
         serde_json::to_string(&frame).expect("texts and numbers have a form in JSON")
     }
 
+    /// The body of the HTTP request that pushes a message as a durable one, whatever its kind.
+    #[must_use]
+    pub fn push(&self, message: Message) -> String {
+        let push = Push {
+            to: &format!("user:{}", self.token(message.receiver)),
+            event: FLAG,
+            data: message,
+            durable: true,
+        };
+        serde_json::to_string(&push).expect("texts and numbers have a form in JSON")
+    }
+
     /// The message of a text, if it is one of this run to this client.
     #[must_use]
     pub fn parse(&self, text: &[u8], receiver: Client) -> Option<Message> {
@@ -116,6 +139,21 @@ mod tests {
             r#"{"flag":"travel","target_token":"run-7","token":"run-3","kind":"counted","sender":3,"receiver":7,"n":5}"#
         );
         assert_eq!(names.parse(text.as_bytes(), 7), Some(MESSAGE));
+    }
+
+    #[test]
+    fn what_is_pushed_has_the_fields_that_are_read() {
+        let message = Message {
+            kind: Kind::Kept,
+            ..MESSAGE
+        };
+        let names = Names::new("run");
+        assert_eq!(
+            names.push(message),
+            r#"{"to":"user:run-7","event":"travel","data":{"kind":"kept","sender":3,"receiver":7,"n":5},"durable":true}"#
+        );
+        let text = br#"{"flag":"travel","target_token":"run-7","kind":"kept","sender":3,"receiver":7,"n":5}"#;
+        assert_eq!(names.parse(text, 7), Some(message));
     }
 
     #[test]

@@ -6,6 +6,34 @@ use serde::Serialize;
 
 use super::verdict::Client;
 
+/// What became of the durable messages; every field counts messages.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct KeptCounts {
+    /// Were answered for: they have to come, whatever happens.
+    pub kept: u64,
+    /// Were pushed and not answered for: they may come.
+    #[serde(rename = "kept_unpromised")]
+    pub unpromised: u64,
+    /// Were answered for and came.
+    #[serde(rename = "kept_delivered")]
+    pub delivered: u64,
+    /// Were answered for and did not come, and Redis lost its memory before they had to.
+    #[serde(rename = "kept_excused")]
+    pub excused: u64,
+    /// Were answered for and did not come.
+    #[serde(rename = "kept_silent")]
+    pub silent: u64,
+    /// Came again on one connection.
+    #[serde(rename = "kept_doubled")]
+    pub doubled: u64,
+    /// Came on one connection after a later one that was pushed at the same node.
+    #[serde(rename = "kept_out_of_order")]
+    pub out_of_order: u64,
+    /// Came though they were never pushed.
+    #[serde(rename = "kept_unknown")]
+    pub unknown: u64,
+}
+
 /// What became of the messages; every field counts messages.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Counts {
@@ -31,6 +59,9 @@ pub struct Counts {
     pub announced_by_nodes: u64,
     /// Connections that ended.
     pub ended: u64,
+    /// The durable ones, which are not among the others.
+    #[serde(flatten)]
+    pub kept: KeptCounts,
 }
 
 /// What a message did wrong.
@@ -45,6 +76,14 @@ pub enum Fault {
     Silent,
     /// It came without having been sent.
     Unknown,
+    /// A durable one came again on one connection.
+    KeptDoubled,
+    /// A durable one came after a later one of the same node, on one connection.
+    KeptOutOfOrder,
+    /// A durable one did not come.
+    KeptSilent,
+    /// A durable one came without having been pushed.
+    KeptUnknown,
 }
 
 /// One offending message.
@@ -52,7 +91,7 @@ pub enum Fault {
 pub struct Offence {
     /// What is wrong with it.
     pub fault: Fault,
-    /// Who sent it.
+    /// Who sent it; of a durable one, the number of the node that it was pushed at.
     pub sender: Client,
     /// Who was to get it.
     pub receiver: Client,
@@ -75,6 +114,14 @@ pub struct Verdict {
     pub offences: Vec<Offence>,
 }
 
+impl KeptCounts {
+    /// How often the promise was broken.
+    #[must_use]
+    pub fn faults(&self) -> u64 {
+        self.silent + self.doubled + self.out_of_order + self.unknown
+    }
+}
+
 impl Verdict {
     /// Whether everything is as promised.
     #[must_use]
@@ -84,9 +131,10 @@ impl Verdict {
             out_of_order,
             silent,
             unknown,
+            ref kept,
             ..
         } = self.counts;
-        doubled + out_of_order + silent + unknown == 0
+        doubled + out_of_order + silent + unknown + kept.faults() == 0
     }
 }
 

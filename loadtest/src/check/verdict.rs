@@ -5,7 +5,11 @@
 //! message that did not arrive is *excused* when the sender's or the receiver's connection ended while it could have
 //! been under way. That time ends at the deadline, or earlier when a later message of the same pair has arrived: with
 //! the order kept, nothing that comes after can explain the gap.
+//!
+//! Durable messages have a promise of their own, which [`kept`] decides about.
 
+mod event;
+mod kept;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +18,8 @@ use std::collections::{BinaryHeap, HashMap};
 use std::time::Duration;
 
 use super::outcome::{Counts, Fault, Offence, Verdict};
+pub use event::{Event, Letter};
+use kept::Kept;
 
 /// Offending messages that are told in full.
 const OFFENCES_MAX: usize = 20;
@@ -32,6 +38,8 @@ pub struct Tolerance {
     pub after: Duration,
     /// An announcement is read so long after the message could not come any more.
     pub announced: Duration,
+    /// A durable message is with whoever has been connected for that time, even if a fault has just been repaired.
+    pub overdue: Duration,
 }
 
 impl Default for Tolerance {
@@ -43,47 +51,10 @@ impl Default for Tolerance {
             after: Duration::from_millis(500),
             // A node may stand still between counting and being asked.
             announced: Duration::from_secs(10),
+            // Longer than the nodes' second look at who is where, and their longest pause.
+            overdue: Duration::from_secs(6),
         }
     }
-}
-
-/// Something that happened.
-#[derive(Clone, Copy, Debug)]
-pub enum Event {
-    /// A message left; numbers of a pair rise by one from 0 on.
-    Sent {
-        /// Who sent it.
-        sender: Client,
-        /// Who is to get it.
-        receiver: Client,
-        /// When.
-        at: Duration,
-    },
-    /// A message came.
-    Received {
-        /// Who had sent it.
-        sender: Client,
-        /// Who got it.
-        receiver: Client,
-        /// Its number within the pair.
-        number: usize,
-        /// When.
-        at: Duration,
-    },
-    /// A client's connection ended.
-    Ended {
-        /// Whose.
-        client: Client,
-        /// When it was noticed.
-        at: Duration,
-    },
-    /// The nodes have announced that they lost messages.
-    Announced {
-        /// How many.
-        count: u64,
-        /// When it was read.
-        at: Duration,
-    },
 }
 
 /// What has happened so far.
@@ -98,6 +69,7 @@ pub struct Ledger {
     offences: Vec<Offence>,
     unknown: u64,
     out_of_order: u64,
+    kept: Kept,
 }
 
 #[derive(Debug, Default)]
@@ -143,7 +115,7 @@ impl Ledger {
         pair.map_or(0, |pair| pair.messages.len())
     }
 
-    /// Takes note of something. Events come in the order of their times, announcements aside.
+    /// Takes note of something. What clients see comes in the order of its times; the rest may come later.
     pub fn note(&mut self, event: Event) {
         match event {
             Event::Sent {
@@ -164,8 +136,21 @@ impl Ledger {
                 number,
                 at,
             } => self.receive(sender, receiver, number, at),
-            Event::Ended { client, at } => self.ends.entry(client).or_default().push(at),
+            Event::Opened { client, at } => self.kept.open(client, at),
+            Event::Ended { client, at } => {
+                self.kept.end(client, at);
+                self.ends.entry(client).or_default().push(at);
+            }
             Event::Announced { count, at } => self.announced.push((at, count)),
+            Event::Pushed { letter, at } => self.kept.push(letter, at),
+            Event::Promised { letter, at } => self.kept.promise(letter, at),
+            Event::Came { letter, at } => self.kept.come(letter, at),
+            Event::Interrupted {
+                pusher,
+                from,
+                until,
+            } => self.kept.interrupt(pusher, from, until),
+            Event::Wiped { from, until } => self.kept.wipe(from, until),
         }
     }
 
@@ -205,7 +190,8 @@ impl Ledger {
     #[must_use]
     pub fn undecided(&self, now: Duration) -> usize {
         let missing = self.missing(&mut Counts::default());
-        missing.iter().filter(|one| now < one.until).count()
+        let missing = missing.iter().filter(|one| now < one.until).count();
+        missing + self.kept.undecided(now, &self.tolerance)
     }
 
     /// What became of every message. What has not come by now is lost.
@@ -224,6 +210,13 @@ impl Ledger {
         counts.announced = (missing.len() - silent.len()) as u64;
         let mut offences: Vec<Offence> = silent.into_iter().map(Missing::offence).collect();
         offences.extend(self.offences.iter().cloned());
+        let (kept, mut kept_offences) = self.kept.verdict(self.tolerance.overdue);
+        counts.kept = kept;
+        // Neither kind hides the other.
+        let room = OFFENCES_MAX.saturating_sub(offences.len());
+        kept_offences.truncate(room.max(OFFENCES_MAX / 2));
+        offences.truncate(OFFENCES_MAX - kept_offences.len());
+        offences.extend(kept_offences);
         offences.truncate(OFFENCES_MAX);
         Verdict { counts, offences }
     }

@@ -113,6 +113,16 @@ fn a_check_has_nodes_and_clients_that_talk() {
         "loadtest check --to 127.0.0.1:1 --admin 127.0.0.1:2 -n 1",
         "above 1",
     );
+    assert_eq!((arguments.key, arguments.durable_rate), (None, 20.0));
+    let Ok(Command::Check(arguments)) = parse_line(&format!("{line} --key k --durable-rate 5"))
+    else {
+        panic!("refused");
+    };
+    assert_eq!(
+        (arguments.key, arguments.durable_rate),
+        (ApiKey::new("k"), 5.0)
+    );
+    check_wrong(&format!("{line} --key é"), "header");
     check_wrong(&format!("{line} --rate 0"), "above 0");
     check_wrong("loadtest check --to 127.0.0.1:1 -n 2", "--admin");
 }
@@ -126,7 +136,13 @@ fn chaos_is_short_or_as_long_as_asked_for() {
     };
     assert_eq!(arguments.minutes, Some(Duration::from_secs(30)));
     assert_eq!((arguments.seed, arguments.nodes), (Some(7), 3));
+    assert_eq!(arguments.durable_rate, 20.0);
     assert!(parse_line("loadtest chaos --smoke --gateway tidegate").is_ok());
+    assert!(parse_line("loadtest chaos --smoke --gateway tidegate --durable-rate 0").is_ok());
+    check_wrong(
+        "loadtest chaos --smoke --gateway tidegate --durable-rate=-1",
+        "--durable-rate",
+    );
     check_wrong("loadtest chaos --gateway tidegate", "--minutes");
     check_wrong(
         "loadtest chaos --smoke --minutes 1 --gateway tidegate",

@@ -55,7 +55,7 @@ fn read(stream: &[u8], size: usize, limit: usize) -> Read {
                 Event::Message(Incoming::Binary(bytes)) => Seen::Binary(bytes.to_vec()),
                 Event::Message(Incoming::Text(text)) => Seen::Text(text.to_owned()),
                 Event::Ping(payload) => Seen::Ping(payload.to_vec()),
-                Event::Pong => Seen::Pong,
+                Event::Pong(_) => Seen::Pong,
             });
             Flow::Continue
         });

@@ -12,6 +12,7 @@ fn sent(times: &[u64]) -> Ledger {
         deadline: ms(10_000),
         after: ms(500),
         announced: ms(2_000),
+        overdue: ms(5_000),
     });
     for at in times {
         ledger.note(Event::Sent {
