@@ -181,7 +181,7 @@ def connections(both):
 def storm(server, rounds):
     """All clients at once, to nodes that let so many in and ask the others to come again."""
     figures = []
-    for _ in range(max(1, rounds // 2)):
+    for _ in range(rounds):
         with nodes(server.port, LIMITS__HANDSHAKES_PER_SECOND=str(HANDSHAKES_PER_SECOND)) as both:
             figures.append(load("storm", addresses(both), both, "-n", str(CONNECTIONS)))
     print(f"{CONNECTIONS:,} at once, {HANDSHAKES_PER_SECOND:,} handshakes a second on each node:")
