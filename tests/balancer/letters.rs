@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{task::JoinHandle, time};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     lab::Lab,
@@ -27,7 +27,7 @@ impl Letters {
     pub(crate) fn start(lab: &Lab, clients: usize) -> Self {
         let admins: Vec<SocketAddr> = (1..=NODES).map(|number| lab.admin(number)).collect();
         let stop = CancellationToken::new();
-        let task = tokio::spawn(push_all(admins, clients, stop.clone()));
+        let task = TaskTracker::new().spawn(push_all(admins, clients, stop.clone()));
         Self { stop, task }
     }
 
