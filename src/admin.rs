@@ -173,7 +173,7 @@ impl State {
         })
     }
 
-    /// Publishes what came elsewhere than by HTTP; a request without an id gets `id`.
+    /// Publishes what came out of a queue as its entry `id`; a request without an id gets one by it.
     ///
     /// # Errors
     ///
@@ -192,7 +192,9 @@ impl State {
                 return Err(Problem::unprocessable("is longer than 1 MiB"));
             }
             let request = body.read()?;
-            publish::accept(self, request, text, Some(id)).await
+            // Apart from what publishers choose.
+            let name = format!("push:{id}");
+            publish::accept(self, request, text, Some(&name)).await
         };
         let published = publishing.await;
         let error = |problem: Problem| {

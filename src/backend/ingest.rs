@@ -30,7 +30,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// Publishes what stands in an entry.
 pub trait Publish: fmt::Debug + Send + Sync + 'static {
-    /// Publishes a request of `POST /api/publish`. One without an id gets `id`.
+    /// Publishes a request of `POST /api/publish`, which is the entry `id`. One without an id of its own
+    /// is known by that.
     fn publish<'a>(&'a self, id: &'a str, request: &'a [u8]) -> Publishing<'a>;
 }
 

@@ -19,7 +19,7 @@ pub(super) async fn put_off(
     let at = at_ms.to_be_bytes();
     let id = request.id.as_ref().map(|Text(id)| id.to_string());
     let Some(id) = id else {
-        let id = state.parts.router.next_id(now).to_string();
+        let id = state.parts.router.unique_id(now).to_string();
         push(state, named(text, &id), at_ms).await?;
         return Ok(published(id));
     };
