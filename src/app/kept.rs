@@ -69,6 +69,7 @@ pub(super) fn open(
 
 /// Those who bring what was kept.
 pub(super) struct Couriers {
+    post: Post,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -80,12 +81,17 @@ impl Couriers {
         let publisher = Arc::new(Publisher(Arc::clone(state)));
         let (pushes, stats) = (Arc::clone(&node.pushes), Arc::clone(&node.ingest));
         tasks.spawn(ingest::run(pushes, publisher, stats, stop.clone()));
-        Self { stop, tasks }
+        Self {
+            post: node.post.clone(),
+            stop,
+            tasks,
+        }
     }
 
-    /// Lets them finish what they have begun.
+    /// Lets them finish what they have begun. From then on the node takes no durable messages.
     pub(super) async fn end(self) {
         self.stop.cancel();
+        self.post.close().await;
         self.tasks.close();
         self.tasks.wait().await;
     }

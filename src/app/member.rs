@@ -25,6 +25,9 @@ use crate::{
 /// Longest time for taking leave of the other members.
 const LEAVING: Duration = Duration::from_secs(3);
 
+/// Between two looks whether everything has left for the others.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// Pause between the first calls of a Redis that is not there yet.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -152,6 +155,9 @@ impl Running {
         if 1 < cluster.members_count() {
             let linger = until.min(Instant::now() + linger);
             time::sleep_until(linger).await;
+        }
+        while 0 < cluster.uplink_bytes() && Instant::now() < until {
+            time::sleep(LOOK).await;
         }
         self.stop.cancel();
         let _ = self.task.await;

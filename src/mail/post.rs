@@ -1,8 +1,12 @@
 //! The post: where durable messages to users are handed in.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::SeqCst},
+};
 
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use super::{Mail, MailError, Put, bell::Bell};
 use crate::{
@@ -23,6 +27,9 @@ struct Inner {
     parts: Parts,
     bell: Arc<Bell>,
     stats: MailStats,
+    is_closed: AtomicBool,
+    /// A token for each call of [`Post::send`].
+    under_way: TaskTracker,
 }
 
 /// What a post works with.
@@ -46,6 +53,8 @@ impl Post {
             parts,
             bell,
             stats: MailStats::default(),
+            is_closed: AtomicBool::new(false),
+            under_way: TaskTracker::new(),
         }))
     }
 
@@ -54,7 +63,7 @@ impl Post {
     ///
     /// # Errors
     ///
-    /// [`MailError`] if it is not known to be kept for all of them. Whoever repeats it does so with
+    /// [`MailError`] if it is not known to be kept for all of them, or the post is closed. Whoever repeats it does so with
     /// the same message id, which must not be 0, and must be that of no other message of any member.
     ///
     /// Not cancel safe: it may be kept for some, who find it when they log in.
@@ -68,6 +77,10 @@ impl Post {
             MessageId::Number(0),
             "whoever repeats it names it"
         );
+        let _under_way = self.0.under_way.token();
+        if self.0.is_closed.load(SeqCst) {
+            return Err(MailError("the node is going away".into()));
+        }
         let mut message = message.clone();
         message.class = DeliveryClass::Durable;
         message.conflate = None;
@@ -85,9 +98,19 @@ impl Post {
             .collect())
     }
 
+    /// Takes no more messages, and waits for those that are under way: the others are told that the
+    /// node leaves after that, and look at their mail for what it may not have told them of.
+    pub async fn close(&self) {
+        self.0.is_closed.store(true, SeqCst);
+        self.0.under_way.close();
+        self.0.under_way.wait().await;
+    }
+
     /// Has a letter that is kept on its way to those who are there.
     fn tell(&self, message: &Message, user: &Topic, put: Put) -> Reached {
-        let Inner { parts, bell, stats } = &*self.0;
+        let Inner {
+            parts, bell, stats, ..
+        } = &*self.0;
         stats.kept.add(1);
         if 0 < put.dropped {
             stats.dropped.add(put.dropped);

@@ -1,7 +1,7 @@
 //! Real gateway processes that are one cluster.
 
 use std::{
-    fs,
+    fs, io,
     net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -16,7 +16,7 @@ use crate::{
     client::Client,
     http,
     machine::{Folder, kill, signal},
-    within,
+    soon, within,
 };
 
 /// One gateway process; dropping it ends it.
@@ -172,29 +172,35 @@ impl Node {
 
     /// What the HTTP API answers.
     pub(crate) async fn api(&self, path: &str) -> Value {
-        let answer = self.call("GET", path, "").await;
+        let answer = self.call("GET", path, "").await.unwrap();
         assert_eq!(answer.status, 200, "{answer:?}");
         serde_json::from_str(&answer.body).unwrap()
     }
 
     /// Publishes a number to a user, to be kept. Says whether it is.
     pub(crate) async fn push(&self, user: &str, number: u64) -> bool {
+        self.try_push(user, number).await.unwrap()
+    }
+
+    /// Like [`Self::push`], where the node may be gone.
+    pub(crate) async fn try_push(&self, user: &str, number: u64) -> io::Result<bool> {
         let to = format!("user:{user}");
         let message = json!({"to": to, "event": "e", "data": {"number": number}, "durable": true});
         let message = message.to_string();
-        let status = self.call("POST", "/api/publish", &message).await.status;
+        let status = self.call("POST", "/api/publish", &message).await?.status;
         assert!([200, 503].contains(&status), "{status}");
-        status == 200
+        Ok(status == 200)
     }
 
-    async fn call(&self, method: &str, path: &str, body: &str) -> http::Answer {
+    async fn call(&self, method: &str, path: &str, body: &str) -> io::Result<http::Answer> {
         let log = self.log();
         // The key of the life that runs; a restart makes a new one.
         let key = log.rsplit("Bearer ").next().unwrap();
         let key = key.split('\'').next().unwrap();
         let authorization = format!("Bearer {key}");
         let headers = [("authorization", authorization.as_str())];
-        http::call(self.admin, method, path, &headers, body).await
+        let calling = http::try_call(self.admin, method, path, &headers, body);
+        soon("an answer", calling).await
     }
 
     /// The sum of what a metric counts, of all values whose labels contain `labels`.

@@ -121,6 +121,30 @@ async fn what_is_pushed_while_a_node_drains_comes_there_or_elsewhere() {
 }
 
 #[tokio::test]
+async fn what_a_node_answers_for_until_its_end_comes() {
+    let redis = Redis::start();
+    let mut nodes = Node::fleet(2, &redis.url()).await;
+    let mut leaving = nodes.pop().unwrap();
+    let mut anna = Client::ride(nodes[0].public(), "anna").await;
+    leaving.signal(Signal::TERM);
+    let mut kept = BTreeSet::new();
+    let mut number = 0;
+    while let Ok(is_kept) = leaving.try_push("anna", number).await {
+        if is_kept {
+            kept.insert(number);
+        }
+        number += 1;
+    }
+    assert_eq!(leaving.ended().await, Some(0));
+    let mut read = BTreeSet::new();
+    while !kept.is_subset(&read) {
+        let next = anna.reads(1).await;
+        assert!(!next.is_empty(), "her connection has ended");
+        read.extend(next);
+    }
+}
+
+#[tokio::test]
 async fn letters_that_two_nodes_keep_at_the_same_time_all_come() {
     let redis = Redis::start();
     let nodes = Node::fleet(2, &redis.url()).await;
