@@ -120,6 +120,19 @@ async fn what_is_pushed_while_a_node_drains_comes_there_or_elsewhere() {
     assert_eq!(leaving.ended().await, Some(0));
 }
 
+/// Pushes for as long as there is somebody. Gives what is kept.
+async fn push_until_gone(node: &Node) -> BTreeSet<u64> {
+    let mut kept = BTreeSet::new();
+    let mut number = 0;
+    while let Ok(is_kept) = node.try_push("anna", number).await {
+        if is_kept {
+            kept.insert(number);
+        }
+        number += 1;
+    }
+    kept
+}
+
 #[tokio::test]
 async fn what_a_node_answers_for_until_its_end_comes() {
     let redis = Redis::start();
@@ -127,16 +140,18 @@ async fn what_a_node_answers_for_until_its_end_comes() {
     let mut leaving = nodes.pop().unwrap();
     let mut anna = Client::ride(nodes[0].public(), "anna").await;
     leaving.signal(Signal::TERM);
-    let mut kept = BTreeSet::new();
-    let mut number = 0;
-    while let Ok(is_kept) = leaving.try_push("anna", number).await {
-        if is_kept {
-            kept.insert(number);
-        }
-        number += 1;
-    }
-    assert_eq!(leaving.ended().await, Some(0));
     let mut read = BTreeSet::new();
+    let kept = {
+        let pushing = push_until_gone(&leaving);
+        tokio::pin!(pushing);
+        loop {
+            tokio::select! {
+                kept = &mut pushing => break kept,
+                next = anna.reads(1) => read.extend(next),
+            }
+        }
+    };
+    assert_eq!(leaving.ended().await, Some(0));
     while !kept.is_subset(&read) {
         let next = anna.reads(1).await;
         assert!(!next.is_empty(), "her connection has ended");
