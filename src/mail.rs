@@ -40,12 +40,22 @@ pub trait Mail: fmt::Debug + Send + Sync + 'static {
     /// The oldest letters of each of these users, at most [`PAGE`].
     fn read(&self, users: Vec<Topic>) -> Pending<'_, Vec<Vec<Letter>>>;
 
+    /// Whether this user may have letters: no only if there are none for certain, so that most logins
+    /// need not ask. At once.
+    fn may_have(&self, user: &Topic) -> bool {
+        let _ = user;
+        true
+    }
+
     /// Removes letters; those that are not there are passed over.
     fn remove(&self, letters: Vec<(Topic, Vec<LetterId>)>) -> Pending<'_, ()>;
 }
 
 /// Is told that local sessions expect mail, and what their clients have. Never blocks.
 pub trait Doorbell: fmt::Debug + Send + Sync + 'static {
+    /// Whether this user may have mail. Who has subscribed to the user before it asks misses none.
+    fn may_have_mail(&self, user: &Topic) -> bool;
+
     /// Local sessions of this user expect mail.
     fn ring(&self, user: &Topic);
 

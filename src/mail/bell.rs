@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     mem,
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,7 +13,7 @@ use tokio::{
     time::{self, Instant},
 };
 
-use super::{Doorbell, LetterId};
+use super::{Doorbell, LetterId, Mail};
 use crate::{presence::Members, topic::Topic};
 
 /// Most users of one round.
@@ -24,8 +25,9 @@ const POSTED_MAX: usize = 65_536;
 
 /// Between everybody and the postman. Holds a user once, however often it rings, and no more users
 /// than have sessions here or had a letter posted that its sessions were not told of.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Bell {
+    mail: Arc<dyn Mail>,
     todo: Mutex<Todo>,
     work: Notify,
 }
@@ -57,6 +59,14 @@ pub(super) struct Round {
 }
 
 impl Bell {
+    pub(super) fn new(mail: Arc<dyn Mail>) -> Self {
+        Self {
+            mail,
+            todo: Mutex::default(),
+            work: Notify::new(),
+        }
+    }
+
     /// Users that wait for the postman.
     pub fn waiting(&self) -> usize {
         let todo = self.todo.lock();
@@ -156,6 +166,10 @@ impl Bell {
 }
 
 impl Doorbell for Bell {
+    fn may_have_mail(&self, user: &Topic) -> bool {
+        self.mail.may_have(user)
+    }
+
     fn ring(&self, user: &Topic) {
         if self.todo.lock().expecting.insert(user.clone()) {
             self.work.notify_one();
@@ -194,6 +208,29 @@ fn some(topics: &mut HashSet<Topic>) -> Vec<Topic> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::{Letter, Pending, Put};
+
+    /// Nothing is asked of it here.
+    #[derive(Debug)]
+    struct NoMail;
+
+    impl Mail for NoMail {
+        fn put(&self, _: Vec<(Topic, bytes::Bytes)>) -> Pending<'_, Vec<Put>> {
+            unreachable!()
+        }
+
+        fn read(&self, _: Vec<Topic>) -> Pending<'_, Vec<Vec<Letter>>> {
+            unreachable!()
+        }
+
+        fn remove(&self, _: Vec<(Topic, Vec<LetterId>)>) -> Pending<'_, ()> {
+            unreachable!()
+        }
+    }
+
+    fn bell() -> Bell {
+        Bell::new(Arc::new(NoMail))
+    }
 
     fn user(name: &str) -> Topic {
         format!("user:{name}").parse().unwrap()
@@ -205,7 +242,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_rings_often_is_done_once_and_what_was_put_back_again() {
-        let bell = Bell::default();
+        let bell = bell();
         for _ in 0..3 {
             bell.ring(&user("a"));
             bell.confirm(&user("a"), &[LetterId(1, 1)]);
@@ -226,7 +263,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_round_is_bounded() {
-        let bell = Bell::default();
+        let bell = bell();
         for number in 0..ROUND_MAX + 5 {
             bell.ring(&user(&number.to_string()));
         }
@@ -237,7 +274,7 @@ mod tests {
 
     #[test]
     fn members_that_were_not_known_when_a_letter_was_posted_are_told_of_it() {
-        let (bell, now) = (Bell::default(), Instant::now());
+        let (bell, now) = (bell(), Instant::now());
         bell.look_again(user("a"), members(&["x.1"]), now);
         bell.look_again(user("b"), members(&[]), now);
         bell.look_again(user("c"), members(&["x.1", "y.1"]), now);
@@ -252,7 +289,7 @@ mod tests {
 
     #[test]
     fn too_many_letters_to_look_after_are_looked_after_early() {
-        let (bell, now) = (Bell::default(), Instant::now());
+        let (bell, now) = (bell(), Instant::now());
         for number in 0..=POSTED_MAX {
             bell.look_again(user(&number.to_string()), members(&[]), now);
         }

@@ -47,7 +47,7 @@ impl Post {
     /// The post of a node; its router is told, and has its sessions' mail read from now on. At most
     /// once for a router.
     pub fn new(parts: Parts) -> Self {
-        let bell = Arc::<Bell>::default();
+        let bell = Arc::new(Bell::new(Arc::clone(&parts.mail)));
         parts.router.set_doorbell(Arc::clone(&bell) as Arc<_>);
         Self(Arc::new(Inner {
             parts,

@@ -30,9 +30,13 @@ impl Router {
     }
 
     /// Has its user's mail brought to a session.
-    pub fn bring_mail(&self, subscriber: &Subscriber) {
+    pub fn bring_mail(&self, subscriber: &Arc<Subscriber>) {
         if let (Some(doorbell), Some(user)) = (self.doorbell.get(), subscriber.user()) {
-            doorbell.ring(&Topic::user(user));
+            let user = Topic::user(user);
+            // What was posted since it subscribed waits if there is nothing else.
+            if doorbell.may_have_mail(&user) || subscriber.end_reading(true) {
+                doorbell.ring(&user);
+            }
         }
     }
 

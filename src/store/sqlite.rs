@@ -5,6 +5,7 @@
 
 mod mail;
 mod queue;
+mod recipients;
 
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use std::{
     fs::OpenOptions,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -24,6 +26,7 @@ use tokio::{
     time,
 };
 
+use self::recipients::Recipients;
 pub use self::{mail::SqliteMail, queue::SqliteQueue};
 
 /// Calls that wait for the thread before callers have to.
@@ -39,7 +42,10 @@ const CHECKPOINT_PAGES: u32 = 4096;
 
 /// A database. The thread ends with the last of its clones.
 #[derive(Clone)]
-pub struct Database(mpsc::Sender<Call>);
+pub struct Database {
+    calls: mpsc::Sender<Call>,
+    recipients: Arc<Recipients>,
+}
 
 /// Where a database is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -92,7 +98,8 @@ impl Database {
             }),
             Place::Memory => Connection::open_in_memory().map_err(failed),
         }?;
-        prepare(&connection).map_err(|error| DatabaseError::Open {
+        let prepared = prepare(&connection);
+        let recipients = prepared.map_err(|error| DatabaseError::Open {
             path: match place {
                 Place::File(path) => path.display().to_string().into(),
                 Place::Memory => "memory".into(),
@@ -104,7 +111,10 @@ impl Database {
             .name("sqlite".into())
             .spawn(move || serve(connection, waiting))
             .map_err(|error| DatabaseError::Failed(error.to_string().into()))?;
-        Ok(Self(calls))
+        Ok(Self {
+            calls,
+            recipients: Arc::new(recipients),
+        })
     }
 
     /// Has `work` done in a transaction, and answers when it is committed: on disk. An error of its
@@ -129,7 +139,7 @@ impl Database {
         });
         let calling = async {
             let gone = || DatabaseError::Failed("the database's thread has ended".into());
-            self.0.send(call).await.map_err(|_| gone())?;
+            self.calls.send(call).await.map_err(|_| gone())?;
             answer.await.map_err(|_| gone())?
         };
         let called = time::timeout(CALL_TIMEOUT, calling).await;
@@ -150,14 +160,15 @@ fn open_file(path: &Path) -> Result<Connection, Box<dyn std::error::Error>> {
     Ok(Connection::open(path)?)
 }
 
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+fn prepare(connection: &Connection) -> rusqlite::Result<Recipients> {
     connection.busy_timeout(LOCK_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // The log is on the disk when a commit is over, not only with the kernel.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    queue::prepare(connection)?;
     mail::prepare(connection)?;
-    queue::prepare(connection)
+    Recipients::load(connection)
 }
 
 fn serve(connection: Connection, mut waiting: mpsc::Receiver<Call>) {

@@ -1,5 +1,7 @@
 //! Mail in SQLite.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -45,13 +47,13 @@ impl SqliteMail {
 
     /// Mail that ends with the test.
     #[cfg(test)]
-    pub fn of_test() -> std::sync::Arc<Self> {
+    pub fn of_test() -> Arc<Self> {
         let database = Database::open(&super::Place::Memory).expect("there is memory");
         let bounds = Bounds {
             letters_max: 10,
             keep: std::time::Duration::from_secs(60),
         };
-        std::sync::Arc::new(Self::new(database, bounds, Clock::start()))
+        Arc::new(Self::new(database, bounds, Clock::start()))
     }
 
     /// Letters that were put before have expired, in milliseconds since the Unix epoch.
@@ -65,11 +67,13 @@ impl Mail for SqliteMail {
         let now_ms = self.clock.now().unix_ms;
         let expired_before = self.expired_before(now_ms);
         let letters_max = self.bounds.letters_max;
+        let recipients = Arc::clone(&self.database.recipients);
         let putting = self.database.transact(move |connection| {
             sweep(connection, expired_before)?;
-            let put = letters
-                .iter()
-                .map(|(user, body)| put(connection, user.id(), body, now_ms, letters_max));
+            let put = letters.iter().map(|(user, body)| {
+                recipients.add(user.id());
+                put(connection, user.id(), body, now_ms, letters_max)
+            });
             put.collect()
         });
         Box::pin(async move { putting.await.map_err(mail_error) })
@@ -77,13 +81,22 @@ impl Mail for SqliteMail {
 
     fn read(&self, users: Vec<Topic>) -> Pending<'_, Vec<Vec<Letter>>> {
         let expired_before = self.expired_before(self.clock.now().unix_ms);
+        let recipients = Arc::clone(&self.database.recipients);
         let reading = self.database.transact(move |connection| {
-            let users = users.iter();
-            users
-                .map(|user| read(connection, user.id(), expired_before))
-                .collect()
+            let pages = users.iter().map(|user| {
+                let page = read(connection, user.id(), expired_before)?;
+                if page.is_empty() {
+                    recipients.remove(user.id());
+                }
+                Ok(page)
+            });
+            pages.collect()
         });
         Box::pin(async move { reading.await.map_err(mail_error) })
+    }
+
+    fn may_have(&self, user: &Topic) -> bool {
+        self.database.recipients.contains(user.id())
     }
 
     fn remove(&self, letters: Vec<(Topic, Vec<LetterId>)>) -> Pending<'_, ()> {

@@ -1,6 +1,11 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
+use crate::{
+    clock::Clock,
+    mail::{Bounds, Mail as _},
+    topic::Topic,
+};
 
 #[test]
 fn places_have_urls() {
@@ -71,4 +76,35 @@ fn a_file_that_is_no_database_is_refused() {
     .unwrap();
     let error = Database::open(&Place::File(path)).unwrap_err().to_string();
     assert!(error.contains("not a database"), "{error}");
+}
+
+#[tokio::test]
+async fn it_is_known_who_has_mail_also_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::File(folder.path().join("a.db"));
+    let open = || {
+        let bounds = Bounds {
+            letters_max: 10,
+            keep: Duration::from_secs(60),
+        };
+        SqliteMail::new(Database::open(&place).unwrap(), bounds, Clock::start())
+    };
+    let users: [Topic; 2] = ["user:a", "user:b"].map(|user| user.parse().unwrap());
+    let know = |mail: &SqliteMail| users.each_ref().map(|user| mail.may_have(user));
+    let mail = open();
+    assert_eq!(know(&mail), [false, false]);
+    let put = mail
+        .put(vec![(users[0].clone(), "1".into())])
+        .await
+        .unwrap();
+    assert_eq!(know(&mail), [true, false]);
+    drop(mail);
+    let mail = open();
+    assert_eq!(know(&mail), [true, false]);
+    mail.remove(vec![(users[0].clone(), vec![put[0].id])])
+        .await
+        .unwrap();
+    let pages = mail.read(users.to_vec()).await.unwrap();
+    assert!(pages.iter().all(Vec::is_empty));
+    assert_eq!(know(&mail), [false, false]);
 }
