@@ -4,7 +4,8 @@
 //!
 //! - **Durability**: a letter that [`Mail::put`] has answered for survives the death of every node; in
 //!   Redis as far as Redis itself persists, embedded it is on disk.
-//! - **Order**: a user's letters are read in the order in which they were put, oldest first.
+//! - **Order**: a user's letters are read in the order in which they were put, oldest first; each knows
+//!   the one before.
 //! - **Duplicates**: when [`Mail::put`] fails it is not known whether the letters are there. Whoever
 //!   repeats it puts the same message id into them, and sessions drop repeats. So no two messages of
 //!   a cluster may have one id.
@@ -22,7 +23,7 @@ use std::{fmt, future::Future, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 
-pub use crate::message::LetterId;
+pub use crate::message::{LetterId, Posted};
 use crate::topic::Topic;
 
 /// What a call comes to.
@@ -75,8 +76,8 @@ pub struct Letter {
 /// What came of a letter.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Put {
-    /// What it is named.
-    pub id: LetterId,
+    /// What it is named, and behind which one it stands.
+    pub posted: Posted,
     /// Older letters of the user that had to go for it.
     pub dropped: u64,
 }

@@ -37,12 +37,27 @@ pub struct Message {
     /// How long the newest message of its key is kept for those who subscribe later.
     pub retain: Option<Duration>,
     /// Which letter of the user's mail it is; whoever receives it says so.
-    pub letter: Option<LetterId>,
+    pub letter: Option<Posted>,
+}
+
+/// Where a letter stands in the mail of its user.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Posted {
+    /// Names it.
+    pub id: LetterId,
+    /// The newest of those that were there when it came, or [`LetterId::NONE`]: who has not been given
+    /// that one has missed something.
+    pub after: LetterId,
 }
 
 /// Names a letter among those of its user; later ones are greater.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct LetterId(pub u64, pub u64);
+
+impl LetterId {
+    /// Before every letter.
+    pub const NONE: Self = Self(0, 0);
+}
 
 /// Names a message.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]

@@ -10,7 +10,7 @@ use super::{DecodeError, Envelope};
 use crate::{
     dialect::DialectId,
     id::{SessionId, UserId},
-    message::{ConflationKey, DeliveryClass, LetterId, Message, MessageId, Relay, Sender},
+    message::{ConflationKey, DeliveryClass, LetterId, Message, MessageId, Posted, Relay, Sender},
     peer::{Answer, Question, SessionInfo},
     topic::Topic,
 };
@@ -41,7 +41,7 @@ struct WireMessage<'a> {
     #[serde(borrow)]
     relay: Option<(u8, Option<&'a serde_bytes::Bytes>)>,
     retain_ms: Option<u64>,
-    letter: Option<(u64, u64)>,
+    letter: Option<[u64; 4]>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -154,7 +154,9 @@ impl<'a> WireMessage<'a> {
                 )
             }),
             retain_ms: message.retain.map(|retain| retain.as_millis() as u64),
-            letter: message.letter.map(|LetterId(high, low)| (high, low)),
+            letter: message
+                .letter
+                .map(|Posted { id, after }| [id.0, id.1, after.0, after.1]),
         }
     }
 
@@ -188,7 +190,10 @@ impl<'a> WireMessage<'a> {
             None => None,
         };
         message.retain = self.retain_ms.map(Duration::from_millis);
-        message.letter = self.letter.map(|(high, low)| LetterId(high, low));
+        message.letter = self.letter.map(|[id_high, id_low, high, low]| Posted {
+            id: LetterId(id_high, id_low),
+            after: LetterId(high, low),
+        });
         Ok(message)
     }
 }

@@ -121,7 +121,7 @@ impl Post {
         }
         let mut message = message.clone();
         message.topic = user.clone();
-        message.letter = Some(put.id);
+        message.letter = Some(put.posted);
         let told = parts.router.presence().map(|others| others.members(user));
         if let Some(told) = told {
             bell.look_again(user.clone(), told, Instant::now());

@@ -6,7 +6,7 @@
 
 use std::{collections::VecDeque, mem};
 
-use crate::message::{LetterId, MessageId};
+use crate::message::{LetterId, MessageId, Posted};
 
 /// Letters out of the mail on their way to one client, before others wait.
 const READ_AHEAD: usize = 64;
@@ -29,11 +29,15 @@ pub(super) struct Letters {
     /// Decisecond in which the client spoke first since letters were written.
     heard_at: Option<u32>,
     given: VecDeque<(LetterId, MessageId)>,
+    /// The newest one that it was given.
+    newest: LetterId,
 }
 
 /// What became of a letter that a session was to be given.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Given {
+    /// It has not been given one that stands before: the mail has to be read.
+    Behind,
     /// The client has been given it before.
     Before,
     /// It is on its way.
@@ -56,9 +60,12 @@ impl Letters {
 
     /// Takes note of a letter that came while the client was there. Too many on their way are
     /// [`Given::Later`], which is never.
-    pub(super) fn give(&mut self, id: LetterId, message: &MessageId) -> Given {
+    pub(super) fn give(&mut self, posted: Posted, message: &MessageId) -> Given {
+        let Posted { id, after } = posted;
         if self.knows(id, message) {
             Given::Before
+        } else if self.newest < after {
+            Given::Behind
         } else if LETTERS_MAX <= self.under_way() {
             Given::Later
         } else {
@@ -72,6 +79,7 @@ impl Letters {
             self.given.pop_front();
         }
         self.given.push_back((id, message.clone()));
+        self.newest = self.newest.max(id);
         // A repeat is confirmed with the others.
         self.queued.push(id);
         if is_repeat { Given::Before } else { Given::Now }
@@ -129,6 +137,11 @@ impl Letters {
 mod tests {
     use super::*;
 
+    fn posted(number: u64, after: u64) -> Posted {
+        let [id, after] = [number, after].map(|number| LetterId(1, number));
+        Posted { id, after }
+    }
+
     fn read(letters: &mut Letters, number: u64) -> Given {
         letters.read(LetterId(1, number), &MessageId::Number(number))
     }
@@ -181,11 +194,29 @@ mod tests {
     fn a_repeat_under_another_name_is_not_given_and_confirmed_all_the_same() {
         let mut letters = Letters::default();
         read(&mut letters, 1);
-        let again = letters.give(LetterId(1, 2), &MessageId::Number(1));
+        let again = letters.give(posted(2, 1), &MessageId::Number(1));
         assert_eq!(again, Given::Before);
         letters.write(false);
         let both = letters.pong(&1_u64.to_be_bytes());
         assert_eq!(both, Some(vec![LetterId(1, 1), LetterId(1, 2)]));
+    }
+
+    #[test]
+    fn who_has_missed_a_letter_reads_the_mail_before_the_next_one() {
+        let mut letters = Letters::default();
+        let give = |letters: &mut Letters, number, after| {
+            letters.give(posted(number, after), &MessageId::Number(number))
+        };
+        let first = Posted {
+            id: LetterId(1, 1),
+            after: LetterId::NONE,
+        };
+        assert_eq!(letters.give(first, &MessageId::Number(1)), Given::Now);
+        assert_eq!(give(&mut letters, 3, 2), Given::Behind);
+        assert_eq!(read(&mut letters, 2), Given::Now);
+        assert_eq!(give(&mut letters, 3, 2), Given::Now);
+        // Those before it are with some client, and gone.
+        assert_eq!(give(&mut letters, 9, 3), Given::Now);
     }
 
     #[test]
@@ -206,10 +237,10 @@ mod tests {
         letters.write(false);
         assert_eq!(read(&mut letters, 9999), Given::Later);
         for number in READ_AHEAD as u64..LETTERS_MAX as u64 {
-            let given = letters.give(LetterId(1, number), &MessageId::Number(number));
+            let given = letters.give(posted(number, number - 1), &MessageId::Number(number));
             assert_eq!(given, Given::Now);
         }
-        let given = letters.give(LetterId(1, 9999), &MessageId::Number(9999));
+        let given = letters.give(posted(9999, 1), &MessageId::Number(9999));
         assert_eq!(given, Given::Later);
         letters.write(false);
         letters.pong(&2_u64.to_be_bytes());

@@ -60,8 +60,17 @@ pub(crate) async fn letters_are_read_in_order_and_by_the_page<R: Rig>(place: Pla
     let a = user("a");
     let first = put(&*mail, &a, 0..PAGE as u64).await;
     let second = put(&*other, &a, PAGE as u64..PAGE as u64 + 5).await;
-    let names: Vec<LetterId> = first.iter().chain(&second).map(|put| put.id).collect();
+    let names: Vec<LetterId> = first
+        .iter()
+        .chain(&second)
+        .map(|put| put.posted.id)
+        .collect();
     assert!(names.is_sorted() && first.iter().all(|put| put.dropped == 0));
+    let mut before = LetterId::NONE;
+    for put in first.iter().chain(&second) {
+        assert_eq!(put.posted.after, before);
+        before = put.posted.id;
+    }
     let page = read(&*other, &a).await;
     check(&page, 0..PAGE as u64);
     assert_eq!(ids(&page), names[..PAGE]);
@@ -89,7 +98,7 @@ pub(crate) async fn every_user_has_mail_of_its_own<R: Rig>(place: Place<R>) {
     }
     // The name of a letter of somebody else is nobody's.
     let other = vec![(users[1].clone(), ids(&pages[0]))];
-    if put[0].id != put[1].id {
+    if put[0].posted.id != put[1].posted.id {
         mail.remove(other).await.unwrap();
         check(&read(&*mail, &users[0]).await, [0]);
     }
@@ -136,7 +145,12 @@ pub(crate) async fn what_was_removed_is_not_there<R: Rig>(place: Place<R>) {
     ];
     mail.remove(again).await.unwrap();
     check(&read(&*mail, &a).await, []);
-    put(&*mail, &a, 5..6).await;
+    let next = put(&*mail, &a, 5..6).await;
+    assert_eq!(
+        next[0].posted.after,
+        LetterId::NONE,
+        "those before are gone"
+    );
     check(&read(&*mail, &a).await, [5]);
     check(&read(&*mail, &b).await, [8]);
 }

@@ -192,6 +192,20 @@ async fn what_a_killed_node_had_kept_and_told_nobody_of_comes_when_it_is_gone() 
 }
 
 #[tokio::test]
+async fn a_letter_that_its_reader_was_not_told_of_comes_before_the_next_one() {
+    let redis = Redis::start();
+    let nodes = Node::fleet(1, &redis.url()).await;
+    assert!(nodes[0].push("anna", 7).await);
+    // Out of the way while she logs in, and there again: like one of a node that did not know of her yet.
+    redis.ask(&["RENAME", "tg:mail:{anna}", "aside"]);
+    let mut anna = Client::ride(nodes[0].public(), "anna").await;
+    anna.ping().await;
+    redis.ask(&["RENAME", "aside", "tg:mail:{anna}"]);
+    assert!(nodes[0].push("anna", 8).await);
+    assert_eq!(anna.reads(2).await, [7, 8]);
+}
+
+#[tokio::test]
 async fn what_a_node_keeps_that_was_declared_dead_in_its_sleep_comes() {
     let redis = Redis::start();
     let nodes = Node::fleet(2, &redis.url()).await;

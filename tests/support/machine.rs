@@ -58,6 +58,18 @@ pub(crate) fn signal(pid: u32, what: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         let _ = kill_process(pid, what);
     }
+    // Until then it goes on working.
+    while what == Signal::STOP && !stands_still(pid) {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
+/// Whether a process is stopped, or gone.
+fn stands_still(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name before it may have anything in it.
+    stat.rsplit_once(") ")
+        .is_none_or(|(_, rest)| rest.starts_with('T'))
 }
 
 /// Kills a process, frozen or not, and waits for its end.

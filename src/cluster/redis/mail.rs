@@ -7,12 +7,19 @@ use super::{errors::from_value, keys::Keys, reader, servers::Servers, unexpected
 use crate::{
     clock::Clock,
     cluster::streams::StreamsError,
-    mail::{Bounds, Letter, LetterId, Mail, MailError, PAGE, Pending, Put},
+    mail::{Bounds, Letter, LetterId, Mail, MailError, PAGE, Pending, Posted, Put},
     topic::Topic,
 };
 
-/// The field of a letter.
+/// The field of a letter, also in [`PUT`].
 const BODY: &str = "m";
+/// Adds a letter behind the newest one, and has the oldest ones go: says what it is named, how many
+/// went, and behind which one it stands.
+const PUT: &str = "local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1) \
+    local id = redis.call('XADD', KEYS[1], '*', 'm', ARGV[1]) \
+    local dropped = redis.call('XTRIM', KEYS[1], 'MAXLEN', ARGV[2]) \
+    redis.call('PEXPIRE', KEYS[1], ARGV[3]) \
+    return {id, dropped, last[1] and last[1][1] or '0-0'}";
 /// Removes letters. The stream outlives the last one for a while: as long as it is there, no name of a
 /// letter comes twice, whatever the clock does.
 const REMOVE: &str = "redis.call('XDEL', KEYS[1], unpack(ARGV)) \
@@ -61,16 +68,14 @@ impl RedisMail {
         let Settings {
             bounds, replicas, ..
         } = &self.settings;
-        let mut commands = Vec::with_capacity(4 * letters.len());
+        let mut commands = Vec::with_capacity(2 * letters.len());
         for (user, body) in &letters {
             let key = self.keys.mail(user.id());
-            let mut add = cmd("XADD");
-            add.arg(&key).arg("*").arg(BODY).arg(&body[..]);
-            let mut trim = cmd("XTRIM");
-            trim.arg(&key).arg("MAXLEN").arg(bounds.letters_max);
-            let mut expire = cmd("PEXPIRE");
-            expire.arg(&key).arg(bounds.keep.as_millis() as u64);
-            commands.extend([add, trim, expire].map(|command| (key.clone(), command)));
+            let mut put = cmd("EVAL");
+            put.arg(PUT).arg(1).arg(&key).arg(&body[..]);
+            put.arg(bounds.letters_max)
+                .arg(bounds.keep.as_millis() as u64);
+            commands.push((key.clone(), put));
             if 0 < *replicas {
                 let mut wait = cmd("WAIT");
                 wait.arg(*replicas).arg(REPLICAS_TIMEOUT_MS);
@@ -78,17 +83,21 @@ impl RedisMail {
             }
         }
         let answers = self.call(commands).await?;
-        let step = 3 + usize::from(0 < *replicas);
+        let step = 1 + usize::from(0 < *replicas);
         let put = answers.chunks(step).map(|answers| {
-            let [id, dropped, _, copies @ ..] = answers else {
+            let [put, copies @ ..] = answers else {
                 return Err(unexpected());
             };
             if let [copies] = copies {
                 self.check_replicas(copies)?;
             }
+            let (id, dropped, after): (String, u64, String) = from_value(put.clone())?;
             Ok(Put {
-                id: letter_id(&from_value::<String>(id.clone())?)?,
-                dropped: from_value(dropped.clone())?,
+                posted: Posted {
+                    id: letter_id(&id)?,
+                    after: letter_id(&after)?,
+                },
+                dropped,
             })
         });
         put.collect()

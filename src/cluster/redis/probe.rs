@@ -54,6 +54,7 @@ fn streams(key: &str) -> Vec<Cmd> {
         with("XPENDING", key, &[group, "IDLE", "0", "-", "+", "1"]),
         with("XCLAIM", key, &[group, CONSUMER, "0", "0-1"]),
         with("XRANGE", key, &["-", "+"]),
+        with("XREVRANGE", key, &["+", "-"]),
         with("XTRIM", key, &["MAXLEN", "1"]),
         with("XACK", key, &[group, "0-1"]),
         with("XDEL", key, &["0-1"]),

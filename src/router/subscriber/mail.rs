@@ -9,7 +9,7 @@ use super::{State, Subscriber};
 use crate::{
     close::CloseReason,
     frame::Frame,
-    message::{LetterId, MessageId},
+    message::{LetterId, MessageId, Posted},
     outbox::Entry,
     router::letters::{Given, Letters},
     topic::Topic,
@@ -104,20 +104,31 @@ impl Subscriber {
         }
     }
 
-    /// Queues a letter that was posted just now. Says whether the caller must have it flushed.
-    pub fn push_letter(self: &Arc<Self>, id: LetterId, message: &MessageId, entry: &Entry) -> bool {
+    /// Queues a letter that was posted just now, unless older ones come first. Says whether the caller
+    /// must have it flushed.
+    pub fn push_letter(
+        self: &Arc<Self>,
+        posted: Posted,
+        message: &MessageId,
+        entry: &Entry,
+    ) -> bool {
         let mut state = self.state.lock();
         if state.unread != Unread::Nothing {
             state.unread = Unread::More;
             return false;
         }
-        let given = state.letters().give(id, message);
+        let given = state.letters().give(posted, message);
         self.queue(&mut state, given, entry.clone())
     }
 
     fn queue(self: &Arc<Self>, state: &mut State, given: Given, entry: Entry) -> bool {
         let is_marked = match given {
             Given::Now => self.push_locked(state, &[entry]),
+            // The Pong to a Ping has the mail read: it tells that there is room, too.
+            Given::Behind => {
+                state.unread = Unread::More;
+                state.mark()
+            }
             // One that is known under another name waits for its Ping.
             Given::Before => state.mark(),
             // Out of the mail it is for later; otherwise there is none.

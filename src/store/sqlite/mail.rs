@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::{Database, DatabaseError};
 use crate::{
     clock::Clock,
-    mail::{Bounds, Letter, LetterId, Mail, MailError, PAGE, Pending, Put},
+    mail::{Bounds, Letter, LetterId, Mail, MailError, PAGE, Pending, Posted, Put},
     topic::Topic,
 };
 
@@ -121,6 +121,9 @@ fn put(
     now_ms: u64,
     letters_max: usize,
 ) -> rusqlite::Result<Put> {
+    let mut newest =
+        connection.prepare_cached("SELECT coalesce(max(id), 0) FROM mail WHERE user = ?1")?;
+    let after: i64 = newest.query_row([user], |row| row.get(0))?;
     let mut insert =
         connection.prepare_cached("INSERT INTO mail (user, put_ms, body) VALUES (?1, ?2, ?3)")?;
     insert.execute(params![user, now_ms.cast_signed(), body])?;
@@ -140,7 +143,10 @@ fn put(
         None => 0,
     };
     Ok(Put {
-        id: LetterId(id.cast_unsigned(), 0),
+        posted: Posted {
+            id: LetterId(id.cast_unsigned(), 0),
+            after: LetterId(after.cast_unsigned(), 0),
+        },
         dropped,
     })
 }

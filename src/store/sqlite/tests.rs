@@ -101,7 +101,7 @@ async fn it_is_known_who_has_mail_also_after_a_restart() {
     drop(mail);
     let mail = open();
     assert_eq!(know(&mail), [true, false]);
-    mail.remove(vec![(users[0].clone(), vec![put[0].id])])
+    mail.remove(vec![(users[0].clone(), vec![put[0].posted.id])])
         .await
         .unwrap();
     let pages = mail.read(users.to_vec()).await.unwrap();
