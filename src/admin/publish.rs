@@ -202,7 +202,7 @@ async fn post(
         let reached = state.parts.post.send(&message, users).await;
         let reached = reached.map_err(|error| {
             tracing::warn!(%error, "a durable message was refused");
-            Problem::busy(format!("the message cannot be kept: {error}"))
+            Problem::busy(format!("the message cannot be kept: {}", error.0))
         })?;
         for (user, reached) in users.iter().zip(reached) {
             sent.topics += 1;

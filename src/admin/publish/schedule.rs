@@ -45,7 +45,7 @@ async fn push(state: &State, body: Bytes, at_ms: u64) -> Result<(), Problem> {
     let pushed = state.parts.queue.push(vec![entry]).await;
     pushed.map_err(|error| {
         tracing::warn!(%error, "a message for later was refused");
-        Problem::busy(format!("the message cannot be kept: {error}"))
+        Problem::busy(format!("the message cannot be kept: {}", error.0))
     })
 }
 
