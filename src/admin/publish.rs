@@ -12,8 +12,7 @@ use serde_json::value::RawValue;
 use tokio::time;
 use utoipa::ToSchema;
 
-pub(super) use self::request::PublishRequest;
-use self::request::Topics;
+use self::request::{PublishRequest, Topics};
 use super::{
     State,
     access::{self, Caller},

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Cluster,
-    life::{Ended, Pauses},
+    life::{Ended, Pauses, who_has_letters},
     streams::{Entry, Inbox, Reader as _, Streams, StreamsError},
 };
 use crate::{
@@ -61,7 +61,9 @@ impl Cluster {
             tracing::warn!(%from, count, "a member that was declared dead still sends");
             self.announce_death(from);
             // Letters among them are kept all the same.
-            self.parts.router.ring_everywhere();
+            for user in who_has_letters(&envelopes) {
+                self.parts.router.ring_here(&user);
+            }
             return;
         }
         let arrival = self.sequences.lock().arrive(&from, lane, sequence, count);

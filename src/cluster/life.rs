@@ -12,7 +12,7 @@ use super::{
     sequences::Sequences,
     streams::{Entry, Position, Pulse, Reader, Streams, StreamsError},
 };
-use crate::{close::CloseReason, envelope::Envelope, id::Member, stats::LostReason};
+use crate::{close::CloseReason, envelope::Envelope, id::Member, stats::LostReason, topic::Topic};
 
 /// First pause after a call that has failed.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -197,12 +197,7 @@ impl Cluster {
 
     /// Has the others told of the letters among envelopes that were not sent.
     fn ring_for(&self, unsent: &[Bytes]) {
-        for envelope in unsent {
-            let user = match Envelope::decode(envelope) {
-                Ok(Envelope::Message(message)) if message.letter.is_some() => message.topic,
-                Ok(Envelope::Ring(user)) => user,
-                Ok(_) | Err(_) => continue,
-            };
+        for user in who_has_letters(unsent) {
             // Nothing else waits yet, and rings are far smaller than what there was room for.
             if self.parts.router.ring(&user).is_err() {
                 tracing::warn!("there is no room to tell of a letter: it comes at the next login");
@@ -221,6 +216,16 @@ impl Cluster {
         }
         pauses.wait().await;
     }
+}
+
+/// The users whom these envelopes tell of letters.
+pub(super) fn who_has_letters(envelopes: &[Bytes]) -> impl Iterator<Item = Topic> {
+    let envelopes = envelopes.iter();
+    envelopes.filter_map(|envelope| match Envelope::decode(envelope) {
+        Ok(Envelope::Message(message)) if message.letter.is_some() => Some(message.topic),
+        Ok(Envelope::Ring(user)) => Some(user),
+        Ok(_) | Err(_) => None,
+    })
 }
 
 // === impl Pauses ===

@@ -115,7 +115,7 @@ impl Redis {
 
     /// Has each command carried out by the server of its key, those of one server in one pipeline.
     async fn call(&self, commands: Vec<(String, Cmd)>) -> Result<Vec<Value>, StreamsError> {
-        self.servers.in_time(self.servers.call(commands)).await
+        self.servers.call_in_time(commands).await
     }
 
     async fn call_one(&self, key: &str, command: Cmd) -> Result<Value, StreamsError> {

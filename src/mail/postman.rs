@@ -37,11 +37,11 @@ pub async fn run(post: Post, stop: CancellationToken) {
         }
         let mut round = bell.take();
         let is_done = work(&post, &mut round).await;
-        bell.put_back(round);
         if is_done {
             pause = PAUSE_MIN;
             continue;
         }
+        bell.put_back(round);
         tokio::select! {
             () = stop.cancelled() => return end(&post).await,
             () = time::sleep(pause) => pause = (pause * 2).min(PAUSE_MAX),

@@ -33,6 +33,15 @@ async fn read_until(client: &mut Client, last: u64) -> Vec<u64> {
     read
 }
 
+/// Her mail is out of the way while she logs in, and there again afterwards.
+async fn login_past_mail(redis: &Redis, node: &Node) -> Client {
+    redis.ask(&["RENAME", "tg:mail:{anna}", "aside"]);
+    let mut anna = Client::ride(node.public(), "anna").await;
+    anna.ping().await;
+    redis.ask(&["RENAME", "aside", "tg:mail:{anna}"]);
+    anna
+}
+
 /// Pushes these letters one after the other. Says which are kept.
 async fn push_all(node: &Node, numbers: std::ops::Range<u64>) -> Vec<u64> {
     let mut kept = Vec::new();
@@ -181,12 +190,9 @@ async fn what_a_killed_node_had_kept_and_told_nobody_of_comes_when_it_is_gone() 
     let redis = Redis::start();
     let mut nodes = Node::fleet(2, &redis.url()).await;
     let mut killed = nodes.pop().unwrap();
-    // Out of the way while she logs in, and there again: like a letter whose keeper dies right then.
+    // Like a letter whose keeper dies right then.
     assert!(killed.push("anna", 7).await);
-    redis.ask(&["RENAME", "tg:mail:{anna}", "aside"]);
-    let mut anna = Client::ride(nodes[0].public(), "anna").await;
-    anna.ping().await;
-    redis.ask(&["RENAME", "aside", "tg:mail:{anna}"]);
+    let mut anna = login_past_mail(&redis, &nodes[0]).await;
     killed.kill();
     assert_eq!(anna.reads(1).await, [7]);
 }
@@ -196,11 +202,8 @@ async fn a_letter_that_its_reader_was_not_told_of_comes_before_the_next_one() {
     let redis = Redis::start();
     let nodes = Node::fleet(1, &redis.url()).await;
     assert!(nodes[0].push("anna", 7).await);
-    // Out of the way while she logs in, and there again: like one of a node that did not know of her yet.
-    redis.ask(&["RENAME", "tg:mail:{anna}", "aside"]);
-    let mut anna = Client::ride(nodes[0].public(), "anna").await;
-    anna.ping().await;
-    redis.ask(&["RENAME", "aside", "tg:mail:{anna}"]);
+    // Like one of a node that did not know of her yet.
+    let mut anna = login_past_mail(&redis, &nodes[0]).await;
     assert!(nodes[0].push("anna", 8).await);
     assert_eq!(anna.reads(2).await, [7, 8]);
 }

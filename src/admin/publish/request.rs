@@ -53,7 +53,7 @@ pub(in crate::admin) struct PublishRequest<'a> {
     pub(super) id: Option<Text<128>>,
     /// True: kept for users who are away, and until one of their clients has shown that it has it.
     /// In this version for `user:<id>` only; anything else is answered with 501.
-    pub(super) durable: Option<bool>,
+    durable: Option<bool>,
     /// When it is to be published, in seconds since the Unix epoch, at most a year ahead. A time that
     /// has passed is now. It is published within two seconds after its time, once; with an id, its ten
     /// minutes begin then.

@@ -1,7 +1,7 @@
 //! Mail in Redis: a stream for each user who has some.
 
 use bytes::Bytes;
-use redis::{Cmd, Value, cmd};
+use redis::{Value, cmd};
 
 use super::{errors::from_value, keys::Keys, reader, servers::Servers, unexpected};
 use crate::{
@@ -60,10 +60,6 @@ impl RedisMail {
         }
     }
 
-    async fn call(&self, commands: Vec<(String, Cmd)>) -> Result<Vec<Value>, StreamsError> {
-        self.servers.in_time(self.servers.call(commands)).await
-    }
-
     async fn put_all(&self, letters: Vec<(Topic, Bytes)>) -> Result<Vec<Put>, StreamsError> {
         let Settings {
             bounds, replicas, ..
@@ -82,7 +78,7 @@ impl RedisMail {
                 commands.push((key, wait));
             }
         }
-        let answers = self.call(commands).await?;
+        let answers = self.servers.call_in_time(commands).await?;
         let step = 1 + usize::from(0 < *replicas);
         let put = answers.chunks(step).map(|answers| {
             let [put, copies @ ..] = answers else {
@@ -128,7 +124,7 @@ impl RedisMail {
                 .arg(PAGE);
             (key, range)
         });
-        let answers = self.call(commands.collect()).await?;
+        let answers = self.servers.call_in_time(commands.collect()).await?;
         answers.into_iter().map(letters).collect()
     }
 
@@ -145,7 +141,7 @@ impl RedisMail {
                 commands.push((key.clone(), remove));
             }
         }
-        self.call(commands).await.map(drop)
+        self.servers.call_in_time(commands).await.map(drop)
     }
 }
 

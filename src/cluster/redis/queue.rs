@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::{Cmd, Value, aio::MultiplexedConnection, cmd};
+use redis::{Value, aio::MultiplexedConnection, cmd};
 use tokio::{
     sync::Mutex,
     time::{self, Instant},
@@ -71,10 +71,6 @@ impl RedisQueue {
         }
     }
 
-    async fn call(&self, commands: Vec<(String, Cmd)>) -> Result<Vec<Value>, StreamsError> {
-        self.servers.in_time(self.servers.call(commands)).await
-    }
-
     async fn push_all(&self, entries: Vec<Entry>) -> Result<(), StreamsError> {
         let QueueKeys {
             stream,
@@ -95,7 +91,10 @@ impl RedisQueue {
                 (later.clone(), put)
             }
         });
-        self.call(commands.collect()).await.map(drop)
+        self.servers
+            .call_in_time(commands.collect())
+            .await
+            .map(drop)
     }
 
     async fn take_within(&self, max: usize, wait: Duration) -> Result<Vec<Taken>, StreamsError> {
@@ -136,14 +135,21 @@ impl RedisQueue {
         } = &self.keys;
         let mut due = cmd("EVAL");
         due.arg(MOVE_DUE).arg(3).arg(later).arg(bodies).arg(stream);
-        self.call(vec![(later.clone(), due)]).await.map(drop)
+        self.servers
+            .call_in_time(vec![(later.clone(), due)])
+            .await
+            .map(drop)
     }
 
     async fn make_group(&self) -> Result<(), StreamsError> {
         let stream = &self.keys.stream;
         let mut create = cmd("XGROUP");
         create.arg(&["CREATE", stream, GROUP, "0", "MKSTREAM"]);
-        match self.call(vec![(stream.clone(), create)]).await {
+        match self
+            .servers
+            .call_in_time(vec![(stream.clone(), create)])
+            .await
+        {
             Err(StreamsError::Refused(text)) if text.contains("BUSYGROUP") => Ok(()),
             made => made.map(drop),
         }
@@ -156,7 +162,11 @@ impl RedisQueue {
         let mut pending = cmd("XPENDING");
         pending.arg(stream).arg(GROUP).arg("IDLE").arg(idle_ms);
         pending.arg(&["-", "+"]).arg(max);
-        let answer = match self.call(vec![(stream.clone(), pending)]).await {
+        let answer = match self
+            .servers
+            .call_in_time(vec![(stream.clone(), pending)])
+            .await
+        {
             Err(StreamsError::Lost) => return Ok(Vec::new()),
             answer => answer?.remove(0),
         };
@@ -169,7 +179,11 @@ impl RedisQueue {
         for (id, ..) in &pending {
             claim.arg(id);
         }
-        let answer = self.call(vec![(stream.clone(), claim)]).await?.remove(0);
+        let answer = self
+            .servers
+            .call_in_time(vec![(stream.clone(), claim)])
+            .await?
+            .remove(0);
         let attempts = |id: &str| {
             let before = pending.iter().find(|(other, ..)| other == id);
             before.map_or(1, |(.., deliveries)| deliveries + 1)
@@ -232,7 +246,7 @@ impl RedisQueue {
             delete.arg(&**id);
         }
         let commands = [acknowledge, delete].map(|command| (stream.clone(), command));
-        self.call(commands.into()).await.map(drop)
+        self.servers.call_in_time(commands.into()).await.map(drop)
     }
 
     async fn bury_one(&self, entry: Taken, reason: &str) -> Result<(), StreamsError> {
@@ -242,7 +256,7 @@ impl RedisQueue {
         add.arg(BODY).arg(&entry.body[..]);
         add.arg("reason").arg(reason).arg("id").arg(&*entry.id.0);
         // Before it is removed: twice among the dead is better than nowhere.
-        self.call(vec![(dead.clone(), add)]).await?;
+        self.servers.call_in_time(vec![(dead.clone(), add)]).await?;
         self.remove(&[entry.id]).await
     }
 }

@@ -190,8 +190,7 @@ impl Inbox for InboxReader {
         let removals = self.removals(&positions).into_iter();
         let commands = removals.map(|command| (self.stream.key.clone(), command));
         let commands = commands.collect();
-        let servers = &self.stream.servers;
-        servers.in_time(servers.call(commands)).await.map(drop)
+        self.stream.servers.call_in_time(commands).await.map(drop)
     }
 
     /// The answers come with those to the read, so that nobody waits for them.

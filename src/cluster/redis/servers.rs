@@ -63,6 +63,14 @@ impl Servers {
         Self::new(connector.address.clone(), connector.ca.clone())
     }
 
+    /// Like [`Self::call`], within [`CALL_TIMEOUT`].
+    pub(super) async fn call_in_time(
+        &self,
+        commands: Vec<(String, Cmd)>,
+    ) -> Result<Vec<Value>, StreamsError> {
+        self.in_time(self.call(commands)).await
+    }
+
     /// What a call gives that waits for no entries, within [`CALL_TIMEOUT`].
     pub(super) fn in_time<T>(
         &self,
@@ -95,10 +103,7 @@ impl Servers {
     }
 
     /// Has each command carried out by the server of its key, those of one server in order.
-    pub(super) async fn call(
-        &self,
-        commands: Vec<(String, Cmd)>,
-    ) -> Result<Vec<Value>, StreamsError> {
+    async fn call(&self, commands: Vec<(String, Cmd)>) -> Result<Vec<Value>, StreamsError> {
         let called = self.try_call(commands).await;
         if matches!(called, Err(StreamsError::Unavailable(_))) {
             self.forget();
