@@ -7,6 +7,7 @@ mod identity;
 mod kept;
 mod member;
 mod node;
+mod services;
 mod settings;
 mod shards;
 
@@ -25,6 +26,7 @@ use self::{
     identity::Identity,
     kept::{Couriers, Kept},
     member::Membership,
+    services::Front,
     shards::ShardThread,
 };
 use crate::{
@@ -129,6 +131,10 @@ impl App {
         let client = HttpClient::new().map_err(BuildError::Client)?;
         let authenticator = Authenticator::new(&config.dialect, client, clock, Arc::default());
         let authenticator = Arc::new(authenticator);
+        let front = Arc::new(Front {
+            authenticator: Arc::clone(&authenticator),
+            desk: OnceLock::new(),
+        });
         let session_settings = Arc::new(ArcSwap::from_pointee(settings::session(&config)));
         let failed = CancellationToken::new();
         let mut shards = Vec::new();
@@ -136,7 +142,7 @@ impl App {
             let context = Arc::new(session::Context {
                 router: Arc::clone(&router),
                 shard: Arc::clone(shard),
-                services: Arc::clone(&authenticator) as Arc<_>,
+                services: Arc::clone(&front) as Arc<_>,
                 settings: Arc::clone(&session_settings),
                 clock,
                 timers: session::timers::Timers::default(),

@@ -26,7 +26,7 @@ use crate::{
     clock::Clock,
     config::{Dialects, RideTokens},
     dialect::{Answer, DialectId, Question},
-    services::{Asked, Services},
+    services::Asked,
     stats::{AuthStats, LoginOutcome},
 };
 
@@ -119,8 +119,9 @@ impl Authenticator {
     }
 }
 
-impl Services for Authenticator {
-    fn ask(&self, dialect: DialectId, question: Question) -> Asked {
+impl Authenticator {
+    /// Asks on behalf of a client of `dialect`; see [`crate::services::Services::ask`].
+    pub fn ask(&self, dialect: DialectId, question: Question) -> Asked {
         let Question::Login { token, client_id } = question;
         let asked = self.login(dialect, &token, client_id);
         if let Asked::Now(answer) = &asked {

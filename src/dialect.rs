@@ -7,6 +7,7 @@
 //! **Invariant:** a dialect never sees a socket, a clock, a store or another session.
 
 pub mod device;
+pub mod im;
 pub mod json;
 pub mod ride;
 #[cfg(test)]
@@ -19,9 +20,11 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     close::{CloseForm, CloseReason},
+    contacts::Position,
     frame::Frame,
-    id::{SessionId, UserId},
+    id::{Person, SessionId, UserId},
     message::Message,
+    store::{Query, Record},
     topic::Topic,
 };
 
@@ -65,6 +68,12 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// subscribers.
     fn encode(&self, message: &Message) -> Frame;
 
+    /// What a client is sent before the session is closed for this reason, if anything is.
+    fn farewell(&self, reason: CloseReason) -> Option<Frame> {
+        let _ = reason;
+        None
+    }
+
     /// What a client sees of a close.
     fn close_form(&self, reason: CloseReason) -> CloseForm {
         reason.form()
@@ -85,6 +94,12 @@ pub trait Conversation: Send {
     /// The answer to the question that was asked last.
     fn answered(&mut self, answer: Answer, now: Now, out: &mut Actions) {
         let _ = (answer, now, out);
+    }
+
+    /// What became of a call: `reference` is the one that was given with it. Also comes while another
+    /// question is asked; not after the end.
+    fn returned(&mut self, reference: &str, outcome: Outcome, now: Now, out: &mut Actions) {
+        let _ = (reference, outcome, now, out);
     }
 
     /// A subscription would be one more than the session may have. It was not made, and of the
@@ -158,6 +173,10 @@ pub struct Actions(VecDeque<Action>);
 pub enum Action {
     /// Ask a service; no frames are fed in until it has answered.
     Ask(Question),
+    /// Have a service do something, while frames go on being fed in. Only for a client who is a
+    /// [`Person`]. When too many calls of the session are under way, no frames are until one has
+    /// returned.
+    Call(Call),
     /// The client is this user from now on: subscribe the session to `user:<id>`. At most once.
     Authenticate(UserId),
     /// End every other session that holds this claim; the newest wins, in the whole cluster.
@@ -177,6 +196,82 @@ pub enum Action {
 /// What only one session in the cluster may hold, for example a client id.
 #[derive(Clone, Eq, Hash, PartialEq)]
 pub struct Claim(pub Arc<str>);
+
+/// What a service is to do for a client.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// Given back with the outcome.
+    pub reference: Box<str>,
+    /// What is to be done.
+    pub request: Request,
+}
+
+/// What a service can do for a client who is a [`Person`], in the client's name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Keep a message and have it on its way to its receiver. Those of one session are kept and sent in
+    /// their order.
+    Chat(ChatDraft),
+    /// Read what a query asks for.
+    History(Query),
+    /// Take note of where the client is, who is a courier.
+    Locate(Position),
+    /// Say whether a user is online, anywhere in the cluster.
+    Online(UserId),
+    /// Take an order, which makes its customer and its courier friends.
+    TakeOrder(Box<str>),
+}
+
+/// A message of a client to another user.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ChatDraft {
+    /// Whom it is for.
+    pub to: Person,
+    /// `t` for a text, `i` for a picture.
+    pub kind: char,
+    /// The text, at most [`crate::store::TEXT_UNITS_MAX`] long.
+    pub msg: Box<str>,
+    /// The id that the client has given it, as it stands in its JSON.
+    pub packet_id: Box<str>,
+    /// The client's own value of the text, as JSON.
+    pub json: Box<str>,
+}
+
+/// What became of a [`Request`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The message is kept, and on its way; it was accepted at this time, in milliseconds since the
+    /// Unix epoch.
+    Kept {
+        /// When.
+        time_ms: u64,
+    },
+    /// The receiver is none of the sender's friends.
+    NotFriends,
+    /// It is not known to be kept.
+    NotKept,
+    /// What was asked for, newest first.
+    History(Vec<Record>),
+    /// Note was taken.
+    Located,
+    /// The client is no courier.
+    NoCourier,
+    /// Whether the user is online.
+    Online(bool),
+    /// The order is the client's now, and its customer told.
+    Taken {
+        /// Who has ordered.
+        customer: Person,
+    },
+    /// The client has taken the order before.
+    TakenBefore,
+    /// There is no such order.
+    NoOrder,
+    /// The order is another courier's.
+    NotYours,
+    /// A service did not answer in time, or not as agreed.
+    Unavailable,
+}
 
 /// A question to a service.
 #[derive(Clone, Eq, PartialEq)]
@@ -264,6 +359,11 @@ impl Actions {
     /// Asks a service.
     pub fn ask(&mut self, question: Question) {
         self.0.push_back(Action::Ask(question));
+    }
+
+    /// Has a service do something.
+    pub fn call(&mut self, call: Call) {
+        self.0.push_back(Action::Call(call));
     }
 
     /// Makes the client this user.

@@ -33,6 +33,11 @@ pub struct SessionId {
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct UserId(Arc<str>);
 
+/// A user of the `im` dialect, whose users are numbers: from 1 to 2^63 - 2, which every database has a
+/// column for. Also a [`UserId`], the decimal digits.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Person(u64);
+
 /// Why a text is not an identity.
 #[allow(missing_docs)] // The messages say it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -188,6 +193,45 @@ fn canonical_hex(text: &str) -> bool {
         && (text.len() == 1 || !text.starts_with('0'))
 }
 
+// === impl Person ===
+
+impl Person {
+    /// The user of this number, if it can be one's.
+    pub const fn new(number: u64) -> Option<Self> {
+        if number == 0 || i64::MAX as u64 <= number {
+            return None;
+        }
+        Some(Self(number))
+    }
+
+    /// The number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// Decimal digits and nothing else; zeros in front of them are passed over.
+impl FromStr for Person {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() {
+            return Err(ParseIdError::Empty);
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(ParseIdError::Character);
+        }
+        let number = text.parse().map_err(|_| ParseIdError::TooLong)?;
+        Self::new(number).ok_or(ParseIdError::Character)
+    }
+}
+
+impl fmt::Display for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
 // === impl UserId ===
 
 impl UserId {
@@ -211,6 +255,12 @@ impl FromStr for UserId {
             return Err(ParseIdError::Character);
         }
         Ok(Self(text.into()))
+    }
+}
+
+impl From<Person> for UserId {
+    fn from(person: Person) -> Self {
+        Self(person.to_string().into())
     }
 }
 
@@ -263,6 +313,17 @@ mod tests {
         assert!("driver/张三".parse::<UserId>().is_ok());
         assert_eq!("a\n".parse::<UserId>(), Err(ParseIdError::Character));
         assert_eq!("".parse::<UserId>(), Err(ParseIdError::Empty));
+    }
+
+    #[test]
+    fn a_person_is_a_number_of_which_there_is_one_text() {
+        assert_eq!("42".parse(), Ok(Person(42)));
+        assert_eq!("007".parse::<Person>().unwrap().to_string(), "7");
+        for text in ["", "0", "-1", "+1", "1.0", " 1", "x", "9223372036854775807"] {
+            assert!(text.parse::<Person>().is_err(), "{text}");
+        }
+        assert!("9223372036854775806".parse::<Person>().is_ok());
+        assert_eq!(UserId::from(Person(42)).as_str(), "42");
     }
 
     #[test]

@@ -5,13 +5,33 @@
 
 use std::{fmt, future::Future, pin::Pin};
 
-use crate::dialect::{Answer, DialectId, Question};
+use crate::{
+    dialect::{Answer, DialectId, Outcome, Question, Request},
+    id::{Person, SessionId},
+};
 
 /// Answers the questions of conversations.
 pub trait Services: fmt::Debug + Send + Sync + 'static {
     /// Asks on behalf of a client of `dialect`. Must not block; a later answer comes within a time
     /// limit of the service's own.
     fn ask(&self, dialect: DialectId, question: Question) -> Asked;
+
+    /// Does what a client calls for, one after the other, and gives what became of each, in order.
+    /// Ends within time limits of the services' own. Dropping the future may leave out what was not
+    /// done.
+    fn carry_out(&self, caller: Caller, requests: Vec<Request>) -> Outcomes;
+}
+
+/// What became of requests, by and by.
+pub type Outcomes = Pin<Box<dyn Future<Output = Vec<Outcome>> + Send>>;
+
+/// Whose requests they are.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Caller {
+    /// The user.
+    pub user: Person,
+    /// The session.
+    pub session: SessionId,
 }
 
 /// An answer, or the wait for it.

@@ -26,6 +26,7 @@ use std::{
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::{
+    sync::Notify,
     task,
     time::{self, Instant},
 };
@@ -261,6 +262,7 @@ impl Session {
                 let answer = answer.await;
                 self.core.lock().answered(self, answer);
             }
+            Pause::Call(returned) => self.wait_for_return(returned).await,
             Pause::Room(room) => self.wait_for_room(room).await,
             Pause::Until(until) => time::sleep_until(until).await,
         }
@@ -278,9 +280,21 @@ impl Session {
                 self.subscriber.close(CloseReason::Overloaded);
                 return;
             }
-            match self.core.lock().retry(self) {
+            let is_full = |pause: &Pause| matches!(pause, Pause::Room(_));
+            match self.core.lock().try_again(self, is_full) {
                 Some(Pause::Room(next)) => room = next,
                 _ => return,
+            }
+        }
+    }
+
+    /// Waits until a call has returned and others may begin. Each has a time limit of its own.
+    async fn wait_for_return(self: &Arc<Self>, returned: Arc<Notify>) {
+        loop {
+            returned.notified().await;
+            let is_full = |pause: &Pause| matches!(pause, Pause::Call(_));
+            if self.core.lock().try_again(self, is_full).is_none() {
+                return;
             }
         }
     }

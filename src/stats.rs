@@ -3,6 +3,7 @@
 //! Plain atomics that hardly anybody else writes to; whoever renders the metrics adds them up. A
 //! shared metric handle costs ten times as much when two shards use it.
 
+mod chat;
 mod cluster;
 mod edges;
 mod ingest;
@@ -10,6 +11,7 @@ mod mail;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+pub use chat::{ChatOutcome, ChatStats};
 pub use cluster::{ClusterStats, LostReason};
 pub use edges::{ApiOutcome, ApiStats, AuthStats, HookOutcome, LoginOutcome};
 pub use ingest::IngestStats;

@@ -6,7 +6,7 @@
 
 use std::{borrow::Borrow, fmt, hash, str::FromStr, sync::Arc};
 
-use crate::id::{SessionId, USER_BYTES_MAX, UserId};
+use crate::id::{Person, SessionId, USER_BYTES_MAX, UserId};
 
 /// Longest room name, in characters.
 pub const ROOM_CHARS_MAX: usize = 100;
@@ -101,6 +101,14 @@ impl Topic {
     /// What stands after the kind; for `all` the word itself.
     pub fn id(&self) -> &str {
         self.0.split_once(':').map_or(&*self.0, |(_, id)| id)
+    }
+
+    /// The person of a `user:` topic, if its user is one.
+    pub fn person(&self) -> Option<Person> {
+        let id = self.0.strip_prefix("user:")?;
+        let person: Person = id.parse().ok()?;
+        // One text is one user: that with zeros in front is another one.
+        (!id.starts_with('0')).then_some(person)
     }
 
     /// The session of a `session:` topic.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Action, Actions, Answer, Conversation, Dialect, Hello, Incoming, Now, Question};
+use super::{
+    Action, Actions, Answer, Conversation, Dialect, Hello, Incoming, Now, Outcome, Question,
+};
 use crate::{
     frame::Frame,
     id::{Member, Serial, SessionId},
@@ -69,6 +71,11 @@ impl Client {
         self.act(|conversation, now, out| conversation.answered(answer, now, out))
     }
 
+    /// Has a call return.
+    pub(crate) fn returned(&mut self, reference: &str, outcome: Outcome) -> Vec<Action> {
+        self.act(|conversation, now, out| conversation.returned(reference, outcome, now, out))
+    }
+
     /// Has a subscription refused, since there are too many.
     pub(crate) fn overfull(&mut self) -> Vec<Action> {
         self.act(|conversation, now, out| conversation.overfull(now, out))
@@ -127,6 +134,7 @@ fn line(action: &Action) -> String {
         Action::Ask(Question::Login { token, client_id }) => {
             format!("ask {token} {}", client_id.as_deref().unwrap_or("-"))
         }
+        Action::Call(call) => format!("call {} {:?}", call.reference, call.request),
         Action::Authenticate(user) => format!("authenticate {}", user.as_str()),
         Action::Claim(claim) => format!("claim {}", claim.0),
         Action::Close(reason) => format!("close {}", reason.label()),
@@ -182,7 +190,7 @@ pub(crate) fn check_order(actions: &[Action]) {
                 assert!(!authenticated, "authenticated twice");
                 authenticated = true;
             }
-            Action::Claim(_) | Action::Publish(_) | Action::Subscribe(_) => {
+            Action::Call(_) | Action::Claim(_) | Action::Publish(_) | Action::Subscribe(_) => {
                 assert!(authenticated, "{action:?} before authentication");
             }
             Action::Close(_) => closed = true,

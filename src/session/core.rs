@@ -1,14 +1,18 @@
 //! What happens to a conversation: messages, deadlines and answers go in, actions are carried out.
 
+mod calls;
 mod deadlines;
 mod rate;
 
-use std::{fmt, future::Future, mem, pin::Pin};
+use std::{fmt, future::Future, mem, pin::Pin, sync::Arc};
 
 use smallvec::SmallVec;
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
-use self::rate::{Rate, SMALL_BYTES};
+use self::{
+    calls::Calls,
+    rate::{Rate, SMALL_BYTES},
+};
 use super::{
     Session, Settings,
     frames::{Event, Flow, ReadError, Reader},
@@ -30,6 +34,8 @@ pub(super) struct Core {
     reader: Reader,
     topics: SmallVec<[Topic; 2]>,
     claim: Option<Claim>,
+    /// Absent for a client who has called for nothing.
+    calls: Option<Box<Calls>>,
     /// Read from the socket, but not consumed since reading paused.
     rest: Vec<u8>,
     /// Wait for room or for an answer; nothing is fed in before they are done.
@@ -56,6 +62,8 @@ pub(super) struct Core {
 pub(super) enum Pause {
     /// A service was asked.
     Answer(Pin<Box<dyn Future<Output = Answer> + Send>>),
+    /// Too many calls are under way.
+    Call(Arc<Notify>),
     /// A message found no room.
     Room(Room),
     /// The client is over its rate.
@@ -71,6 +79,7 @@ impl Core {
             reader: Reader::default(),
             topics: SmallVec::new(),
             claim: None,
+            calls: None,
             rest: read_ahead,
             waiting: None,
             pause: None,
@@ -86,14 +95,14 @@ impl Core {
     }
 
     /// The upgrade is through.
-    pub(super) fn open(&mut self, session: &Session, now: Now) {
+    pub(super) fn open(&mut self, session: &Arc<Session>, now: Now) {
         let mut actions = Actions::default();
         self.conversation.open(now, &mut actions);
         self.pause = self.execute(session, actions, now);
     }
 
     /// A pause that something else than reading has led to.
-    pub(super) fn take_pause(&mut self, session: &Session) -> Option<Pause> {
+    pub(super) fn take_pause(&mut self, session: &Arc<Session>) -> Option<Pause> {
         if self.pause.is_none() && !self.paused && self.waiting.is_some() {
             self.pause = self.retry(session);
         }
@@ -107,13 +116,13 @@ impl Core {
     }
 
     /// Consumes what was left when reading paused.
-    pub(super) fn consume_rest(&mut self, session: &Session) -> Option<Pause> {
+    pub(super) fn consume_rest(&mut self, session: &Arc<Session>) -> Option<Pause> {
         let mut rest = mem::take(&mut self.rest);
         self.consume(session, &mut rest)
     }
 
     /// Consumes what was read from the socket, up to a pause.
-    pub(super) fn consume(&mut self, session: &Session, input: &mut [u8]) -> Option<Pause> {
+    pub(super) fn consume(&mut self, session: &Arc<Session>, input: &mut [u8]) -> Option<Pause> {
         if self.broken {
             return None;
         }
@@ -147,7 +156,7 @@ impl Core {
     }
 
     /// The answer to the question that was asked last.
-    pub(super) fn answered(&mut self, session: &Session, answer: Answer) {
+    pub(super) fn answered(&mut self, session: &Arc<Session>, answer: Answer) {
         if self.ended {
             return;
         }
@@ -158,11 +167,26 @@ impl Core {
         self.pause = self.retry(session);
     }
 
-    /// Carries out what waits for room or for an answer that has come.
-    pub(super) fn retry(&mut self, session: &Session) -> Option<Pause> {
+    /// Carries out what waits for room, for a call to return, or for an answer that has come.
+    pub(super) fn retry(&mut self, session: &Arc<Session>) -> Option<Pause> {
         let actions = *self.waiting.take()?;
         let now = session.context.clock.now();
         self.execute(session, actions, now)
+    }
+
+    /// Carries out what waits; says whether it still waits for what `is_same` it did before. Any other
+    /// pause is left to the reading task.
+    pub(super) fn try_again(
+        &mut self,
+        session: &Arc<Session>,
+        is_same: fn(&Pause) -> bool,
+    ) -> Option<Pause> {
+        let pause = self.retry(session)?;
+        if is_same(&pause) {
+            return Some(pause);
+        }
+        self.pause = Some(pause);
+        None
     }
 
     /// Reading goes on.
@@ -209,7 +233,7 @@ impl Core {
 
     fn on_event(
         &mut self,
-        session: &Session,
+        session: &Arc<Session>,
         settings: &Settings,
         event: Event<'_>,
         now: Now,
@@ -250,7 +274,7 @@ impl Core {
 
     fn on_message(
         &mut self,
-        session: &Session,
+        session: &Arc<Session>,
         settings: &Settings,
         message: Incoming<'_>,
         now: Now,
@@ -266,7 +290,7 @@ impl Core {
     }
 
     /// Carries out actions in order, up to one that has to wait.
-    fn execute(&mut self, session: &Session, mut actions: Actions, now: Now) -> Option<Pause> {
+    fn execute(&mut self, session: &Arc<Session>, mut actions: Actions, now: Now) -> Option<Pause> {
         while let Some(action) = actions.take_next() {
             let pause = match action {
                 Action::Ask(question) => {
@@ -279,6 +303,10 @@ impl Core {
                         }
                     }
                 }
+                Action::Call(call) => self.call(session, call).err().map(|(call, pause)| {
+                    actions.put_back(Action::Call(call));
+                    pause
+                }),
                 Action::Publish(message) => self.publish(session, message, now).map(|busy| {
                     actions.put_back(Action::Publish(*busy.message));
                     Pause::Room(busy.room)
@@ -338,7 +366,7 @@ impl Core {
                     router.unsubscribe(&topic, subscriber);
                 }
             }
-            Action::Ask(_) | Action::Close(_) | Action::Publish(_) => {}
+            Action::Ask(_) | Action::Call(_) | Action::Close(_) | Action::Publish(_) => {}
         }
     }
 

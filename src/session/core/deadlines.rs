@@ -1,6 +1,6 @@
 //! What ends or pings a session as time passes, and when.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::Core;
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 
 impl Core {
     /// Does what is due.
-    pub(in crate::session) fn fire(&mut self, session: &Session) {
+    pub(in crate::session) fn fire(&mut self, session: &Arc<Session>) {
         self.entered = u32::MAX;
         if self.ended || session.subscriber.closed().is_some() {
             return;
