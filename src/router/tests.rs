@@ -47,6 +47,10 @@ impl Dialect for Plain {
     fn encode(&self, message: &Message) -> Frame {
         Frame::text(&message.data)
     }
+
+    fn farewell(&self, reason: CloseReason) -> Option<Frame> {
+        (reason == CloseReason::Superseded).then(|| Frame::text(b"bye"))
+    }
 }
 
 /// A socket that keeps what is written, and takes nothing while it is full.
@@ -231,6 +235,45 @@ fn a_message_to_an_absent_user_is_counted() {
     assert_eq!(node.publish(&user("nobody"), "x"), 0);
     assert_eq!(node.publish(&room("empty"), "x"), 0);
     assert_eq!(node.router.stats.undeliverable.load(), 1);
+}
+
+#[test]
+fn a_kept_message_that_is_repeated_comes_once_to_each_session() {
+    let mut node = Node::new(1);
+    let first = node.join(0);
+    node.router.subscribe(&user("u"), &first.subscriber, NOW);
+    let kept = |number: u64, text: &str| {
+        let mut message = message(&user("u"), text);
+        message.id = MessageId::Number(number);
+        message.class = DeliveryClass::Durable;
+        message
+    };
+    let second = node.join(0);
+    for message in [kept(1, "one"), kept(2, "two"), kept(1, "one")] {
+        node.router.publish(message, NOW).unwrap();
+    }
+    node.settle();
+    assert_eq!(first.wire.texts(), ["one", "two"]);
+    // Who was not there has not been given it.
+    node.router.subscribe(&user("u"), &second.subscriber, NOW);
+    node.router.publish(kept(2, "two"), NOW).unwrap();
+    node.settle();
+    assert_eq!(first.wire.texts(), ["one", "two"]);
+    assert_eq!(second.wire.texts(), ["two"]);
+}
+
+#[test]
+fn a_session_that_is_ended_is_sent_a_farewell_if_its_dialect_has_one() {
+    let mut node = Node::new(1);
+    let (old, other) = (node.join(0), node.join(0));
+    let claim = Claim("c".into());
+    node.router.claim(claim.clone(), &old.subscriber);
+    node.router.claim(claim, &other.subscriber);
+    other.subscriber.close(CloseReason::Idle);
+    node.settle();
+    assert_eq!(old.wire.texts(), ["bye"]);
+    assert_eq!(old.subscriber.closed(), Some(CloseReason::Superseded));
+    assert!(other.wire.texts().is_empty());
 }
 
 #[test]

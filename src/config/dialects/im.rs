@@ -7,7 +7,7 @@ use crate::{
     config::{
         backend::LoginHook,
         setting::words,
-        value::{HttpUrl, Ping, Secret},
+        value::{Ping, Secret},
         visit::{Section, Visitor},
     },
     dialect::DialectId,
@@ -66,7 +66,7 @@ pub enum Coordinates {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Orders {
     /// Who is asked; absent: the table is.
-    pub hook: Option<HttpUrl>,
+    pub hook: Option<LoginHook>,
     /// Table of the orders.
     pub table: String,
     /// Its column with the order's id.
@@ -132,7 +132,7 @@ impl Section for Im {
 
 impl Section for Orders {
     fn visit(&mut self, visitor: &mut dyn Visitor) {
-        visitor.setting("hook", &mut self.hook);
+        visitor.sections("hook", &mut self.hook);
         visitor.setting("table", &mut self.table);
         visitor.setting("order_column", &mut self.order_column);
         visitor.setting("customer_column", &mut self.customer_column);
