@@ -149,11 +149,7 @@ impl Subscriber {
 
     /// Sends one data frame to this session.
     pub fn send(self: &Arc<Self>, frame: Frame) {
-        let entry = Entry {
-            bytes: frame.into_bytes(),
-            frames: 1,
-            key: None,
-        };
+        let entry = Entry::frame(frame);
         if self.push(std::slice::from_ref(&entry)) {
             self.shard.mark_dirty(Arc::clone(self));
         }
@@ -335,6 +331,12 @@ impl Subscriber {
 
     fn close_locked(self: &Arc<Self>, state: &mut State, reason: CloseReason) -> bool {
         let before = state.outbox.bytes();
+        if state.outbox.closed().is_none()
+            && let Some(farewell) = self.dialect.farewell(reason)
+        {
+            // It is the last one: there is room for it, whatever waits.
+            state.outbox.push(Entry::frame(farewell), usize::MAX);
+        }
         let first = state.outbox.close(reason, self.dialect.close_form(reason));
         if first {
             self.shard.account(before, state.outbox.bytes());

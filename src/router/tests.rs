@@ -47,6 +47,13 @@ impl Dialect for Plain {
     fn encode(&self, message: &Message) -> Frame {
         Frame::text(&message.data)
     }
+
+    fn farewell(&self, reason: CloseReason) -> Option<Frame> {
+        match reason {
+            CloseReason::Kicked | CloseReason::SlowConsumer => Some(Frame::text(b"bye")),
+            _ => None,
+        }
+    }
 }
 
 /// A socket that keeps what is written, and takes nothing while it is full.
@@ -358,6 +365,28 @@ fn the_newest_holder_of_a_claim_wins_and_the_older_one_cannot_take_it_away() {
     node.router.claim(claim, &newest.subscriber);
     assert_eq!(newer.subscriber.closed(), Some(CloseReason::Superseded));
     assert_eq!(newest.subscriber.closed(), None);
+}
+
+#[test]
+fn a_farewell_is_the_last_frame_before_the_close_of_its_reason() {
+    for (reasons, texts) in [
+        (
+            &[CloseReason::Kicked, CloseReason::Kicked][..],
+            &["x", "bye"][..],
+        ),
+        (&[CloseReason::Idle, CloseReason::Kicked], &["x"]),
+        (&[CloseReason::SlowConsumer], &[]),
+    ] {
+        let mut node = Node::new(1);
+        let client = node.join(0);
+        client.subscriber.send(Frame::text(b"x"));
+        for reason in reasons {
+            client.subscriber.close(*reason);
+        }
+        client.subscriber.send(Frame::text(b"y"));
+        node.step(0, 10);
+        assert_eq!(client.wire.texts(), texts, "{reasons:?}");
+    }
 }
 
 fn status(text: &str, key: u8) -> Message {
