@@ -162,7 +162,7 @@ fn cursor(query: &str) -> Result<Option<RecordId>, Problem> {
 
 impl Message {
     fn new(record: Record) -> Self {
-        let (id, timestamp) = (record.id.0, iso8601::text(record.time_ms));
+        let (id, timestamp) = (record.id.0, iso8601::format(record.time_ms));
         match record.content {
             Content::Chat(chat) => Self::of_chat(id, timestamp, chat),
             Content::Push(push) => Self::of_push(id, timestamp, push),
@@ -189,10 +189,8 @@ impl Message {
             (None, _) => User::Text(push.topic.as_str().into()),
         };
         let from = push.sender.map_or(User::Number(0), |sender| {
-            let person = sender.as_str().parse::<Person>().ok();
-            // A text with zeros in front is another user.
-            let person = person.filter(|person| person.to_string() == sender.as_str());
-            person.map_or_else(|| User::Text(sender.as_str().into()), User::from)
+            let text = || User::Text(sender.as_str().into());
+            sender.person().map_or_else(text, User::from)
         });
         let data = String::from_utf8_lossy(&push.data).into_owned();
         Self {

@@ -105,7 +105,10 @@ mod tests {
 
     #[test]
     fn an_answer_names_people_by_number_or_text() {
-        check(r#"{"customer":42,"courier":"7","more":1}"#, Some((42, Some(7))));
+        check(
+            r#"{"customer":42,"courier":"7","more":1}"#,
+            Some((42, Some(7))),
+        );
         check(r#"{"customer":"42","courier":null}"#, Some((42, None)));
         check(r#"{"customer":42}"#, Some((42, None)));
         for answer in [

@@ -154,11 +154,7 @@ impl Subscriber {
 
     /// Sends one data frame to this session.
     pub fn send(self: &Arc<Self>, frame: Frame) {
-        let entry = Entry {
-            bytes: frame.into_bytes(),
-            frames: 1,
-            key: None,
-        };
+        let entry = Entry::frame(frame);
         if self.push(std::slice::from_ref(&entry)) {
             self.shard.mark_dirty(Arc::clone(self));
         }

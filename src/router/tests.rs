@@ -49,7 +49,10 @@ impl Dialect for Plain {
     }
 
     fn farewell(&self, reason: CloseReason) -> Option<Frame> {
-        (reason == CloseReason::Superseded).then(|| Frame::text(b"bye"))
+        match reason {
+            CloseReason::Kicked | CloseReason::SlowConsumer => Some(Frame::text(b"bye")),
+            _ => None,
+        }
     }
 }
 
@@ -263,20 +266,6 @@ fn a_kept_message_that_is_repeated_comes_once_to_each_session() {
 }
 
 #[test]
-fn a_session_that_is_ended_is_sent_a_farewell_if_its_dialect_has_one() {
-    let mut node = Node::new(1);
-    let (old, other) = (node.join(0), node.join(0));
-    let claim = Claim("c".into());
-    node.router.claim(claim.clone(), &old.subscriber);
-    node.router.claim(claim, &other.subscriber);
-    other.subscriber.close(CloseReason::Idle);
-    node.settle();
-    assert_eq!(old.wire.texts(), ["bye"]);
-    assert_eq!(old.subscriber.closed(), Some(CloseReason::Superseded));
-    assert!(other.wire.texts().is_empty());
-}
-
-#[test]
 fn a_run_of_messages_arrives_in_order_and_as_one_write() {
     let mut node = Node::new(1);
     let clients: Vec<Client> = (0..8).map(|_| node.join(0)).collect();
@@ -401,6 +390,28 @@ fn the_newest_holder_of_a_claim_wins_and_the_older_one_cannot_take_it_away() {
     node.router.claim(claim, &newest.subscriber);
     assert_eq!(newer.subscriber.closed(), Some(CloseReason::Superseded));
     assert_eq!(newest.subscriber.closed(), None);
+}
+
+#[test]
+fn a_farewell_is_the_last_frame_before_the_close_of_its_reason() {
+    for (reasons, texts) in [
+        (
+            &[CloseReason::Kicked, CloseReason::Kicked][..],
+            &["x", "bye"][..],
+        ),
+        (&[CloseReason::Idle, CloseReason::Kicked], &["x"]),
+        (&[CloseReason::SlowConsumer], &[]),
+    ] {
+        let mut node = Node::new(1);
+        let client = node.join(0);
+        client.subscriber.send(Frame::text(b"x"));
+        for reason in reasons {
+            client.subscriber.close(*reason);
+        }
+        client.subscriber.send(Frame::text(b"y"));
+        node.step(0, 10);
+        assert_eq!(client.wire.texts(), texts, "{reasons:?}");
+    }
 }
 
 fn status(text: &str, key: u8) -> Message {

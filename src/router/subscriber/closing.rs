@@ -62,16 +62,11 @@ impl Subscriber {
 
     pub(super) fn close_locked(self: &Arc<Self>, state: &mut State, reason: CloseReason) -> bool {
         let before = state.outbox.bytes();
-        if let Some(farewell) = self.dialect.farewell(reason) {
-            let entry = Entry {
-                bytes: farewell.into_bytes(),
-                frames: 1,
-                key: None,
-            };
-            // Without room, as without a farewell.
-            let _ = state
-                .outbox
-                .push(entry, self.shard.limits().outbox_bytes_max());
+        if state.outbox.closed().is_none()
+            && let Some(farewell) = self.dialect.farewell(reason)
+        {
+            // It is the last one: there is room for it, whatever waits.
+            state.outbox.push(Entry::frame(farewell), usize::MAX);
         }
         let first = state.outbox.close(reason, self.dialect.close_form(reason));
         if first {
