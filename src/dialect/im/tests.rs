@@ -130,7 +130,7 @@ fn a_good_token_is_welcomed() {
         let welcome = format!(
             r#"reply {{"id":0,"from":0,"type":"L","msg":"{text}","timestamp":1628160000000}}"#
         );
-        let expect = format!("authenticate 7\nclaim im\07\n{welcome}");
+        let expect = format!("authenticate 7\nclaim im\u{0}7\n{welcome}");
         assert_eq!(lines(&client.answer(grant("7"))), expect);
     }
 }
@@ -151,7 +151,7 @@ fn with_any_number_of_sessions_nothing_is_claimed() {
 fn a_user_has_one_name_however_the_token_spells_it() {
     let mut client = asked(Settings::default());
     let actions = lines(&client.answer(grant("007")));
-    assert!(actions.starts_with("authenticate 7\nclaim im\07\n"));
+    assert!(actions.starts_with("authenticate 7\nclaim im\u{0}7\n"));
 }
 
 #[test]
