@@ -25,7 +25,9 @@ mod tests;
 use std::{
     borrow::Cow,
     fmt,
+    future::Future,
     net::SocketAddr,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -111,13 +113,13 @@ pub trait Process: fmt::Debug + Send + Sync + 'static {
     /// Reads the configuration again. May block for as long as reading files does.
     fn reload(&self) -> Reloaded;
 
-    /// Makes a credential from the configuration.
-    ///
-    /// # Errors
-    ///
-    /// See [`crate::auth::issue::issue`].
-    fn issue_token(&self, request: &TokenRequest) -> Result<String, IssueError>;
+    /// Makes a credential from the configuration, or with keys that the nodes share. Errors are those
+    /// of [`crate::auth::issue::issue`].
+    fn issue_token(&self, request: TokenRequest) -> Issuing<'_>;
 }
+
+/// A credential by and by.
+pub type Issuing<'a> = Pin<Box<dyn Future<Output = Result<String, IssueError>> + Send + 'a>>;
 
 /// Whether a node wants clients, and why not.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -31,10 +31,14 @@ use self::{
 };
 use crate::{
     admin::{self, Phase},
-    auth::{Authenticator, api_key::ApiKeys},
+    auth::{
+        self, Authenticator, api_key::ApiKeys, token_endpoint::TokenEndpoint,
+        wstoken::MemoryCredentials,
+    },
     backend::HttpClient,
     clock::Clock,
     config::{Config, ReloadSource},
+    credentials::Credentials,
     dialect::Dialect,
     drain::{self, Drained},
     id::Member,
@@ -128,9 +132,12 @@ impl App {
             config.limits.outbox_bytes_max,
             config.limits.outboxes_bytes_max,
         );
-        let client = HttpClient::new().map_err(BuildError::Client)?;
-        let authenticator = Authenticator::new(&config.dialect, client, clock, Arc::default());
-        let authenticator = Arc::new(authenticator);
+        let addresses = addresses(&public, &admin);
+        let identity = Identity::new(Arc::clone(&router), clock, addresses.public[0]);
+        let membership = Membership::new(&config, &identity).map_err(BuildError::Redis)?;
+        let authenticator = authenticator(&config, clock, membership.as_ref())?;
+        let keys = Arc::new(ApiKeys::new(&config.api.keys));
+        let tokens = TokenEndpoint::new(Arc::clone(&authenticator), Arc::clone(&keys));
         let front = Arc::new(Front {
             authenticator: Arc::clone(&authenticator),
             desk: OnceLock::new(),
@@ -153,10 +160,7 @@ impl App {
         let sides = shards
             .iter()
             .map(|shard| (Arc::clone(&shard.context), shard.handle.clone()));
-        let ingress = Ingress::new(sides, settings::ingress(&config, tls, &mounted));
-        let addresses = addresses(&public, &admin);
-        let identity = Identity::new(Arc::clone(&router), clock, addresses.public[0]);
-        let membership = Membership::new(&config, &identity).map_err(BuildError::Redis)?;
+        let ingress = Ingress::new(sides, settings::ingress(&config, tls, &mounted, &tokens));
         let Kept { post, pushes } = kept::open(&config, membership.as_ref(), &identity)?;
         let node = Node {
             addresses,
@@ -167,7 +171,8 @@ impl App {
             router,
             ingress: Arc::new(ingress),
             authenticator,
-            keys: Arc::new(ApiKeys::new(&config.api.keys)),
+            keys,
+            tokens,
             session_settings,
             clock,
             source,
@@ -309,6 +314,26 @@ fn addresses(public: &[TcpListener], admin: &TcpListener) -> Addresses {
         public: public.iter().map(address).collect(),
         admin: address(admin),
     }
+}
+
+/// Who decides about logins. What the nodes of a cluster share of credentials is in its Redis.
+fn authenticator(
+    config: &Config,
+    clock: Clock,
+    membership: Option<&Membership>,
+) -> Result<Arc<Authenticator>, BuildError> {
+    let credentials: Arc<dyn Credentials> = match membership {
+        Some(membership) => Arc::new(membership.redis().credentials()),
+        None => Arc::<MemoryCredentials>::default(),
+    };
+    let parts = auth::Parts {
+        client: HttpClient::new().map_err(BuildError::Client)?,
+        clock,
+        stats: Arc::default(),
+        credentials,
+        makes_keys: config.development,
+    };
+    Ok(Arc::new(Authenticator::new(&config.dialect, parts)))
 }
 
 /// A number that grows from life to life of a node, also when two follow within a second.

@@ -71,7 +71,8 @@ impl HttpClient {
         let _ = self.runtime.set(runtime);
     }
 
-    fn runtime(&self) -> Handle {
+    /// Where it works.
+    pub(crate) fn runtime(&self) -> Handle {
         self.runtime.get().cloned().unwrap_or_else(Handle::current)
     }
 }

@@ -4,6 +4,7 @@
 pub mod args;
 mod control;
 mod daemon;
+mod keys;
 mod machine;
 mod manage;
 pub mod pid;
@@ -61,6 +62,7 @@ pub fn run(invocation: Invocation, environment: BTreeMap<String, String>) -> Exi
         Command::Status => manage::status(&source),
         Command::Check => check(&source),
         Command::Token(wanted) => token::token(&source, wanted),
+        Command::Keys(wanted) => keys::keys(&wanted),
     })
 }
 

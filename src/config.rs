@@ -13,6 +13,7 @@ mod diff;
 mod limits;
 mod listen;
 mod read;
+pub mod rsa;
 mod setting;
 mod source;
 mod tree;
@@ -103,6 +104,7 @@ impl Config {
         let mut mistakes = Vec::new();
         let mut config = Self::read(source, &mut mistakes)?;
         config.fill(generated);
+        config.dialect.im.read_files(&mut mistakes);
         check::check(&config, &mut mistakes);
         if mistakes.is_empty() {
             Ok(config)

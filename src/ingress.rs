@@ -5,12 +5,14 @@
 //! the pending ones, not among the connections; when those run out, the oldest gives way, so that
 //! clients who dawdle cannot keep others out.
 //!
-//! **Invariant:** every connection that is accepted ends as a session or under a [`RejectReason`].
+//! **Invariant:** every connection that is accepted ends as a session, with the page or an answer of an
+//! [`Endpoint`], which counts for itself, or under a [`RejectReason`].
 
 pub mod mounts;
 pub mod tls;
 
 mod address;
+mod endpoint;
 mod handshake;
 mod linger;
 mod page;
@@ -46,6 +48,7 @@ use self::{
 };
 use crate::{
     config::{Cidr, ClientAddress},
+    endpoint::Endpoint,
     session::Context,
     stats::{IngressStats, RejectReason},
 };
@@ -98,6 +101,8 @@ pub struct Settings {
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// The page at `/`, in development mode.
     pub page: Option<Page>,
+    /// What is no dialect, by exact path. Goes before the dialects.
+    pub endpoints: Vec<(&'static str, Arc<dyn Endpoint>)>,
     /// Longest request line and headers together, in bytes.
     pub header_bytes_max: usize,
     /// Longest time from a connection to its upgrade.

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub use chat::{ChatOutcome, ChatStats};
 pub use cluster::{ClusterStats, LostReason};
-pub use edges::{ApiOutcome, ApiStats, AuthStats, HookOutcome, LoginOutcome};
+pub use edges::{ApiOutcome, ApiStats, AuthStats, HookOutcome, LoginOutcome, TokenOutcome};
 pub use ingest::IngestStats;
 pub use mail::MailStats;
 

@@ -27,7 +27,7 @@ use crate::{
     router::{Router, shard::Shard},
     stats::{
         ApiOutcome, ApiStats, AuthStats, Count, DialectStats, HookOutcome, IngestStats,
-        IngressStats, LoginOutcome, RejectReason, ShardStats,
+        IngressStats, LoginOutcome, RejectReason, ShardStats, TokenOutcome,
     },
     topic::TopicKind,
 };
@@ -208,6 +208,10 @@ fn write_auth(sheet: &mut Sheet<'_>, stats: &AuthStats) {
         sheet.counter(&names::AUTH_HOOKS, &[outcome.label()], count);
     }
     sheet.durations(&names::AUTH_HOOK_SECONDS, &[], [&stats.hook]);
+    for outcome in TokenOutcome::ALL {
+        let count = stats.im_tokens[outcome as usize].load();
+        sheet.counter(&names::IM_TOKENS, &[outcome.label()], count);
+    }
 }
 
 fn write_api(sheet: &Sheet<'_>, stats: &ApiStats) {

@@ -15,7 +15,10 @@ use super::{
     nodes::Node,
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument},
 };
-use crate::{auth::issue::TokenRequest, dialect::DialectId};
+use crate::{
+    auth::issue::{IssueError, TokenRequest},
+    dialect::DialectId,
+};
 
 /// A running node
 #[derive(Debug, Serialize, ToSchema)]
@@ -69,20 +72,23 @@ pub(super) struct TokenAnswer {
 
 /// For which client a credential is wanted
 ///
-/// The fields depend on the dialect: `client_id` and `token` for `ride`; `user`, `devices`, `rooms`
-/// and `publish` for `device`.
+/// The fields depend on the dialect: `client_id` and `token` for `ride`; `id` for `im`, whose tokens
+/// last as long as `dialect.im.token_max_age` says; `user`, `devices`, `rooms` and `publish` for
+/// `device`.
 #[derive(ToSchema)]
 #[schema(as = TokenRequest, example = json!({
     "dialect": "device", "user": "42", "devices": ["d1"], "rooms": ["news"], "ttl_seconds": 3600,
 }))]
 #[allow(dead_code)] // Only the schema is used.
 struct TokenForm {
-    /// `ride` or `device`.
+    /// `ride`, `im` or `device`.
     dialect: String,
     /// `ride`: the client id.
     client_id: Option<String>,
     /// `ride`: the token, which is the user's address.
     token: Option<String>,
+    /// `im`: the user.
+    id: Option<u64>,
     /// `device`: the user.
     user: Option<String>,
     /// `device`: devices to watch.
@@ -91,7 +97,7 @@ struct TokenForm {
     rooms: Option<Vec<String>>,
     /// `device`: topics to publish to.
     publish: Option<Vec<String>>,
-    /// How long it lasts.
+    /// `ride` and `device`: how long it lasts.
     #[schema(default = 3600)]
     ttl_seconds: Option<u64>,
 }
@@ -202,8 +208,9 @@ pub(super) async fn token(
     body: Body,
 ) -> Result<Json<TokenAnswer>, Problem> {
     let request: TokenRequest = body.read()?;
-    match state.parts.process.issue_token(&request) {
+    match state.parts.process.issue_token(request).await {
         Ok(token) => Ok(Json(TokenAnswer { token })),
+        Err(error @ IssueError::Unavailable(_)) => Err(Problem::busy(error.to_string())),
         Err(error) => Err(Problem::unprocessable(error.to_string())),
     }
 }

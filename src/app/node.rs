@@ -7,11 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Addresses, Mounted, identity::Identity, member, settings};
 use crate::{
-    admin::{self, Phase, Process, Reloaded},
+    admin::{self, Issuing, Phase, Process, Reloaded},
     auth::{
         Authenticator,
         api_key::ApiKeys,
-        issue::{IssueError, TokenRequest, issue},
+        issue::{TokenRequest, issue, person},
+        token_endpoint::TokenEndpoint,
     },
     clock::Clock,
     cluster::Cluster,
@@ -34,6 +35,7 @@ pub struct Node {
     pub(super) ingress: Arc<Ingress>,
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) keys: Arc<ApiKeys>,
+    pub(super) tokens: TokenEndpoint,
     pub(super) session_settings: Arc<ArcSwap<session::Settings>>,
     pub(super) clock: Clock,
     pub(super) source: ReloadSource,
@@ -125,7 +127,7 @@ impl Node {
         self.session_settings
             .store(Arc::new(settings::session(&next)));
         self.ingress
-            .set(settings::ingress(&next, tls, &self.mounted));
+            .set(settings::ingress(&next, tls, &self.mounted, &self.tokens));
         self.authenticator.reload(&next.dialect);
         self.keys.reload(&next.api.keys);
         if let Some(cluster) = self.cluster.as_ref().and_then(Weak::upgrade) {
@@ -178,12 +180,17 @@ impl Process for Node {
         reloaded
     }
 
-    fn issue_token(&self, request: &TokenRequest) -> Result<String, IssueError> {
-        issue(
-            &self.config.load(),
-            request,
-            self.clock.now().unix_seconds(),
-        )
+    fn issue_token(&self, request: TokenRequest) -> Issuing<'_> {
+        Box::pin(async move {
+            let config = self.config.load_full();
+            if let TokenRequest::Im { id } = request
+                && config.dialect.im.mount.enabled
+                && !config.dialect.im.has_keys()
+            {
+                return self.authenticator.issue_im(person(id)?).await;
+            }
+            issue(&config, &request, self.clock.now().unix_seconds())
+        })
     }
 }
 

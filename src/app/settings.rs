@@ -4,7 +4,10 @@ use std::{sync::Arc, thread};
 
 use crate::{
     app::Mounted,
-    auth::issue::{TTL, TokenRequest, issue},
+    auth::{
+        issue::{TTL, TokenRequest, issue},
+        token_endpoint::TokenEndpoint,
+    },
     config::{self, Config, ImSessions, Ping, RideTokens},
     dialect::{
         Dialect, DialectId,
@@ -12,6 +15,7 @@ use crate::{
         im::{self, Im},
         ride::{self, Ride},
     },
+    endpoint::Endpoint,
     ingress::{self, mounts::Mounts, tls},
     session,
 };
@@ -57,6 +61,7 @@ pub(super) fn ingress(
     config: &Config,
     tls: Option<Arc<rustls::ServerConfig>>,
     mounted: &Mounted,
+    tokens: &TokenEndpoint,
 ) -> ingress::Settings {
     let limits = &config.limits;
     ingress::Settings {
@@ -67,6 +72,7 @@ pub(super) fn ingress(
         proxy_protocol: config.listen.proxy_protocol,
         tls,
         page: page(config),
+        endpoints: endpoints(config, tokens),
         header_bytes_max: limits.header_bytes_max,
         handshake_timeout: limits.handshake_timeout,
         handshakes_pending_max: limits.handshakes_pending_max,
@@ -74,6 +80,15 @@ pub(super) fn ingress(
         connections_max: limits.connections_max,
         connections_per_address_max: limits.connections_per_address_max,
     }
+}
+
+/// What is no dialect.
+fn endpoints(config: &Config, tokens: &TokenEndpoint) -> Vec<(&'static str, Arc<dyn Endpoint>)> {
+    let mut endpoints: Vec<(&'static str, Arc<dyn Endpoint>)> = Vec::new();
+    if config.dialect.im.mount.enabled {
+        endpoints.push(("/IM/token", Arc::new(tokens.clone())));
+    }
+    endpoints
 }
 
 fn mounts(config: &Config, mounted: &Mounted) -> Mounts {

@@ -5,9 +5,10 @@ use std::time::Duration;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde::{Deserialize, Serialize};
 
+use super::wstoken::KeySet;
 use crate::{
-    config::{Algorithm, Config, Device, Ride, RideTokens, Secret, TokenKey},
-    id::{USER_BYTES_MAX, UserId},
+    config::{Algorithm, Config, Device, Im, Ride, RideTokens, Secret, TokenKey},
+    id::{Person, USER_BYTES_MAX, UserId},
     topic::{Topic, is_pattern},
 };
 
@@ -28,6 +29,11 @@ pub enum TokenRequest {
         /// How long a signed one lasts.
         #[serde(default = "ttl_seconds")]
         ttl_seconds: u64,
+    },
+    /// For the `im` dialect.
+    Im {
+        /// The user.
+        id: u64,
     },
     /// For the `device` dialect.
     Device {
@@ -64,6 +70,8 @@ pub enum IssueError {
         option: &'static str,
         problem: String,
     },
+    #[error("the keys of the im dialect cannot be had now: {0}")]
+    Unavailable(Box<str>),
     #[error("the token cannot be signed")]
     Signature(#[source] jsonwebtoken::errors::Error),
 }
@@ -104,6 +112,7 @@ pub fn issue(
             token.as_deref(),
             Validity::new(unix_seconds, *ttl_seconds),
         ),
+        TokenRequest::Im { id } => im(&config.dialect.im, person(*id)?, unix_seconds),
         TokenRequest::Device {
             user,
             devices,
@@ -161,6 +170,15 @@ fn ride(
             sign(&claims, Algorithm::Hs256, secret)
         }
     }
+}
+
+/// With a key of the configuration; others are the node's to use.
+fn im(settings: &Im, person: Person, unix_seconds: u64) -> Result<String, IssueError> {
+    if !settings.mount.enabled {
+        return Err(IssueError::Disabled("im"));
+    }
+    let keys = KeySet::new([], settings.private_key.as_ref().map(Secret::expose));
+    keys.sign(person, unix_seconds, settings.token_max_age)
 }
 
 fn device(settings: &Device, claims: &Claims<'_>) -> Result<String, IssueError> {
@@ -229,6 +247,7 @@ impl TokenRequest {
                     None => Ok(()),
                 }
             }
+            Self::Im { id } => person(*id).map(drop),
             Self::Device {
                 user,
                 devices,
@@ -258,6 +277,18 @@ impl TokenRequest {
 fn user_id(text: &str) -> Result<(), String> {
     let user = text.parse::<UserId>();
     user.map(drop).map_err(|error| error.to_string())
+}
+
+/// The user of the `im` dialect with this number.
+///
+/// # Errors
+///
+/// Nobody can have it.
+pub fn person(id: u64) -> Result<Person, IssueError> {
+    Person::new(id).ok_or_else(|| IssueError::Unusable {
+        option: "--id",
+        problem: format!("{id} is not usable, expected a whole number from 1 to 2^63 - 2"),
+    })
 }
 
 fn device_id(text: &str) -> Result<(), String> {
@@ -303,6 +334,7 @@ impl std::fmt::Debug for TokenRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Ride { .. } => "Ride(..)",
+            Self::Im { .. } => "Im(..)",
             Self::Device { .. } => "Device(..)",
         })
     }
@@ -394,6 +426,33 @@ mod tests {
             };
             assert_eq!(option, expect);
         }
+    }
+
+    #[test]
+    fn an_im_token_is_signed_with_the_private_key_and_lasts_as_long_as_they_do() {
+        let pair = crate::config::rsa::PrivateKey::make(2048).unwrap();
+        let pem = pair.to_pem().unwrap();
+        let mut config = config("enabled = false");
+        let wanted = request(json!({"dialect": "im", "id": 42}));
+        config.dialect.im.mount.enabled = false;
+        let off = issue(&config, &wanted, 0).unwrap_err();
+        assert_eq!(off, IssueError::Disabled("im"));
+        config.dialect.im.mount.enabled = true;
+        let none = issue(&config, &wanted, 0).unwrap_err();
+        assert!(matches!(none, IssueError::NoKey(_)));
+        config.dialect.im.private_key = Some(pem.private);
+        let token = issue(&config, &wanted, 1000).unwrap();
+        let mut validation = Validation::new(jsonwebtoken::Algorithm::RS256);
+        validation.validate_exp = false;
+        let key = DecodingKey::from_rsa_pem(pem.public.as_bytes()).unwrap();
+        let claims: Value = decode(&token, &key, &validation).unwrap().claims;
+        let expect = json!({"id": 42, "type": "websocket", "iat": 1000, "exp": 1120});
+        assert_eq!(claims, expect);
+        for id in [0, u64::MAX] {
+            let error = TokenRequest::Im { id }.check().unwrap_err();
+            assert!(error.to_string().starts_with("--id: "), "{error}");
+        }
+        assert_eq!(format!("{wanted:?}"), "Im(..)");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{
 /// How far the clocks of issuer and gateway may be apart.
 const LEEWAY_SECONDS: f64 = 5.0;
 /// Longer texts are no tokens. As long as all headers of an upgrade together may be.
-const TOKEN_BYTES_MAX: usize = 8 * 1024;
+pub(super) const TOKEN_BYTES_MAX: usize = 8 * 1024;
 
 /// Checks tokens with one or more keys, all of them valid at once, so that keys can be rotated.
 pub struct Verifier(Box<[Key]>);

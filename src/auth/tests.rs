@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::*;
+use super::{wstoken::MemoryCredentials, *};
 use crate::{
     config::{Algorithm, LoginHook as Settings, Secret, TokenKey},
     dialect::Grant,
@@ -76,8 +76,17 @@ fn settings(url: &str, timeout: Duration) -> Dialects {
 }
 
 fn authenticator(settings: &Dialects) -> Authenticator {
-    let client = HttpClient::new().unwrap();
-    Authenticator::new(settings, client, Clock::start(), Arc::default())
+    Authenticator::new(settings, parts(Arc::<MemoryCredentials>::default()))
+}
+
+pub(super) fn parts(credentials: Arc<dyn Credentials>) -> Parts {
+    Parts {
+        client: HttpClient::new().unwrap(),
+        clock: Clock::start(),
+        stats: Arc::default(),
+        credentials,
+        makes_keys: false,
+    }
 }
 
 fn question(token: &str) -> Question {
@@ -330,9 +339,8 @@ async fn ride_is_checked_as_its_tokens_key_says() {
 fn a_session_may_wait_on_a_runtime_of_its_own() {
     let service = service(http("200 OK", r#"{"allow":true}"#));
     let process = tokio::runtime::Runtime::new().unwrap();
-    let client = HttpClient::new().unwrap();
     let settings = settings(&service.url, Duration::from_secs(2));
-    let authenticator = Authenticator::new(&settings, client, Clock::start(), Arc::default());
+    let authenticator = authenticator(&settings);
     authenticator.work_on(process.handle().clone());
     for _ in 0..2 {
         let session = tokio::runtime::Builder::new_current_thread()

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 
-use crate::config::parse_duration;
+use crate::config::{parse_duration, rsa::BITS};
 
 /// What was asked for.
 #[derive(Clone, Debug)]
@@ -46,6 +46,9 @@ pub enum Command {
     /// Print a credential that a client can log in with
     #[command(subcommand)]
     Token(Token),
+    /// Make the keys that the tokens of a dialect are signed and checked with
+    #[command(subcommand)]
+    Keys(Keys),
 }
 
 /// How to start.
@@ -74,6 +77,12 @@ pub enum Token {
         #[arg(long, default_value = "1h", value_parser = duration)]
         ttl: Duration,
     },
+    /// A token for the im dialect, which lasts as long as dialect.im.token_max_age says
+    Im {
+        /// The user, a whole number
+        #[arg(long)]
+        id: u64,
+    },
     /// A token for the device dialect
     Device {
         /// The user
@@ -91,6 +100,20 @@ pub enum Token {
         /// How long it lasts
         #[arg(long, default_value = "1h", value_parser = duration)]
         ttl: Duration,
+    },
+}
+
+/// For which dialect keys are wanted.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Keys {
+    /// A pair of RSA keys for the im dialect: im.pem, which signs, and im.pub.pem, which checks
+    Im {
+        /// How long the keys are: 2048, 3072, 4096 or 8192
+        #[arg(long, default_value_t = BITS)]
+        bits: u32,
+        /// The folder to write them into
+        #[arg(long, default_value = ".", value_name = "DIR")]
+        out: PathBuf,
     },
 }
 
@@ -171,6 +194,9 @@ mod tests {
             "tidegate stop --daemon",
             "tidegate token",
             "tidegate token im",
+            "tidegate token im --id x",
+            "tidegate keys",
+            "tidegate keys device",
             "tidegate token device",
             "tidegate token device --user 1 --ttl 5",
             "tidegate --config",
@@ -181,6 +207,7 @@ mod tests {
             "tidegate --help",
             "tidegate --version",
             "tidegate token ride --help",
+            "tidegate keys im --help",
         ] {
             assert_eq!(parsed(line).unwrap_err().exit_code(), 0, "{line}");
         }

@@ -8,12 +8,12 @@ use crate::{
     config::{Config, ReloadSource},
 };
 
-/// Makes it from the configuration, or lets the node make it whose credentials are throw-away.
+/// Makes it from the configuration, or lets the node make it that alone has the key.
 pub(super) fn token(source: &ReloadSource, wanted: Token) -> Done {
     let request = request(wanted);
     request.check().map_err(Failure::wrong)?;
     let config = source.load().map_err(Failure::wrong)?;
-    if is_throw_away(&config, &request) {
+    if is_of_the_node(&config, &request) {
         return ask(&config, &request);
     }
     let unix_seconds = SystemTime::now()
@@ -36,6 +36,7 @@ fn request(wanted: Token) -> TokenRequest {
             token,
             ttl_seconds: ttl.as_secs(),
         },
+        Token::Im { id } => TokenRequest::Im { id },
         Token::Device {
             user,
             device,
@@ -53,9 +54,14 @@ fn request(wanted: Token) -> TokenRequest {
 }
 
 /// Whether the credential depends on something that only the running node knows.
-fn is_throw_away(config: &Config, request: &TokenRequest) -> bool {
+fn is_of_the_node(config: &Config, request: &TokenRequest) -> bool {
     let made = &config.throw_away;
     match request {
+        // Made by the node, or kept in Redis.
+        TokenRequest::Im { .. } => {
+            let im = &config.dialect.im;
+            im.mount.enabled && !im.has_keys()
+        }
         TokenRequest::Device { .. } => made.device_secret.is_some(),
         TokenRequest::Ride { client_id, .. } => {
             let backends = &config.dialect.ride.backends;
@@ -68,8 +74,8 @@ fn ask(config: &Config, request: &TokenRequest) -> Done {
     let path = config.pid_file.display();
     let entry = Entry::running(&config.pid_file).ok_or_else(|| {
         Failure::failed(format!(
-            "no node runs here ({path}), and in development mode only the node itself knows the \
-             credentials that it made"
+            "no node runs here ({path}), and only a node knows the credentials that are not in the \
+             configuration"
         ))
     })?;
     let body = serde_json::to_value(request).map_err(Failure::failed)?;

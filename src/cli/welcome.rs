@@ -42,6 +42,10 @@ pub fn welcome(config: &Config, addresses: &Addresses, file: Option<&Path>) -> S
         );
         let option = file.map_or(String::new(), |path| format!(" --config {}", word(path)));
         lines.push(format!("  tidegate token device --user 42{option}"));
+        if config.dialect.im.mount.enabled && !config.dialect.im.has_keys() {
+            lines.push("And one for an im client, good for a login within two minutes:".to_owned());
+            lines.push(format!("  tidegate token im --id 42{option}"));
+        }
     }
     // A key of somebody's own is no throw-away one, and is not for the screen.
     let key = made.api_key.as_ref().map_or("$API_KEY", Secret::expose);

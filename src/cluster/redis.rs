@@ -10,6 +10,7 @@
 
 mod address;
 mod connect;
+mod credentials;
 mod errors;
 mod find;
 mod keys;
@@ -32,6 +33,7 @@ use self::{
     servers::Servers,
 };
 pub use self::{
+    credentials::RedisCredentials,
     mail::{RedisMail, Settings as MailSettings},
     queue::RedisQueue,
 };
@@ -91,6 +93,11 @@ impl Redis {
     pub fn mail(&self, settings: MailSettings) -> RedisMail {
         let (servers, keys) = (self.servers.apart(), self.keys.clone());
         RedisMail::new(servers, keys, settings)
+    }
+
+    /// The credentials in it, over connections of their own.
+    pub fn credentials(&self) -> RedisCredentials {
+        RedisCredentials::new(self.servers.apart(), self.keys.clone())
     }
 
     /// A queue in it, over connections of its own. What was taken and is not done is given again after

@@ -1,6 +1,7 @@
 //! Rules that no single value can keep by itself: bounds, and what keys demand of one another.
 
 mod dialects;
+mod im;
 mod origin;
 mod warnings;
 

@@ -78,6 +78,15 @@ impl Config {
             .node
             .get_or_insert_with(|| generated.node.clone());
         self.control = generated.control.clone();
+        let im = &mut self.dialect.im;
+        im.mount.enabled = match im.wanted {
+            Some(wanted) => wanted,
+            // Who does not speak of the dialect and has no keys for it does without it.
+            None => {
+                let has_keys = im.has_keys() || self.cluster.redis.is_some() || self.development;
+                im.mount.enabled && has_keys
+            }
+        };
         if !self.development {
             return;
         }

@@ -132,6 +132,11 @@ impl Mount {
     /// The keys stand beside the dialect's own, not in a table of their own.
     fn visit(&mut self, visitor: &mut dyn Visitor) {
         visitor.setting("enabled", &mut self.enabled);
+        self.visit_others(visitor);
+    }
+
+    /// All but `enabled`.
+    fn visit_others(&mut self, visitor: &mut dyn Visitor) {
         visitor.setting("profile", &mut self.profile);
         visitor.setting("paths", &mut self.paths);
         visitor.setting("ping", &mut self.ping);

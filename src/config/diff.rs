@@ -91,6 +91,7 @@ impl Config {
             taken.enabled = mount.enabled;
             taken.paths.clone_from(&mount.paths);
         }
+        new.dialect.im.wanted = old.dialect.im.wanted;
         new.dialect.ride.realm = old.dialect.ride.realm;
         new
     }

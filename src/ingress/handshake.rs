@@ -1,8 +1,7 @@
 //! One connection from its acceptance to its session: PROXY header, TLS, HTTP upgrade.
 
 use std::{
-    convert::Infallible,
-    future::{poll_fn, ready},
+    future::poll_fn,
     io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
@@ -58,8 +57,9 @@ pub(super) async fn run(
         ingress: &ingress,
         shard,
         settings: &settings,
+        until: started + settings.handshake_timeout,
     };
-    let deadline = time::timeout(settings.handshake_timeout, handshake.run(stream, peer));
+    let deadline = time::timeout_at(handshake.until, handshake.run(stream, peer));
     let result = tokio::select! {
         // Counted by whoever took the place.
         () = place.evicted.cancelled() => return,
@@ -89,6 +89,8 @@ struct Handshake<'a> {
     ingress: &'a Ingress,
     shard: usize,
     settings: &'a Settings,
+    /// When its time is over.
+    until: Instant,
 }
 
 impl Handshake<'_> {
@@ -132,11 +134,11 @@ impl Handshake<'_> {
             shard: self.shard,
             settings: self.settings,
             peer,
+            until: self.until,
         };
         let service = service_fn(|request| {
             *has_answered.lock() = true;
-            let response = connection.answer(request, &mut admitted.lock());
-            ready(Ok::<_, Infallible>(response))
+            connection.answer(request, &mut admitted.lock())
         });
         let mut serving = http1::Builder::new()
             .max_headers(HEADERS_MAX)

@@ -1,23 +1,33 @@
 //! The answer to an HTTP request on a public listener: an upgrade, or a status that says why not.
 
 use std::{
+    convert::Infallible,
+    future::{Future, Ready, ready},
     io,
     net::{IpAddr, TcpStream},
+    pin::Pin,
     sync::Arc,
 };
 
 use bytes::Bytes;
 use fastwebsockets::upgrade as websocket;
+use futures_util::{FutureExt as _, future::Either};
 use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode, Version,
     body::Incoming,
     header::{self, HeaderName, HeaderValue},
 };
+use tokio::time::Instant;
 
-use super::{Ingress, Settings, address, slots::Slot};
+use super::{
+    Ingress, Settings, address,
+    endpoint::{AllowedOrigin, Visit},
+    slots::Slot,
+};
 use crate::{
     dialect::{Conversation, Dialect, Hello},
+    endpoint::Endpoint,
     id::Serial,
     stats::RejectReason,
 };
@@ -45,6 +55,8 @@ pub(super) struct Connection<'a> {
     pub(super) shard: usize,
     pub(super) settings: &'a Settings,
     pub(super) peer: IpAddr,
+    /// Until when its request must be answered.
+    pub(super) until: Instant,
 }
 
 /// Why a request is not upgraded.
@@ -66,9 +78,14 @@ impl Connection<'_> {
         &self,
         mut request: Request<Incoming>,
         admitted: &mut Option<Admitted>,
-    ) -> Response<Body> {
-        match self.upgrade(&mut request) {
+    ) -> Answering {
+        let response = match self.upgrade(&mut request) {
             Ok(Answer::Page(body)) => last(page(body)),
+            Ok(Answer::Endpoint(endpoint)) => {
+                let visit = self.visit(endpoint, request.headers());
+                let answering = visit.answer(request).map(|response| Ok(last(response)));
+                return Answering::Right(Box::pin(answering));
+            }
             Ok(Answer::Upgrade(response, next)) => {
                 *admitted = Some(*next);
                 response
@@ -77,13 +94,34 @@ impl Connection<'_> {
                 self.ingress.reject(refused.reason);
                 last(refused.response())
             }
+        };
+        Answering::Left(ready(Ok(response)))
+    }
+
+    fn visit(&self, endpoint: Arc<dyn Endpoint>, headers: &HeaderMap) -> Visit {
+        Visit {
+            endpoint,
+            remote: self.remote(headers),
+            origin: self.allowed_origin(headers),
+            is_draining: self.ingress.is_draining(),
+            until: self.until,
         }
+    }
+
+    /// The client's address.
+    fn remote(&self, headers: &HeaderMap) -> IpAddr {
+        let trusted = &self.settings.trusted_proxies;
+        address::client(headers, self.peer, trusted, self.settings.client_address)
     }
 
     fn upgrade(&self, request: &mut Request<Incoming>) -> Result<Answer, Refused> {
         check_host(request)?;
         let path = request.uri().path();
         let query = request.uri().query().unwrap_or("");
+        let mut endpoints = self.settings.endpoints.iter();
+        if let Some((_, endpoint)) = endpoints.find(|(at, _)| *at == path) {
+            return Ok(Answer::Endpoint(Arc::clone(endpoint)));
+        }
         let Some(dialect) = self.settings.mounts.find(path, query) else {
             return match &self.settings.page {
                 Some(page) if path == "/" && !websocket::is_upgrade_request(request) => {
@@ -93,14 +131,14 @@ impl Connection<'_> {
             };
         };
         check_upgrade(request)?;
-        self.check_origin(request.headers())?;
+        if self.allowed_origin(request.headers()) == AllowedOrigin::None {
+            return Err(refused(RejectReason::Origin, StatusCode::FORBIDDEN));
+        }
         let router = &self.ingress.shards[self.shard].context.router;
         if self.ingress.is_draining() || !router.is_open() {
             return Err(unavailable(RejectReason::Draining));
         }
-        let trusted = &self.settings.trusted_proxies;
-        let named_by = self.settings.client_address;
-        let remote = address::client(request.headers(), self.peer, trusted, named_by);
+        let remote = self.remote(request.headers());
         let slot = self
             .ingress
             .slot(remote, self.settings)
@@ -135,21 +173,33 @@ impl Connection<'_> {
     }
 
     /// Browsers say where a page comes from; who says nothing is no browser.
-    fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refused> {
+    fn allowed_origin(&self, headers: &HeaderMap) -> AllowedOrigin {
         let origins = &self.settings.origins;
+        if origins.is_empty() {
+            return AllowedOrigin::Any;
+        }
         let is_allowed = |origin: &HeaderValue| {
             let is_it =
                 |allowed: &String| origin.as_bytes().eq_ignore_ascii_case(allowed.as_bytes());
             origins.iter().any(is_it)
         };
-        if origins.is_empty() || headers.get_all(header::ORIGIN).iter().all(is_allowed) {
-            return Ok(());
+        let given = headers.get_all(header::ORIGIN);
+        match given.iter().next() {
+            _ if !given.iter().all(is_allowed) => AllowedOrigin::None,
+            Some(origin) => AllowedOrigin::This(origin.clone()),
+            None => AllowedOrigin::Unnamed,
         }
-        Err(refused(RejectReason::Origin, StatusCode::FORBIDDEN))
     }
 }
 
+/// The answer to a request, or the wait for it.
+pub(super) type Answering = Either<
+    Ready<Result<Response<Body>, Infallible>>,
+    Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>,
+>;
+
 enum Answer {
+    Endpoint(Arc<dyn Endpoint>),
     Page(Bytes),
     Upgrade(Response<Body>, Box<Admitted>),
 }

@@ -12,6 +12,8 @@ pub struct AuthStats {
     pub hooks: [Count; HookOutcome::ALL.len()],
     /// Time of a call, without those that were never made.
     pub hook: Durations,
+    /// Requests for tokens of `im`, by [`TokenOutcome`] in the order of [`TokenOutcome::ALL`].
+    pub im_tokens: [Count; TokenOutcome::ALL.len()],
 }
 
 /// What the HTTP API counts.
@@ -49,6 +51,23 @@ pub enum HookOutcome {
     Overloaded,
     /// It took too long.
     Timeout,
+}
+
+/// What a request for a token of `im` was answered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TokenOutcome {
+    /// Whoever asked may not do so, or not for that user.
+    Forbidden,
+    /// The request was wrong in another way.
+    Invalid,
+    /// A token was given out.
+    Issued,
+    /// The address had asked too often.
+    Limited,
+    /// Nobody knows who asked.
+    Unauthorized,
+    /// There was no key to sign with, nobody to decide, or the node is going away.
+    Unavailable,
 }
 
 /// What a request to the HTTP API was answered.
@@ -108,6 +127,44 @@ impl HookOutcome {
     }
 }
 
+// === impl TokenOutcome ===
+
+impl TokenOutcome {
+    /// Every outcome, in the order of the variants.
+    pub const ALL: [Self; 6] = [
+        Self::Forbidden,
+        Self::Invalid,
+        Self::Issued,
+        Self::Limited,
+        Self::Unauthorized,
+        Self::Unavailable,
+    ];
+
+    /// What an answer with this HTTP status means.
+    pub const fn of_status(status: u16) -> Self {
+        match status {
+            200 => Self::Issued,
+            401 => Self::Unauthorized,
+            403 => Self::Forbidden,
+            429 => Self::Limited,
+            500.. => Self::Unavailable,
+            _ => Self::Invalid,
+        }
+    }
+
+    /// Metric label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Forbidden => "forbidden",
+            Self::Invalid => "invalid",
+            Self::Issued => "issued",
+            Self::Limited => "limited",
+            Self::Unauthorized => "unauthorized",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
 // === impl ApiOutcome ===
 
 impl ApiOutcome {
@@ -153,6 +210,9 @@ mod tests {
             assert_eq!(outcome as usize, index);
         }
         for (index, outcome) in HookOutcome::ALL.into_iter().enumerate() {
+            assert_eq!(outcome as usize, index);
+        }
+        for (index, outcome) in TokenOutcome::ALL.into_iter().enumerate() {
             assert_eq!(outcome as usize, index);
         }
         for (index, outcome) in ApiOutcome::ALL.into_iter().enumerate() {

@@ -109,6 +109,8 @@ families! {
         "Upgrades that became sessions";
     IDLE_EVICTIONS = Counter None, "tidegate_idle_evictions_total" ["dialect"]
         "Sessions ended since their clients were silent; part of sessions closed";
+    IM_TOKENS = Counter None, "tidegate_im_tokens_total" ["outcome"]
+        "Answers to requests for tokens of the im dialect";
     INBOX_ENTRIES = Gauge None, "tidegate_inbox_entries" []
         "Entries that waited in the node's inbox at its last heartbeat";
     LOGINS = Counter None, "tidegate_logins_total" ["dialect", "outcome"]

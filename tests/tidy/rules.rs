@@ -26,7 +26,9 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("bus.rs", Layer::Core),
     ("clock", Layer::Core),
     ("contacts", Layer::Core),
+    ("credentials", Layer::Core),
     ("dialect", Layer::Core),
+    ("endpoint", Layer::Core),
     ("journal.rs", Layer::Core),
     ("mail.rs", Layer::Core),
     ("orders", Layer::Core),
@@ -126,7 +128,10 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli"]),
     ("fastwebsockets", &["src/session", "src/ingress"]),
     // The configuration is told by it whether a key can be used.
-    ("jsonwebtoken", &["src/auth", "src/config/check"]),
+    (
+        "jsonwebtoken",
+        &["src/auth", "src/config/check", "src/config/rsa.rs"],
+    ),
     ("metrics", &["src/telemetry"]),
     ("metrics_exporter_prometheus", &["src/telemetry"]),
     ("metrics_process", &["src/telemetry"]),

@@ -74,6 +74,12 @@ impl Keys {
         format!("{}mail:{{{user}}}", self.prefix)
     }
 
+    /// That a token with this digest was used.
+    pub(super) fn used_token(&self, digest: &[u8]) -> String {
+        let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{}im:token:{{{digits}}}", self.prefix)
+    }
+
     /// The right to reap a member.
     pub(super) fn reaping(&self, member: &Member) -> String {
         format!("{}reap:{{{member}}}", self.prefix)

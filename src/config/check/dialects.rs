@@ -23,6 +23,7 @@ impl Check<'_> {
         }
         self.paths();
         self.ride();
+        self.im();
         self.device();
     }
 
@@ -143,7 +144,7 @@ impl Check<'_> {
         }
     }
 
-    fn login_hook(&mut self, key: &str, hook: Option<&LoginHook>) {
+    pub(super) fn login_hook(&mut self, key: &str, hook: Option<&LoginHook>) {
         if let Some(hook) = hook {
             self.not_zero(&format!("{key}.timeout"), hook.timeout);
         }
