@@ -8,6 +8,7 @@ mod cluster;
 mod edges;
 mod ingest;
 mod mail;
+mod store;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -16,6 +17,7 @@ pub use cluster::{ClusterStats, LostReason};
 pub use edges::{ApiOutcome, ApiStats, AuthStats, HookOutcome, LoginOutcome, TokenOutcome};
 pub use ingest::IngestStats;
 pub use mail::MailStats;
+pub use store::RetentionStats;
 
 use crate::{close::CloseReason, dialect::DialectId, topic::TopicKind};
 

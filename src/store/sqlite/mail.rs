@@ -23,18 +23,6 @@ pub struct SqliteMail {
     clock: Clock,
 }
 
-pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(
-        "CREATE TABLE IF NOT EXISTS mail (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            user TEXT NOT NULL,
-            put_ms INTEGER NOT NULL,
-            body BLOB NOT NULL
-        ) STRICT;
-        CREATE INDEX IF NOT EXISTS mail_of_user ON mail (user, id);",
-    )
-}
-
 impl SqliteMail {
     /// Mail in this database.
     pub fn new(database: Database, bounds: Bounds, clock: Clock) -> Self {
