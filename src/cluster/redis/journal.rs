@@ -166,9 +166,13 @@ impl RedisJournal {
         // What is moved between the two is in the second one.
         let unmoved = self.servers.in_time(self.unmoved(&query)).await;
         let mut records = unmoved.map_err(store_error)?;
-        let max = query.max;
+        let Query { max, since_ms, .. } = query;
         let moved = self.store.history(query).await?;
-        records.extend(moved.into_iter().map(|record| (record.id, record)));
+        // A store may go by ids, and messages of older servers are older than theirs.
+        let moved = moved
+            .into_iter()
+            .filter(|record| since_ms <= record.time_ms);
+        records.extend(moved.map(|record| (record.id, record)));
         Ok(records.into_values().rev().take(max).collect())
     }
 }

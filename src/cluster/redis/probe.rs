@@ -10,8 +10,10 @@ use super::{CONSUMER, INBOX_GROUP, REMOVE, script::Script};
 const HOLD_MS: u64 = 1000;
 
 /// Every command there is: first those that leave nothing behind although others are not allowed.
-pub(super) fn commands(key: &str) -> [Vec<Cmd>; 3] {
-    [plain(key), sets_and_lists(key), streams(key)]
+pub(super) fn commands(key: &str) -> [Vec<Cmd>; 2] {
+    let mut first = plain(key);
+    first.extend(sets_and_lists(key));
+    [first, streams(key)]
 }
 
 fn plain(key: &str) -> Vec<Cmd> {
