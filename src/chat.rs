@@ -39,7 +39,7 @@ pub struct Desk(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     parts: Parts,
-    stats: ChatStats,
+    stats: Arc<ChatStats>,
     is_closed: AtomicBool,
     /// A token for each call.
     under_way: TaskTracker,
@@ -69,7 +69,7 @@ impl Desk {
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(Inner {
             parts,
-            stats: ChatStats::default(),
+            stats: Arc::default(),
             is_closed: AtomicBool::new(false),
             under_way: TaskTracker::new(),
         }))
@@ -108,7 +108,7 @@ impl Desk {
     }
 
     /// What it counts.
-    pub fn stats(&self) -> &ChatStats {
+    pub fn stats(&self) -> &Arc<ChatStats> {
         &self.0.stats
     }
 

@@ -3,6 +3,7 @@
 //! Plain atomics that hardly anybody else writes to; whoever renders the metrics adds them up. A
 //! shared metric handle costs ten times as much when two shards use it.
 
+mod archive;
 mod chat;
 mod cluster;
 mod edges;
@@ -12,6 +13,7 @@ mod store;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+pub use archive::ArchiveStats;
 pub use chat::{ChatOutcome, ChatStats};
 pub use cluster::{ClusterStats, LostReason};
 pub use edges::{ApiOutcome, ApiStats, AuthStats, HookOutcome, LoginOutcome, TokenOutcome};

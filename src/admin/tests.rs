@@ -168,6 +168,8 @@ impl Node {
             cluster: None,
             post: post.clone(),
             ingest: Arc::default(),
+            chat: Arc::default(),
+            archive: Arc::default(),
             clock,
         });
         let state = State::new(Parts {

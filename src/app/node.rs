@@ -74,6 +74,8 @@ impl Node {
             cluster: self.cluster.clone(),
             post: self.post.clone(),
             ingest: Arc::clone(&self.ingest),
+            chat: Arc::default(),
+            archive: Arc::default(),
             clock: self.clock,
         });
         let state = admin::State::new(admin::Parts {

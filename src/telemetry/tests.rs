@@ -28,6 +28,8 @@ fn telemetry() -> Telemetry {
         }),
         router,
         ingest: Arc::default(),
+        chat: Arc::default(),
+        archive: Arc::default(),
         ingress: Arc::default(),
         auth: Arc::default(),
         api: Arc::default(),
@@ -159,6 +161,8 @@ fn figures_are_added_up_over_the_shards_and_follow_what_happens() {
         cluster: _,
         post: _,
         ingest: _,
+        chat,
+        archive,
     } = &telemetry.sources;
     for shard in router.shards() {
         let ride = shard.stats.dialect(DialectId::Ride);
@@ -175,6 +179,11 @@ fn figures_are_added_up_over_the_shards_and_follow_what_happens() {
     ingress.rejected[RejectReason::Origin as usize].add(3);
     auth.hooks[HookOutcome::Timeout as usize].add(4);
     api.requests[ApiOutcome::Forbidden as usize].add(6);
+    chat.count(ChatOutcome::NotFriends, 5);
+    chat.acknowledged
+        .record(std::time::Duration::from_millis(3));
+    archive.stored.add(8);
+    archive.set_waiting(9, std::time::Duration::from_millis(1500));
 
     // A second scrape says the same, not more.
     telemetry.render(true);
@@ -195,6 +204,15 @@ fn figures_are_added_up_over_the_shards_and_follow_what_happens() {
     assert_eq!(value("rejections_total", "{reason=\"origin\"}"), 3.0);
     assert_eq!(value("auth_hooks_total", "{outcome=\"timeout\"}"), 4.0);
     assert_eq!(value("api_requests_total", "{outcome=\"forbidden\"}"), 6.0);
+    let key = "{outcome=\"not_friends\"}";
+    assert_eq!(value("chat_messages_total", key), 5.0);
+    assert_eq!(value("chat_messages_total", "{outcome=\"kept\"}"), 0.0);
+    assert_eq!(value("chat_ack_seconds", "_count"), 1.0);
+    assert_eq!(value("chat_ack_seconds", "_bucket{le=\"0.005\"}"), 1.0);
+    let key = "{outcome=\"stored\"}";
+    assert_eq!(value("archive_records_total", key), 8.0);
+    assert_eq!(value("archive_entries", ""), 9.0);
+    assert_eq!(value("archive_lag_seconds", ""), 1.5);
     assert_eq!(value("ready", ""), 1.0);
     assert_eq!(
         value("delivery_seconds", "_bucket{kind=\"local\",le=\"0.00025\"}"),

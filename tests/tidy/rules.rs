@@ -69,6 +69,11 @@ pub(crate) const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "who somebody is can be a question to a hook",
     ),
     ("envelope", "dialect::DialectId", "a plain name"),
+    (
+        "envelope",
+        "store",
+        "records are plain, and have a form while they wait",
+    ),
     ("message", "dialect::DialectId", "a plain name"),
     ("peer", "dialect::DialectId", "a plain name"),
     ("stats", "dialect::DialectId", "a plain name"),
