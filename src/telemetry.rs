@@ -27,8 +27,8 @@ use crate::{
     router::{Router, shard::Shard},
     stats::{
         ApiOutcome, ApiStats, ArchiveStats, AuthStats, ChatOutcome, ChatStats, Count, DialectStats,
-        HookOutcome, IngestStats, IngressStats, LoginOutcome, RejectReason, ShardStats,
-        TokenOutcome,
+        HookOutcome, IngestStats, IngressStats, LoginOutcome, RejectReason, RetentionStats,
+        ShardStats, TokenOutcome,
     },
     topic::TopicKind,
 };
@@ -54,6 +54,8 @@ pub struct Sources {
     pub chat: Arc<ChatStats>,
     /// Messages on their way to the database.
     pub archive: Arc<ArchiveStats>,
+    /// Messages removed from the database.
+    pub retention: Arc<RetentionStats>,
     /// Time since the start.
     pub clock: Clock,
 }
@@ -88,6 +90,7 @@ impl Telemetry {
             ingest,
             chat,
             archive,
+            retention,
             clock,
         } = &self.sources;
         let mut sheet = Sheet::new(&self.recorder);
@@ -104,6 +107,8 @@ impl Telemetry {
         write_ingest(&sheet, ingest);
         write_chat(&mut sheet, chat);
         write_archive(&sheet, archive);
+        sheet.counter(&names::STORE_REMOVED, &[], retention.removed.load());
+        sheet.counter(&names::STORE_ERRORS, &[], retention.errors.load());
         let cluster = cluster.as_ref().and_then(Weak::upgrade);
         cluster::write(&mut sheet, router, cluster.as_deref());
         write_process(&mut sheet);

@@ -193,6 +193,10 @@ families! {
         "Sessions ended since they did not take their messages; part of sessions closed";
     SOCKET_WRITES = Counter None, "tidegate_socket_writes_total" []
         "Calls of the system that wrote to clients";
+    STORE_ERRORS = Counter None, "tidegate_store_errors_total" []
+        "Looks for messages that are too old which failed; there is another one in an hour";
+    STORE_REMOVED = Counter None, "tidegate_store_removed_total" []
+        "Messages removed since they were older than the retention";
     TAKEOVERS = Counter None, "tidegate_takeovers_total" []
         "Dead nodes that this one has reaped";
     THROTTLED = Counter None, "tidegate_throttled_total" ["dialect"]
