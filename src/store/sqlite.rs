@@ -143,6 +143,12 @@ impl Database {
         })
     }
 
+    /// A database that ends with the test.
+    #[cfg(test)]
+    pub fn of_test() -> Self {
+        Self::open(&Place::Memory).expect("there is memory")
+    }
+
     /// Has `work` done on a connection that cannot write, beside what is written meanwhile. It sees
     /// one state of the database: all that was answered for before the call, or a later one.
     ///

@@ -4,7 +4,13 @@ use super::{
     names::{ALL, Kind},
     *,
 };
-use crate::{id::Member, mail::post, message::Message, store::sqlite::SqliteMail, topic::Topic};
+use crate::{
+    id::Member,
+    mail::post,
+    message::Message,
+    store::sqlite::{Database, SqliteJournal, SqliteMail},
+    topic::Topic,
+};
 
 const LABELS: &[&str] = &[
     "dialect",
@@ -19,21 +25,24 @@ const LABELS: &[&str] = &[
 fn telemetry() -> Telemetry {
     let member = Member::new(&"gw".parse().unwrap(), 1);
     let router = Router::new(member, 2, 1024, 4096);
+    let clock = Clock::start();
     Telemetry::new(Sources {
         cluster: None,
         post: Post::new(post::Parts {
             mail: SqliteMail::of_test(),
+            journal: Arc::new(SqliteJournal::new(Database::of_test(), clock)),
             router: Arc::clone(&router),
-            clock: Clock::start(),
+            clock,
         }),
         router,
         ingest: Arc::default(),
         chat: Arc::default(),
         archive: Arc::default(),
+        retention: Arc::default(),
         ingress: Arc::default(),
         auth: Arc::default(),
         api: Arc::default(),
-        clock: Clock::start(),
+        clock,
     })
 }
 
@@ -163,6 +172,7 @@ fn figures_are_added_up_over_the_shards_and_follow_what_happens() {
         ingest: _,
         chat: _,
         archive: _,
+        retention: _,
     } = &telemetry.sources;
     for shard in router.shards() {
         let ride = shard.stats.dialect(DialectId::Ride);

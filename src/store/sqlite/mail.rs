@@ -36,7 +36,7 @@ impl SqliteMail {
     /// Mail that ends with the test.
     #[cfg(test)]
     pub fn of_test() -> Arc<Self> {
-        let database = Database::open(&super::Place::Memory).expect("there is memory");
+        let database = Database::of_test();
         let bounds = Bounds {
             letters_max: 10,
             keep: std::time::Duration::from_secs(60),

@@ -47,7 +47,7 @@ impl SqliteQueue {
     /// A queue that ends with the test.
     #[cfg(test)]
     pub fn of_test() -> std::sync::Arc<Self> {
-        let database = Database::open(&super::Place::Memory).expect("there is memory");
+        let database = Database::of_test();
         let claim_after = Duration::from_secs(30);
         std::sync::Arc::new(Self::new(database, "test", claim_after, Clock::start()))
     }
