@@ -331,9 +331,7 @@ impl Subscriber {
 
     fn close_locked(self: &Arc<Self>, state: &mut State, reason: CloseReason) -> bool {
         let before = state.outbox.bytes();
-        if state.outbox.closed().is_none()
-            && let Some(farewell) = self.dialect.farewell(reason)
-        {
+        if let Some(farewell) = self.dialect.farewell(reason) {
             // It is the last one: there is room for it, whatever waits.
             state.outbox.push(Entry::frame(farewell), usize::MAX);
         }
