@@ -36,10 +36,9 @@ pub(super) fn integer(value: &RawValue) -> Option<i64> {
     is_whole.then_some(number as i64)
 }
 
-/// A number, or a string that is one; not of those without end.
+/// A number, or a string that is one. May be infinite, or none at all (`"NaN"`): the caller has a range.
 pub(super) fn number(value: &RawValue) -> Option<f64> {
-    let number: f64 = json::id(value)?.parse().ok()?;
-    number.is_finite().then_some(number)
+    json::id(value)?.parse().ok()
 }
 
 /// A user.
