@@ -213,7 +213,7 @@ fn levels_are_levels() {
 
 #[test]
 fn a_dialect_of_a_later_version_cannot_be_switched_on() {
-    for dialect in ["im", "room", "live"] {
+    for dialect in ["room", "live"] {
         check_mistake(
             &format!("dialect.{dialect}.enabled = true"),
             &format!(
