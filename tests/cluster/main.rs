@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod credentials;
 mod inboxes;
 mod logs;
 #[path = "../support/machine.rs"]
