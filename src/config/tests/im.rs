@@ -105,11 +105,13 @@ fn who_does_not_speak_of_it_has_it_where_there_can_be_keys() {
 fn keys_are_taken_over_by_a_reload_and_the_switch_is_not() {
     let before = sound("", &[]);
     let text = format!(
-        "dialect.im.enabled = false\ndialect.im.public_keys = ['''{}''']\n\
-         dialect.im.tokens_per_second = 0",
+        "dialect.im.public_keys = ['''{}''']\ndialect.im.tokens_per_second = 0",
         PAIR.public
     );
-    let next = sound(&text, &[]);
+    let mut next = sound(&text, &[]);
+    // As the keys do where the dialect is there.
+    next.dialect.im.mount.enabled = true;
+    next.dialect.im.wanted = Some(true);
     let changes = before.diff(&next);
     assert_eq!(changes.needs_restart, ["dialect.im.enabled"]);
     assert_eq!(
@@ -118,6 +120,7 @@ fn keys_are_taken_over_by_a_reload_and_the_switch_is_not() {
     );
     let taken = before.taken_over(next.clone());
     assert!(taken.dialect.im.has_keys());
+    assert!(!taken.dialect.im.mount.enabled);
     // It is named again.
     assert_eq!(taken.diff(&next).needs_restart, ["dialect.im.enabled"]);
 }
