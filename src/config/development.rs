@@ -87,6 +87,8 @@ impl Config {
                 im.mount.enabled && has_keys
             }
         };
+        // What is compared with the next configuration.
+        im.wanted = Some(im.mount.enabled);
         if !self.development {
             return;
         }

@@ -1,5 +1,6 @@
 //! The configuration as its users see it: texts in, a configuration or mistakes out.
 
+mod im;
 mod reference;
 mod rules;
 mod secrets;
@@ -112,8 +113,11 @@ fn defaults_are_those_of_the_documentation() {
 
 #[test]
 fn every_key_of_the_documentation_is_known() {
-    let file = TestFile::new("a-private-key\n");
+    let pair = rsa::PrivateKey::make(rsa::BITS).unwrap().to_pem().unwrap();
+    let file = TestFile::new(pair.private.expose());
     let text = DOCUMENTED.replace("im.pem", file.path());
+    let public = pair.public.replace('\n', "\\n");
+    let text = text.replace("-----BEGIN PUBLIC KEY-----...", &public);
     let config = Config::from_source(&source(&text, &[]), &GENERATED).unwrap();
     assert_eq!(config.node().as_str(), "gw-1");
     assert_eq!(config.api.keys[0].scopes.len(), 4);
@@ -122,7 +126,7 @@ fn every_key_of_the_documentation_is_known() {
     assert_eq!(config.dialect.live.max_age, Duration::from_secs(7 * 86_400));
     assert!(config.dialect.ride.backends["11flask_backend"].matches("secret"));
     let private = config.dialect.im.private_key.unwrap();
-    assert!(private.matches("a-private-key"));
+    assert!(private.matches(pair.private.expose().trim_end()));
 }
 
 const DOCUMENTED: &str = r#"

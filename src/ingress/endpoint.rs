@@ -15,8 +15,8 @@ use crate::endpoint::{Call, Endpoint, Reply};
 
 /// Longest body of a request.
 const BODY_BYTES_MAX: usize = 4 * 1024;
-/// What of the handshake's time is left for the answer itself.
-const ANSWER_TIME: Duration = Duration::from_millis(250);
+/// What of the handshake's time is left for writing the answer, if so much of it is left.
+const WRITE_TIME: Duration = Duration::from_millis(250);
 /// How long a browser may remember what it was allowed, in seconds.
 const PREFLIGHT_SECONDS: &str = "600";
 const METHODS: &str = "POST, OPTIONS";
@@ -64,7 +64,8 @@ impl Visit {
     }
 
     async fn reply(&self, request: Request<Incoming>) -> Reply {
-        let until = self.until - ANSWER_TIME;
+        let left = self.until.saturating_duration_since(Instant::now());
+        let until = self.until - WRITE_TIME.min(left / 4);
         let (parts, body) = request.into_parts();
         if self.origin == AllowedOrigin::None {
             return Reply::problem(403, "pages of this origin may not ask");

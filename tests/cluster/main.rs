@@ -12,6 +12,7 @@ mod contacts;
 #[path = "../support/contracts/mod.rs"]
 #[allow(dead_code, reason = "shared with tests of other databases")]
 mod contracts;
+mod credentials;
 mod inboxes;
 mod journal;
 mod legacy;

@@ -2,7 +2,7 @@
 
 mod limits;
 mod proxy;
-mod tls;
+pub(crate) mod tls;
 
 use std::time::Duration;
 

@@ -11,6 +11,7 @@ mod drain;
 mod foreign;
 mod handshake;
 mod im;
+mod im_token;
 mod mail;
 mod process;
 mod protocol;

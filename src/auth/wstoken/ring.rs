@@ -16,6 +16,8 @@ use crate::{
 pub(super) const REFRESH: Duration = Duration::from_secs(5);
 /// Most sets of earlier keys whose tokens may still be under way.
 const EARLIER_MAX: usize = 4;
+/// How long nothing is asked after a failure: whoever waited for the same answer is told the same.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Keys, the newest first.
 pub(in crate::auth) type Keys = Vec<Arc<KeySet>>;
@@ -38,6 +40,8 @@ struct State {
     earlier: Vec<(Arc<KeySet>, Instant)>,
     /// When the current ones were known to be so.
     fetched: Option<Instant>,
+    /// Why they were not, and when, if that was later.
+    failed: Option<(NoKeys, Instant)>,
 }
 
 /// Why there are no keys.
@@ -78,16 +82,23 @@ impl Ring {
         if let Some(keys) = self.known() {
             return Ok(keys);
         }
-        let fetched = Instant::now();
-        match self.fetch().await {
+        if let Some(keys) = self.state.lock().after_failure(max_age) {
+            return keys;
+        }
+        let begin = Instant::now();
+        let fetched = self.fetch().await;
+        let mut state = self.state.lock();
+        match fetched {
             Ok(texts) => {
-                let mut state = self.state.lock();
-                state.set(texts, fetched, max_age);
+                state.set(texts, begin, max_age);
                 Ok(state.all())
             }
             Err(error) => {
-                tracing::warn!(%error, "the keys of the im dialect are not there");
-                self.state.lock().keys(max_age + LEEWAY).ok_or(error)
+                if state.failed.is_none() {
+                    tracing::warn!(%error, "the keys of the im dialect are not there");
+                }
+                state.failed = Some((error.clone(), Instant::now()));
+                state.last(max_age).ok_or(error)
             }
         }
     }
@@ -122,6 +133,9 @@ impl Ring {
     pub(super) fn age(&self, by: Duration) {
         let mut state = self.state.lock();
         state.fetched = state.fetched.map(|at| at - by);
+        if let Some((_, at)) = &mut state.failed {
+            *at -= by;
+        }
         for (_, until) in &mut state.earlier {
             *until -= by;
         }
@@ -155,6 +169,18 @@ impl State {
         is_known.then(|| self.all())
     }
 
+    /// The keys that were known last, for as long as a token lives.
+    fn last(&mut self, max_age: Duration) -> Option<Keys> {
+        self.keys(max_age.saturating_add(LEEWAY))
+    }
+
+    /// What is to be done right after a failure.
+    fn after_failure(&mut self, max_age: Duration) -> Option<Result<Keys, NoKeys>> {
+        let (error, at) = self.failed.as_ref()?;
+        let error = (at.elapsed() < PAUSE).then(|| error.clone())?;
+        Some(self.last(max_age).ok_or(error))
+    }
+
     fn all(&mut self) -> Keys {
         let now = Instant::now();
         self.earlier.retain(|(_, until)| now < *until);
@@ -168,6 +194,9 @@ impl State {
     fn set(&mut self, texts: KeyTexts, fetched: Instant, max_age: Duration) {
         let is_first = self.fetched.is_none();
         self.fetched = Some(fetched);
+        if self.failed.take().is_some() {
+            tracing::info!("the keys of the im dialect are there again");
+        }
         if !is_first && self.texts == texts {
             return;
         }

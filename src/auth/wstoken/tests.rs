@@ -501,6 +501,7 @@ async fn shared_keys_that_are_known_are_good_for_as_long_as_a_token_while_they_a
     shared.is_away.store(true, Relaxed);
     assert_eq!(answer(&authenticator, &fresh()).await, Answer::Unavailable);
     shared.is_away.store(false, Relaxed);
+    authenticator.ring.age(Duration::from_secs(1));
     is_granted(&answer(&authenticator, &fresh()).await);
     shared.is_away.store(true, Relaxed);
     authenticator.ring.age(MAX_AGE);
@@ -509,6 +510,18 @@ async fn shared_keys_that_are_known_are_good_for_as_long_as_a_token_while_they_a
     assert_eq!(answer(&authenticator, &fresh()).await, Answer::Unavailable);
     let issued = authenticator.issue_im(Person::new(42).unwrap()).await;
     assert!(matches!(issued, Err(IssueError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn who_waits_for_keys_that_are_away_is_told_with_the_first() {
+    let shared = Arc::<Shared>::default();
+    let authenticator = authenticator(&Dialects::default(), &shared, false);
+    shared.is_away.store(true, Relaxed);
+    let tokens = [(); 50].map(|()| fresh());
+    let all = tokens.iter().map(|token| answer(&authenticator, token));
+    let all = futures_util::future::join_all(all).await;
+    assert!(all.iter().all(|answer| *answer == Answer::Unavailable));
+    assert_eq!(shared.fetches.load(Relaxed), 1);
 }
 
 #[tokio::test]

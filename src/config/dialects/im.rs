@@ -20,7 +20,8 @@ use crate::{
 pub struct Im {
     /// What every dialect has.
     pub mount: Mount,
-    /// What was said about `enabled`. Nothing: clients are served where there can be keys.
+    /// What was said about `enabled`, and then what came of it. Nothing was said: clients are served
+    /// where there can be keys.
     pub(in crate::config) wanted: Option<bool>,
     /// Public keys that tokens are checked with, PEM.
     pub public_keys: Vec<String>,

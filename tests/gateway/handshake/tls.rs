@@ -35,15 +35,21 @@ fn toml(folder: &Path) -> String {
     format!("listen.tls = {{ cert = \"{folder}/cert.pem\", key = \"{folder}/key.pem\" }}\n")
 }
 
-fn start(toml_too: &str) -> Gateway {
+/// A folder with a certificate and its key, and the settings that name them.
+pub(crate) fn certified() -> (Folder, String) {
     let folder = Folder::new();
     renew(folder.path());
-    let toml = toml(folder.path()) + toml_too;
-    Gateway::start_in(folder, &toml)
+    let toml = toml(folder.path());
+    (folder, toml)
+}
+
+fn start(toml_too: &str) -> Gateway {
+    let (folder, toml) = certified();
+    Gateway::start_in(folder, &(toml + toml_too))
 }
 
 /// Connects, trusting the certificate in the node's folder and no other.
-async fn connect(gateway: &Gateway, narrow: bool) -> TlsStream<TcpStream> {
+pub(crate) async fn connect(gateway: &Gateway, narrow: bool) -> TlsStream<TcpStream> {
     let stream = match narrow {
         true => Raw::open_narrow(gateway.public()).stream,
         false => TcpStream::connect(gateway.public()).await.unwrap(),

@@ -69,6 +69,17 @@ impl Gateway {
 
     /// Starts a gateway whose files, for example certificates, stand in `folder`.
     pub(crate) fn start_in(folder: Folder, toml: &str) -> Self {
+        Self::start_with(folder, toml, |_| {})
+    }
+
+    /// Starts a gateway that gives out tokens of the `im` dialect, whether it serves the dialect or not.
+    pub(crate) fn start_im(folder: Folder, toml: &str) -> Self {
+        Self::start_with(folder, toml, |config| {
+            config.dialect.im.mount.enabled = true
+        })
+    }
+
+    fn start_with(folder: Folder, toml: &str, change: impl FnOnce(&mut Config)) -> Self {
         let count = env::var(NODES).map_or(1, |count| count.parse().unwrap());
         let has_redis = toml.contains("cluster.redis");
         let redis = (1 < count && !has_redis).then(Redis::start);
@@ -81,7 +92,8 @@ impl Gateway {
         let source = || ReloadSource::new(Some(path.clone()), BTreeMap::new());
         // The first node reads again what was read here, throw-away credentials included.
         let mut first = Some(source());
-        let config = first.as_ref().unwrap().load().unwrap();
+        let mut config = first.as_ref().unwrap().load().unwrap();
+        change(&mut config);
         let nodes = (0..count).map(|number| {
             let mut config = config.clone();
             if 1 < count {
