@@ -84,6 +84,10 @@ impl MysqlMessages {
             return Ok(());
         }
         self.0.migrated().await?;
+        let legacy = records.iter().filter(|one| one.id < RecordId::FIRST);
+        if let Some(newest_ms) = legacy.map(|one| one.time_ms).max() {
+            self.0.has_legacy(newest_ms);
+        }
         let mut attempts = 0;
         loop {
             let mut lease = self.0.lease().await?;
@@ -126,11 +130,11 @@ impl MysqlMessages {
     }
 
     async fn read(&self, query: &Query) -> Result<Vec<Record>, Failure> {
-        self.0.migrated().await?;
+        let legacy_ms = self.0.migrated().await?;
         let mut lease = self.0.lease().await?;
         let mut found = Vec::new();
         for range in ranges(query) {
-            if query.max <= found.len() {
+            if query.max <= found.len() || legacy_ms < range.since_ms {
                 break;
             }
             for part in parts(query) {

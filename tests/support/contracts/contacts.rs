@@ -27,7 +27,11 @@ pub(crate) async fn friends_are_one_way_and_in_order(contacts: Arc<dyn Contacts>
 
 pub(crate) async fn every_change_of_friends_can_be_made_twice(contacts: Arc<dyn Contacts>) {
     let contacts = &*contacts;
-    for (is_friend, friends) in [(true, vec![person(2)]), (false, vec![]), (true, vec![person(2)])] {
+    for (is_friend, friends) in [
+        (true, vec![person(2)]),
+        (false, vec![]),
+        (true, vec![person(2)]),
+    ] {
         for _ in 0..2 {
             let setting = contacts.set_friend(person(1), person(2), is_friend);
             setting.await.unwrap();
@@ -54,7 +58,10 @@ pub(crate) async fn only_couriers_are_located(contacts: Arc<dyn Contacts>) {
     assert_eq!(contacts.locate(person(9), HERE).await, Ok(false));
     contacts.set_courier(person(9), true).await.unwrap();
     for latitude in [-85.05112878, 0.0, 85.05112878] {
-        let position = Position { longitude: 180.0, latitude };
+        let position = Position {
+            longitude: 180.0,
+            latitude,
+        };
         assert_eq!(contacts.locate(person(9), position).await, Ok(true));
     }
     assert_eq!(contacts.locate(person(8), HERE).await, Ok(false));

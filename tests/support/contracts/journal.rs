@@ -34,7 +34,14 @@ fn records(contents: Vec<Content>, accepted: &[Accepted]) -> Vec<Record> {
     assert_eq!(contents.len(), accepted.len());
     let pairs = contents.into_iter().zip(accepted);
     let records = pairs.map(|(content, accepted)| match *accepted {
-        Accepted::Kept { id, is_repeat: false } => Record { id, time_ms: id.time_ms(), content },
+        Accepted::Kept {
+            id,
+            is_repeat: false,
+        } => Record {
+            id,
+            time_ms: id.time_ms(),
+            content,
+        },
         other => panic!("{other:?}: {content:?}"),
     });
     records.collect()
@@ -59,7 +66,11 @@ pub(crate) async fn ids_grow_in_the_order_of_what_was_accepted(
         let topics = ["room:r", "user:1"];
         let one = |number: u64| match number % 2 {
             0 => text(1, 2, call * 10 + number, "a"),
-            _ => push(topics[number as usize / 2 % 2], &format!("{call}.{number}"), "1"),
+            _ => push(
+                topics[number as usize / 2 % 2],
+                &format!("{call}.{number}"),
+                "1",
+            ),
         };
         let accepted = journal.accept((0..10).map(one).collect()).await.unwrap();
         ids.extend(accepted.iter().map(|accepted| match accepted {
@@ -100,7 +111,10 @@ pub(crate) async fn what_one_was_answered_everybody_reads_at_once(
             let mut ids = Vec::new();
             for number in 0..25 {
                 let (id, _) = keep(&*journal, text(1, 2, task * 100 + number, "a")).await;
-                let newest = Query { max: 1000, ..all_of(2) };
+                let newest = Query {
+                    max: 1000,
+                    ..all_of(2)
+                };
                 let found = journal.history(newest).await.unwrap();
                 assert!(found.iter().any(|record| record.id == id));
                 ids.push(id);
@@ -118,7 +132,10 @@ pub(crate) async fn who_is_no_friend_is_not_written_to(
     contacts: Arc<dyn Contacts>,
 ) {
     // One way: 1 may write to 2.
-    contacts.set_friend(person(1), person(2), true).await.unwrap();
+    contacts
+        .set_friend(person(1), person(2), true)
+        .await
+        .unwrap();
     let call = vec![
         text(2, 1, 1, "no"),
         text(1, 2, 2, "yes"),
@@ -129,20 +146,34 @@ pub(crate) async fn who_is_no_friend_is_not_written_to(
     let accepted = journal.accept(call.clone()).await.unwrap();
     let [
         Accepted::NotFriends,
-        Accepted::Kept { id, is_repeat: false },
+        Accepted::Kept {
+            id,
+            is_repeat: false,
+        },
         Accepted::NotFriends,
         Accepted::NotFriends,
-        Accepted::Kept { is_repeat: false, .. },
+        Accepted::Kept {
+            is_repeat: false, ..
+        },
     ] = accepted[..]
     else {
         panic!("{accepted:?}");
     };
     let found = journal.history(all_of(1)).await.unwrap();
-    assert_eq!(found.iter().map(|record| record.id).collect::<Vec<_>>(), [id]);
-    contacts.set_friend(person(1), person(2), false).await.unwrap();
+    assert_eq!(
+        found.iter().map(|record| record.id).collect::<Vec<_>>(),
+        [id]
+    );
+    contacts
+        .set_friend(person(1), person(2), false)
+        .await
+        .unwrap();
     let accepted = journal.accept(vec![text(1, 2, 5, "no more")]).await;
     assert_eq!(accepted, Ok(vec![Accepted::NotFriends]));
-    contacts.set_friend(person(2), person(1), true).await.unwrap();
+    contacts
+        .set_friend(person(2), person(1), true)
+        .await
+        .unwrap();
     let (_, is_repeat) = keep(&*journal, text(2, 1, 1, "no")).await;
     assert!(!is_repeat, "what was refused was not kept");
 }
@@ -216,10 +247,16 @@ pub(crate) async fn a_repeat_in_one_call_is_one_message(
     assert_eq!(ids.iter().filter(|(_, is_repeat)| !is_repeat).count(), 3);
     // Whoever does not know what became of a call repeats it.
     let again = journal.accept(call).await.unwrap();
-    let again: Vec<_> = again.into_iter().map(|accepted| match accepted {
-        Accepted::Kept { id, is_repeat: true } => id,
-        other => panic!("{other:?}"),
-    }).collect();
+    let again: Vec<_> = again
+        .into_iter()
+        .map(|accepted| match accepted {
+            Accepted::Kept {
+                id,
+                is_repeat: true,
+            } => id,
+            other => panic!("{other:?}"),
+        })
+        .collect();
     assert_eq!(again, ids.iter().map(|(id, _)| *id).collect::<Vec<_>>());
 }
 
@@ -229,7 +266,10 @@ pub(crate) async fn a_push_is_told_by_its_name_and_topic(
 ) {
     let (first, is_repeat) = keep(&*journal, push("room:r", "\"a\"", "1")).await;
     assert!(!is_repeat);
-    assert_eq!(keep(&*journal, push("room:r", "\"a\"", "2")).await, (first, true));
+    assert_eq!(
+        keep(&*journal, push("room:r", "\"a\"", "2")).await,
+        (first, true)
+    );
     for (topic, name) in [
         ("room:R", "\"a\""),
         ("user:r", "\"a\""),
@@ -260,8 +300,7 @@ pub(crate) async fn what_has_no_packet_id_is_no_repeat(
     assert_eq!(journal.history(all_of(2)).await, Ok(all));
 }
 
-/// `later` is the same journal, by a clock that is this much ahead: first just under the day, then
-/// just over it.
+/// The others are the same journal by clocks that are just under a day ahead, and just over it.
 pub(crate) async fn a_repeat_is_forgotten_after_a_day(
     journal: Arc<dyn Journal>,
     contacts: Arc<dyn Contacts>,
@@ -269,9 +308,16 @@ pub(crate) async fn a_repeat_is_forgotten_after_a_day(
     later: Arc<dyn Journal>,
 ) {
     befriend(&*contacts).await;
-    for content in [text(1, 2, 1, "a"), push("room:r", "1", "1")] {
-        let (first, _) = keep(&*journal, content.clone()).await;
-        assert_eq!(keep(&*within, content.clone()).await, (first, true));
+    let contents = [text(1, 2, 1, "a"), push("room:r", "1", "1")];
+    let mut ids = Vec::new();
+    for content in &contents {
+        ids.push(keep(&*journal, content.clone()).await.0);
+    }
+    for (content, first) in contents.iter().zip(&ids) {
+        let again = keep(&*within, content.clone()).await;
+        assert_eq!(again, (*first, true));
+    }
+    for (content, first) in contents.into_iter().zip(ids) {
         let (id, is_repeat) = keep(&*later, content.clone()).await;
         assert!(!is_repeat && first < id);
         assert_eq!(keep(&*later, content).await, (id, true));

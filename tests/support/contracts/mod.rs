@@ -118,9 +118,9 @@ fn is_asked_for(record: &Record, query: &Query) -> bool {
             person == Some(chat.from) || person == Some(chat.to)
         }
     };
-    let is_from = query.from.is_none_or(
-        |from| matches!(&record.content, Content::Chat(chat) if chat.from == from),
-    );
+    let is_from = query
+        .from
+        .is_none_or(|from| matches!(&record.content, Content::Chat(chat) if chat.from == from));
     is_of
         && is_from
         && query.after < record.id
@@ -147,18 +147,34 @@ pub(crate) async fn answers_every_query(
     for of in of {
         for from in [None, Some(person(1)), Some(person(2)), Some(person(9))] {
             let mut queries = Vec::new();
-            let plain = Query { from, ..all(of.clone()) };
+            let plain = Query {
+                from,
+                ..all(of.clone())
+            };
             for after in [RecordId::default(), low, middle, high] {
                 for before in [None, Some(low), Some(middle), Some(high)] {
                     let max = if before.is_none() { 3 } else { 1000 };
-                    queries.push(Query { after, before, max, ..plain.clone() });
+                    queries.push(Query {
+                        after,
+                        before,
+                        max,
+                        ..plain.clone()
+                    });
                 }
             }
             for since_ms in since.iter().step_by(step) {
-                queries.push(Query { since_ms: *since_ms, ..plain.clone() });
+                queries.push(Query {
+                    since_ms: *since_ms,
+                    ..plain.clone()
+                });
                 let (after, max) = (low, 2);
                 let since_ms = *since_ms;
-                queries.push(Query { since_ms, after, max, ..plain.clone() });
+                queries.push(Query {
+                    since_ms,
+                    after,
+                    max,
+                    ..plain.clone()
+                });
             }
             queries.push(Query { max: 0, ..plain });
             for query in queries {

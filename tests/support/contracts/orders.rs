@@ -21,8 +21,14 @@ pub(crate) const TEXT_ROWS: [(&str, Option<&str>, Option<&str>); 2] =
 
 pub(crate) async fn orders_are_found_by_their_ids(orders: Arc<dyn Orders>) {
     let (customer, courier) = (person(7), Some(person(9)));
-    assert_eq!(orders.find("12").await, Ok(Some(Order { customer, courier })));
-    let nobodys = Order { customer, courier: None };
+    assert_eq!(
+        orders.find("12").await,
+        Ok(Some(Order { customer, courier }))
+    );
+    let nobodys = Order {
+        customer,
+        courier: None,
+    };
     assert_eq!(orders.find("13").await, Ok(Some(nobodys)));
 }
 
@@ -31,8 +37,23 @@ pub(crate) async fn what_only_looks_like_an_id_is_none(orders: Arc<dyn Orders>) 
     let long = "1".repeat(ORDER_BYTES_MAX);
     let zeros = format!("{}12", "0".repeat(ORDER_BYTES_MAX - 2));
     for id in [
-        "12abc", " 12", "12 ", "12.0", "+12", "1.2e1", "0x0c", "'12'", "12\0", "", "1", "?",
-        "1 OR 1=1", "-12", "\u{ff11}\u{ff12}", &long, &zeros,
+        "12abc",
+        " 12",
+        "12 ",
+        "12.0",
+        "+12",
+        "1.2e1",
+        "0x0c",
+        "'12'",
+        "12\0",
+        "",
+        "1",
+        "?",
+        "1 OR 1=1",
+        "-12",
+        "\u{ff11}\u{ff12}",
+        &long,
+        &zeros,
     ] {
         assert_eq!(orders.find(id).await, Ok(None), "{id:?}");
     }

@@ -15,7 +15,11 @@ pub(crate) fn records(contents: Vec<Content>) -> Vec<Record> {
     let records = contents.into_iter().enumerate().map(|(number, content)| {
         let time_ms = BEGIN_MS + number as u64 * 1000 + 123;
         let id = RecordId(RecordId::at(time_ms).0 + number as u64 % 3);
-        Record { id, time_ms, content }
+        Record {
+            id,
+            time_ms,
+            content,
+        }
     });
     records.collect()
 }
@@ -110,7 +114,11 @@ pub(crate) async fn what_is_old_is_removed_little_by_little(store: Arc<dyn Messa
     };
     assert_eq!(store.prune(legacy[0].time_ms, 1000).await, Ok(0));
     // A part of the old ones, of those the new ones, and of all of them.
-    for before_ms in [legacy[3].time_ms, new[5].time_ms, u64::from(u32::MAX) * 1000] {
+    for before_ms in [
+        legacy[3].time_ms,
+        new[5].time_ms,
+        u64::from(u32::MAX) * 1000,
+    ] {
         let mut removed = 0;
         loop {
             let now = store.prune(before_ms, 2).await.unwrap();
@@ -120,9 +128,19 @@ pub(crate) async fn what_is_old_is_removed_little_by_little(store: Arc<dyn Messa
                 break;
             }
         }
-        for query in [all_of(1), all_of(2), all_to("room:r"), all_to("user:1"), all_to("user:x")] {
+        for query in [
+            all_of(1),
+            all_of(2),
+            all_to("room:r"),
+            all_to("user:1"),
+            all_to("user:x"),
+        ] {
             let found = store.history(query.clone()).await;
-            assert_eq!(found, Ok(super::expected(&rest(before_ms), &query)), "{before_ms}");
+            assert_eq!(
+                found,
+                Ok(super::expected(&rest(before_ms), &query)),
+                "{before_ms}"
+            );
         }
         assert_eq!(store.prune(before_ms, 1000).await, Ok(0), "{before_ms}");
         assert!(0 < removed);
