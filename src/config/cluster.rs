@@ -27,6 +27,8 @@ pub struct Cluster {
 pub struct Store {
     /// `sqlite://` and a path, or `mysql://` with user and password.
     pub url: Secret,
+    /// How long they are kept; zero: for ever, since a history belongs to its users.
+    pub retention: Duration,
 }
 
 /// `[mail]`: durable messages to users who are away.
@@ -84,6 +86,7 @@ impl Default for Store {
     fn default() -> Self {
         Self {
             url: Secret::new("sqlite://tidegate.db"),
+            retention: Duration::ZERO,
         }
     }
 }
@@ -128,6 +131,7 @@ impl Section for Cluster {
 impl Section for Store {
     fn visit(&mut self, visitor: &mut dyn Visitor) {
         visitor.secret("url", &mut self.url);
+        visitor.setting("retention", &mut self.retention);
     }
 }
 

@@ -8,6 +8,7 @@ use super::Check;
 use crate::{
     config::{Algorithm, IMPLEMENTED, LoginHook, RideTokens, TokenKey, setting::Scalar},
     dialect::DialectId,
+    orders::{is_column, is_table},
 };
 
 impl Check<'_> {
@@ -24,6 +25,7 @@ impl Check<'_> {
         self.paths();
         self.ride();
         self.device();
+        self.orders();
     }
 
     fn paths(&mut self) {
@@ -98,6 +100,26 @@ impl Check<'_> {
         if device.mount.enabled && device.keys.is_empty() && device.hook.is_none() {
             let problem = "is missing, expected at least one key, or dialect.device.hook";
             self.mistake("dialect.device.keys", problem);
+        }
+    }
+
+    fn orders(&mut self) {
+        let orders = &self.config.dialect.im.orders;
+        if orders.query.is_some() && orders.lookup().is_err() {
+            let problem = "is not usable, expected one query with one ? for the id of the order";
+            self.mistake("dialect.im.orders.query", problem);
+        }
+        for (key, is_good) in [
+            ("table", is_table(&orders.table)),
+            ("order_column", is_column(&orders.order_column)),
+            ("customer_column", is_column(&orders.customer_column)),
+            ("courier_column", is_column(&orders.courier_column)),
+        ] {
+            if !is_good {
+                let problem =
+                    "is not usable, expected a name of up to 64 letters, digits, _, $ and -";
+                self.mistake(format!("dialect.im.orders.{key}"), problem);
+            }
         }
     }
 

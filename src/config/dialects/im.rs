@@ -11,6 +11,7 @@ use crate::{
         visit::{Section, Visitor},
     },
     dialect::DialectId,
+    orders::{Lookup, LookupError, Table},
 };
 
 /// Settings of the chat between customers and couriers.
@@ -67,6 +68,8 @@ pub enum Coordinates {
 pub struct Orders {
     /// Who is asked; absent: the table is.
     pub hook: Option<HttpUrl>,
+    /// What the database is asked, with one `?` for the id; absent: the table is.
+    pub query: Option<String>,
     /// Table of the orders.
     pub table: String,
     /// Its column with the order's id.
@@ -102,14 +105,40 @@ impl Default for Im {
     }
 }
 
+impl Orders {
+    /// How the database is asked.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`]; none of a configuration that was read.
+    pub fn lookup(&self) -> Result<Lookup, LookupError> {
+        match &self.query {
+            Some(query) => Lookup::query(query),
+            None => Lookup::table(Table {
+                table: self.table.as_str().into(),
+                order: self.order_column.as_str().into(),
+                customer: self.customer_column.as_str().into(),
+                courier: self.courier_column.as_str().into(),
+            }),
+        }
+    }
+}
+
 impl Default for Orders {
     fn default() -> Self {
+        let Table {
+            table,
+            order,
+            customer,
+            courier,
+        } = Table::default();
         Self {
             hook: None,
-            table: "orders".to_owned(),
-            order_column: "id".to_owned(),
-            customer_column: "customer_id".to_owned(),
-            courier_column: "courier_id".to_owned(),
+            query: None,
+            table: table.into(),
+            order_column: order.into(),
+            customer_column: customer.into(),
+            courier_column: courier.into(),
         }
     }
 }
@@ -133,6 +162,7 @@ impl Section for Im {
 impl Section for Orders {
     fn visit(&mut self, visitor: &mut dyn Visitor) {
         visitor.setting("hook", &mut self.hook);
+        visitor.setting("query", &mut self.query);
         visitor.setting("table", &mut self.table);
         visitor.setting("order_column", &mut self.order_column);
         visitor.setting("customer_column", &mut self.customer_column);
