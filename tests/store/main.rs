@@ -5,12 +5,14 @@
 #[path = "../support/contracts/mod.rs"]
 mod contracts;
 mod legacy;
+mod looks;
 #[path = "../support/machine.rs"]
 mod machine;
 #[path = "../support/mariadb.rs"]
 mod mariadb;
 mod mysql;
 mod outages;
+mod refusals;
 mod sqlite;
 mod tls;
 

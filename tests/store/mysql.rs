@@ -1,22 +1,21 @@
-//! MariaDB, as it should be: the contracts, what a query costs, what cannot be stored, and what a
-//! database refuses.
+//! MariaDB as it should be: the contracts, what cannot be stored, and nodes that start at once.
 
 use std::sync::Arc;
 
 use tidegate::{
     orders::{Lookup, Orders, Table},
     store::{
-        Content, MessageStore, Of, Query, Record, RecordId, StoreError,
-        mysql::{MysqlError, MysqlMessages, MysqlOrders, Server},
+        Content, MessageStore, Record, StoreError,
+        mysql::{MysqlMessages, MysqlOrders, Server},
     },
 };
 
 use super::{
     Cases,
     contracts::{
-        self, all, all_of, all_to, expected,
+        self, all_of, all_to, expected,
         orders::{ROWS, TEXT_ROWS},
-        person, push,
+        push,
         store::{BEGIN_MS, records},
         text,
     },
@@ -166,192 +165,35 @@ async fn what_cannot_be_stored_is_named_and_nothing_of_its_call_is_stored() {
     assert_eq!(store.history(all_of(1)).await, Ok(good));
 }
 
-/// Rows that the server has looked at since it was asked before.
-struct Looks<'a> {
-    server: &'a Mariadb,
-    last: u64,
-    /// What the asking itself costs.
-    own: u64,
-}
-
-impl<'a> Looks<'a> {
-    fn new(server: &'a Mariadb) -> Self {
-        let mut looks = Self {
-            server,
-            last: 0,
-            own: 0,
-        };
-        looks.since_last();
-        looks.own = looks.since_last();
-        looks
-    }
-
-    fn since_last(&mut self) -> u64 {
-        let looks = self.server.ask(
-            "SELECT CAST(SUM(variable_value) AS UNSIGNED) FROM information_schema.global_status
-            WHERE variable_name LIKE 'HANDLER_READ_%'",
-        );
-        let now = looks.parse().unwrap();
-        let looks = now - self.last;
-        self.last = now;
-        looks.saturating_sub(self.own)
-    }
-}
-
-/// A history of many rows costs as many looks as it gives rows, however many there are.
+/// As servers of former times have it.
 #[tokio::test]
-async fn a_query_looks_at_no_more_rows_than_it_gives() {
-    let server = Mariadb::start();
-    let url = server.database("a");
-    let store = MysqlMessages::connect(&url).unwrap();
-    store.check().await.unwrap();
-    let count = 200_000;
-    let first = RecordId::at(BEGIN_MS).0;
-    server.ask(&format!(
-        "INSERT INTO a.message SELECT seq * 1024 + {first}, 1 + seq % 7, 1 + seq % 11, 't', 'x', 0,
-            FROM_UNIXTIME({BEGIN_MS} / 1000 + seq / 1000), NULL FROM a.seq_0_to_{count};",
-    ));
-    server.ask(&format!(
-        "INSERT INTO a.message SELECT seq, 1 + seq % 7, 1 + seq % 11, 't', 'x', 0,
-            FROM_UNIXTIME({BEGIN_MS} / 1000 - {count} - 1 + seq), NULL FROM a.seq_1_to_{count};
-        INSERT INTO a.topic_message SELECT seq * 1024 + {first}, CONCAT('user:', seq % 7), seq, 'e',
-            '1', NULL, FROM_UNIXTIME({BEGIN_MS} / 1000 + seq / 1000) FROM a.seq_0_to_{count};
-        CREATE TABLE a.orders (id VARCHAR(20) PRIMARY KEY, customer_id INT, courier_id INT);
-        INSERT INTO a.orders SELECT seq, 1, 2 FROM a.seq_1_to_{count};
-        CREATE TABLE a.numbers (id INT PRIMARY KEY, customer_id INT, courier_id INT);
-        INSERT INTO a.numbers SELECT seq, 1, 2 FROM a.seq_1_to_{count};
-        DELETE FROM a.tidegate_migration;
-        ANALYZE TABLE a.message, a.topic_message, a.orders, a.numbers;"
-    ));
-    // As if these had been there before.
-    let store = MysqlMessages::connect(&url).unwrap();
-    store.check().await.unwrap();
-    let mut looks = Looks::new(&server);
-    let middle = RecordId(first + 100_000 * 1024);
-    let chat = Query {
-        max: 40,
-        ..all_of(1)
+async fn what_is_longer_than_the_server_takes_is_named() {
+    let server = Mariadb::start_with(&["--max-allowed-packet=1M"]);
+    let store = MysqlMessages::connect(&server.database("a")).unwrap();
+    let long = "\u{6c34}".repeat(1023);
+    let mut all: Vec<_> = (0..500).map(|packet| text(1, 2, packet, &long)).collect();
+    let mut wide = push("room:r", "1", "1");
+    let Content::Push(push) = &mut wide else {
+        unreachable!()
     };
-    let queries = [
-        chat.clone(),
-        Query {
-            from: Some(person(1)),
-            ..chat.clone()
-        },
-        Query {
-            from: Some(person(2)),
-            ..chat.clone()
-        },
-        Query {
-            after: middle,
-            ..chat.clone()
-        },
-        Query {
-            before: Some(middle),
-            ..chat.clone()
-        },
-        Query {
-            since_ms: BEGIN_MS + 100_000,
-            ..chat.clone()
-        },
-        // The new ones are too few.
-        Query {
-            since_ms: BEGIN_MS,
-            before: Some(RecordId(first + 1024)),
-            ..chat.clone()
-        },
-        Query {
-            before: Some(RecordId(1000)),
-            ..chat
-        },
-        Query {
-            max: 40,
-            ..all(Of::Topic("user:1".parse().unwrap()))
-        },
-    ];
-    for query in queries {
-        let found = store.history(query.clone()).await.unwrap();
-        assert!(!found.is_empty(), "{query:?}");
-        let looks = looks.since_last();
-        assert!(looks <= 3 * (40 + 10), "{looks} looks: {query:?}");
-    }
-    let database = Server::connect(&url).unwrap();
-    for table in ["orders", "numbers"] {
-        let table = Table {
-            table: table.into(),
-            ..Table::default()
-        };
-        let orders = MysqlOrders::new(database.clone(), &Lookup::table(table).unwrap());
-        for id in ["777", "777abc"] {
-            let found = orders.find(id).await.unwrap();
-            assert_eq!(found.is_some(), id == "777");
-            let looks = looks.since_last();
-            assert!(looks <= 10, "{looks} looks: {id}");
+    for bytes in [900_000, 1_100_000, 4_000_000, 20_000_000] {
+        push.data = "x".repeat(bytes).into();
+        let one = records(vec![Content::Push(push.clone())]);
+        let inserted = store.insert(one.clone()).await;
+        match bytes {
+            900_000 => assert_eq!(inserted, Ok(())),
+            _ => assert!(
+                matches!(inserted, Err(StoreError::Poison { id, .. }) if id == one[0].id),
+                "{inserted:?}"
+            ),
         }
     }
-    assert_eq!(store.prune(BEGIN_MS + 1000, 100).await, Ok(100));
-    // To find a row, to delete it, and the ones before it that were deleted.
-    let pruned = looks.since_last();
-    assert!(pruned <= 10 * 100, "{pruned} looks");
-}
-
-#[tokio::test]
-async fn what_a_database_refuses_is_said_at_once_and_without_the_password() {
-    let server = Mariadb::start();
-    let url = server.database("a");
-    server.ask(
-        "CREATE USER reader@'%' IDENTIFIED BY 'p4ss'; GRANT SELECT ON a.* TO reader@'%';
-        CREATE USER writer@'%' IDENTIFIED BY 'p4ss'; GRANT SELECT, INSERT ON a.* TO writer@'%';",
-    );
-    let check = async |url: &str| MysqlMessages::connect(url).unwrap().check().await;
-    let host = server.host();
-    let reader = format!("mysql://reader:p4ss@{host}/a");
-    let writer = format!("mysql://writer:p4ss@{host}/a");
-    for (url, text) in [
-        (
-            url.replace("s3cret-of-tg", "wr0ng"),
-            "Access denied for user 'tg'",
-        ),
-        (server.url("b"), "Unknown database 'b'"),
-        (reader.clone(), "denied to user 'reader'"),
-        (format!("{url}?ssl-mode=REQUIRED"), "TLS"),
-    ] {
-        let refused = check(&url).await.unwrap_err();
-        assert!(matches!(refused, MysqlError::Refused(_)), "{refused:?}");
-        let all = format!("{refused} {refused:?}");
-        assert!(all.contains(text), "{all}");
-        for secret in ["wr0ng", "s3cret", "p4ss"] {
-            assert!(!all.contains(secret), "{all}");
-        }
-    }
-    check(&url).await.unwrap();
-    // Tables are there, and rights are still too few.
-    for (url, text) in [(&reader, "INSERT"), (&writer, "DELETE")] {
-        let refused = check(url).await.unwrap_err().to_string();
-        assert!(refused.contains(text), "{refused}");
-    }
-}
-
-#[test]
-fn what_is_no_address_is_refused_without_its_password() {
-    for url in [
-        "mysql://u:s3cret@h",
-        "mysql://u:s3cret@h:port/d",
-        "mysql://u:s3cret@h/d?ssl-mode=maybe",
-    ] {
-        let error = Server::connect(url).unwrap_err();
-        assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
-    }
-    assert!(!format!("{:?}", MysqlError::Url("x".into())).is_empty());
-}
-
-#[tokio::test]
-async fn a_server_shows_no_password() {
-    let server = Server::connect("mysql://u:s3cret@h/d").unwrap();
-    let store = MysqlMessages::new(server.clone());
-    let orders = MysqlOrders::new(server.clone(), &Lookup::default());
-    let all = format!("{server:?} {store:?} {orders:?}");
-    assert!(!all.contains("s3cret"), "{all}");
+    all.push(wide);
+    let all = records(all);
+    let refused = store.insert(all.clone()).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Poison { id, .. } if id == all[500].id));
+    store.insert(all[..500].to_vec()).await.unwrap();
+    assert_eq!(store.history(all_of(1)).await.unwrap().len(), 500);
 }
 
 /// Several nodes that start at once make the tables once.
@@ -373,29 +215,4 @@ async fn several_nodes_may_start_at_once() {
     cases.end().await;
     let versions = "SELECT GROUP_CONCAT(version ORDER BY version) FROM a.tidegate_migration";
     assert_eq!(server.ask(versions), "1,2");
-}
-
-#[tokio::test]
-async fn tables_of_a_newer_version_or_of_others_are_refused() {
-    let server = Mariadb::start();
-    let url = server.database("a");
-    MysqlMessages::connect(&url).unwrap().check().await.unwrap();
-    server.ask("INSERT INTO a.tidegate_migration (version) VALUES (99)");
-    let store = MysqlMessages::connect(&url).unwrap();
-    let refused = store.check().await.unwrap_err().to_string();
-    assert!(
-        refused.contains("newer version") && refused.contains("99"),
-        "{refused}"
-    );
-    let refused = store.insert(records(vec![text(1, 2, 1, "a")])).await;
-    assert!(matches!(refused, Err(StoreError::Unavailable(_))));
-    let url = server.database("b");
-    server.ask("CREATE TABLE b.message (id INT PRIMARY KEY, subject TEXT)");
-    let store = MysqlMessages::connect(&url).unwrap();
-    let refused = store.check().await.unwrap_err().to_string();
-    assert!(refused.contains("table `message`"), "{refused}");
-    assert_eq!(
-        server.ask("SHOW COLUMNS FROM b.message LIKE 'packet_id'"),
-        ""
-    );
 }
