@@ -1,4 +1,5 @@
 mod access;
+mod contacts;
 mod document;
 mod process;
 mod publish;

@@ -535,6 +535,8 @@ fn a_reload_says_what_is_applied_and_what_needs_a_restart() {
         changes.needs_restart,
         [
             "cluster.redis",
+            // Its keys can be in Redis.
+            "dialect.im.enabled",
             "dialect.room.paths",
             "listen.admin",
             "log.format",

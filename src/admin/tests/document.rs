@@ -29,8 +29,13 @@ async fn every_route_is_in_the_document_and_every_path_of_it_is_served() {
     let operations = operations(&document);
     let found: Vec<&str> = operations.keys().map(String::as_str).collect();
     let expect = [
+        "DELETE /api/im/couriers/{id}",
+        "DELETE /api/im/friends/{a}/{b}",
         "DELETE /api/sessions/{id}",
         "DELETE /api/users/{id}/sessions",
+        "GET /api/history/{topic}",
+        "GET /api/im/couriers",
+        "GET /api/im/friends/{a}",
         "GET /api/nodes",
         "GET /api/openapi.json",
         "GET /api/process",
@@ -44,12 +49,15 @@ async fn every_route_is_in_the_document_and_every_path_of_it_is_served() {
         "POST /api/process/stop",
         "POST /api/process/token",
         "POST /api/publish",
+        "PUT /api/im/couriers/{id}",
+        "PUT /api/im/friends/{a}/{b}",
     ];
     assert_eq!(found, expect);
     let node = Node::new();
     for operation in found {
         let (method, path) = operation.split_once(' ').unwrap();
         let path = path.replace("{id}", "none").replace("{topic}", "all");
+        let path = path.replace("{a}", "1").replace("{b}", "2");
         let method: Method = method.parse().unwrap();
         let answer = node.send(method, &path, None, "").await;
         let status = answer.status.as_u16();

@@ -248,7 +248,9 @@ fn paths_begin_with_a_slash_and_belong_to_one_dialect() {
     let ride = |paths: &str| {
         mistakes_alone(
             &format!(
-                "[dialect.ride]\ntokens = \"any\"\nrealm = \"r\"\npaths = {paths}\n\
+                // With a cluster there is `im`, too.
+                "cluster.redis = \"redis://h/\"\n\
+                 [dialect.ride]\ntokens = \"any\"\nrealm = \"r\"\npaths = {paths}\n\
                  [dialect.device]\nkeys = [{{ alg = \"HS256\", secret = \"s\" }}]"
             ),
             &[],
