@@ -4,7 +4,9 @@
 //! that is no success is a problem document of RFC 9457.
 
 mod access;
+mod contacts;
 mod health;
+mod history;
 mod input;
 mod inquiry;
 mod nodes;
@@ -48,6 +50,7 @@ use crate::{
         issue::{IssueError, TokenRequest},
     },
     backend::ingest::NotPublished,
+    chat::Desk,
     clock::Clock,
     config::Secret,
     mail::post::Post,
@@ -77,6 +80,8 @@ pub struct Parts {
     pub telemetry: Arc<Telemetry>,
     /// Durable messages to users.
     pub post: Post,
+    /// What was kept, and who may write to whom.
+    pub desk: Desk,
     /// Messages for later.
     pub queue: Arc<dyn Queue>,
     /// The node as a process.

@@ -10,6 +10,7 @@ mod node;
 mod services;
 mod settings;
 mod shards;
+mod stored;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -28,6 +29,7 @@ use self::{
     member::Membership,
     services::Front,
     shards::ShardThread,
+    stored::Moving,
 };
 use crate::{
     admin::{self, Phase},
@@ -52,6 +54,7 @@ use crate::{
 pub struct App {
     node: Arc<Node>,
     membership: Option<Membership>,
+    moving: Moving,
     shards: Vec<ShardThread>,
     public: Vec<TcpListener>,
     admin: TcpListener,
@@ -84,6 +87,8 @@ pub enum BuildError {
     Client(#[source] std::io::Error),
     #[error("store.url: it cannot be used")]
     Store(#[source] crate::store::sqlite::DatabaseError),
+    #[error("store.url: {0}")]
+    Mysql(crate::store::mysql::MysqlError),
     #[error("cluster.redis: it cannot be used")]
     Redis(#[source] crate::cluster::streams::StreamsError),
     #[error("a thread for sessions cannot start")]
@@ -135,7 +140,8 @@ impl App {
         let addresses = addresses(&public, &admin);
         let identity = Identity::new(Arc::clone(&router), clock, addresses.public[0]);
         let membership = Membership::new(&config, &identity).map_err(BuildError::Redis)?;
-        let authenticator = authenticator(&config, clock, membership.as_ref())?;
+        let client = HttpClient::new().map_err(BuildError::Client)?;
+        let authenticator = authenticator(&config, clock, membership.as_ref(), &client);
         let keys = Arc::new(ApiKeys::new(&config.api.keys));
         let tokens = TokenEndpoint::new(Arc::clone(&authenticator), Arc::clone(&keys));
         let front = Arc::new(Front {
@@ -161,12 +167,23 @@ impl App {
             .iter()
             .map(|shard| (Arc::clone(&shard.context), shard.handle.clone()));
         let ingress = Ingress::new(sides, settings::ingress(&config, tls, &mounted, &tokens));
-        let Kept { post, pushes } = kept::open(&config, membership.as_ref(), &identity)?;
+        let kept = kept::open(&config, membership.as_ref(), &client, &identity)?;
+        let Kept {
+            post,
+            pushes,
+            desk,
+            moving,
+        } = kept;
+        // Set once: there are no sessions yet.
+        let _ = front.desk.set(desk.clone());
         let node = Node {
             addresses,
             cluster: membership.as_ref().map(Membership::cluster),
             post,
             pushes,
+            desk,
+            archive: Arc::clone(&moving.archive_stats),
+            retention: Arc::clone(&moving.retention_stats),
             ingest: Arc::default(),
             router,
             ingress: Arc::new(ingress),
@@ -186,24 +203,25 @@ impl App {
         Ok(Self {
             node: Arc::new(node),
             membership,
+            moving,
             shards,
             public,
             admin,
         })
     }
 
-    /// Asks the Redis of a cluster once whether it can be used, so that a mistake is told to whoever
-    /// starts the node. One that does not answer may come later: [`Self::run`] waits for it.
+    /// Asks the Redis of a cluster and its database once whether they can be used, so that a mistake is
+    /// told to whoever starts the node. What does not answer may come later: [`Self::run`] waits for it.
     ///
     /// # Errors
     ///
     /// A version that is too old, a user or a password that is refused, a user who may not do
     /// everything.
     pub async fn check(&self) -> Result<(), BuildError> {
-        match &self.membership {
-            Some(membership) => membership.check().await.map_err(BuildError::Redis),
-            None => Ok(()),
+        if let Some(membership) = &self.membership {
+            membership.check().await.map_err(BuildError::Redis)?;
         }
+        self.moving.check().await
     }
 
     /// Where it listens.
@@ -226,6 +244,7 @@ impl App {
         let Self {
             node,
             membership,
+            moving,
             shards,
             public,
             admin,
@@ -244,7 +263,7 @@ impl App {
         }
         let ended = CancellationToken::new();
         let state = node.admin_state();
-        let couriers = Couriers::begin(&node, &state);
+        let couriers = Couriers::begin(&node, moving, &state);
         match tokio::net::TcpListener::from_std(admin) {
             Ok(listener) => {
                 serving.spawn(admin::serve(listener, Arc::clone(&state), ended.clone()));
@@ -321,19 +340,20 @@ fn authenticator(
     config: &Config,
     clock: Clock,
     membership: Option<&Membership>,
-) -> Result<Arc<Authenticator>, BuildError> {
+    client: &HttpClient,
+) -> Arc<Authenticator> {
     let credentials: Arc<dyn Credentials> = match membership {
         Some(membership) => Arc::new(membership.redis().credentials()),
         None => Arc::<MemoryCredentials>::default(),
     };
     let parts = auth::Parts {
-        client: HttpClient::new().map_err(BuildError::Client)?,
+        client: client.clone(),
         clock,
         stats: Arc::default(),
         credentials,
         makes_keys: config.development,
     };
-    Ok(Arc::new(Authenticator::new(&config.dialect, parts)))
+    Arc::new(Authenticator::new(&config.dialect, parts))
 }
 
 /// A number that grows from life to life of a node, also when two follow within a second.

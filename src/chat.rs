@@ -25,7 +25,7 @@ use crate::{
     router::{Busy, Router},
     services::{Caller, Outcomes},
     stats::{ChatOutcome, ChatStats},
-    store::{Chat, Content, Query, StoreError},
+    store::{Chat, Content, Query, Record, StoreError},
     topic::Topic,
 };
 
@@ -39,7 +39,7 @@ pub struct Desk(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     parts: Parts,
-    stats: ChatStats,
+    stats: Arc<ChatStats>,
     is_closed: AtomicBool,
     /// A token for each call.
     under_way: TaskTracker,
@@ -69,7 +69,7 @@ impl Desk {
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(Inner {
             parts,
-            stats: ChatStats::default(),
+            stats: Arc::default(),
             is_closed: AtomicBool::new(false),
             under_way: TaskTracker::new(),
         }))
@@ -108,19 +108,28 @@ impl Desk {
     }
 
     /// What it counts.
-    pub fn stats(&self) -> &ChatStats {
+    pub fn stats(&self) -> &Arc<ChatStats> {
         &self.0.stats
     }
 
-    /// What it works with.
-    pub fn parts(&self) -> &Parts {
-        &self.0.parts
+    /// Who may write to whom.
+    pub fn contacts(&self) -> &dyn Contacts {
+        &*self.0.parts.contacts
+    }
+
+    /// What was kept, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if it cannot be read now.
+    pub async fn history(&self, query: Query) -> Result<Vec<Record>, StoreError> {
+        self.0.parts.journal.history(query).await
     }
 
     async fn one(&self, caller: &Caller, request: Request) -> Outcome {
         let done = match request {
             Request::Chat(_) => Ok(Outcome::NotKept),
-            Request::History(query) => self.history(query).await,
+            Request::History(query) => self.history(query).await.map(Outcome::History),
             Request::Locate(position) => self.locate(caller.user, position).await,
             Request::Online(user) => Ok(Outcome::Online(self.is_online(&user))),
             Request::TakeOrder(order) => self.take_order(caller, &order).await,
@@ -206,11 +215,6 @@ impl Desk {
             Ok(()) => ChatOutcome::Kept,
             Err(_) => ChatOutcome::Unrouted,
         }
-    }
-
-    async fn history(&self, query: Query) -> Result<Outcome, StoreError> {
-        let records = self.0.parts.journal.history(query).await?;
-        Ok(Outcome::History(records))
     }
 
     async fn locate(&self, courier: Person, position: Position) -> Result<Outcome, StoreError> {

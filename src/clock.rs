@@ -10,6 +10,7 @@ use crate::dialect::Now;
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
+    ahead: Duration,
 }
 
 impl Clock {
@@ -17,7 +18,14 @@ impl Clock {
     pub fn start() -> Self {
         Self {
             start: Instant::now(),
+            ahead: Duration::ZERO,
         }
+    }
+
+    /// This clock, with the wall's time so much ahead: for tests of what takes days.
+    #[must_use]
+    pub const fn ahead(self, ahead: Duration) -> Self {
+        Self { ahead, ..self }
     }
 
     /// The time.
@@ -25,7 +33,7 @@ impl Clock {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH);
         Now {
             uptime: self.uptime(),
-            unix_ms: unix.map_or(0, |since| since.as_millis() as u64),
+            unix_ms: unix.map_or(0, |since| (since + self.ahead).as_millis() as u64),
         }
     }
 

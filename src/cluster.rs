@@ -14,6 +14,7 @@
 //!
 //! **Invariant:** nothing that the router calls waits or does I/O.
 
+pub mod archive;
 pub mod directory;
 pub mod memory;
 pub mod redis;

@@ -3,6 +3,8 @@
 //! MessagePack, as arrays: fields are only ever added at the end. Every body begins with the version
 //! of its form; a member that meets a newer one than it knows takes nothing from it, and says so.
 
+pub mod record;
+
 mod delta;
 mod wire;
 
@@ -13,6 +15,7 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
 pub use self::delta::{Claimed, Delta};
 use crate::{
+    id::UserId,
     message::Message,
     peer::{Answer, Question},
     topic::Topic,
@@ -67,7 +70,7 @@ pub enum DecodeError {
     Form(#[source] rmp_serde::decode::Error),
     #[error("{0} in it {1}")]
     Value(&'static str, &'static str),
-    #[error("it is of version {0}, and this node knows version {VERSION}")]
+    #[error("it is of version {0}, which this node does not know")]
     Version(u8),
 }
 
@@ -169,4 +172,14 @@ fn take_version(bytes: &mut Bytes) -> Result<(), DecodeError> {
         VERSION => Ok(()),
         version => Err(DecodeError::Version(version)),
     }
+}
+
+fn topic(text: &str) -> Result<Topic, DecodeError> {
+    let topic = text.parse();
+    topic.map_err(|_| DecodeError::Value("the topic", "is none"))
+}
+
+fn user(text: &str) -> Result<UserId, DecodeError> {
+    let user = text.parse();
+    user.map_err(|_| DecodeError::Value("the user", "is none"))
 }

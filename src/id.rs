@@ -204,6 +204,11 @@ impl Person {
         Some(Self(number))
     }
 
+    /// The person of a user's id. One text is one user: that with zeros in front is another one.
+    pub fn of_user(id: &str) -> Option<Self> {
+        id.parse().ok().filter(|_| !id.starts_with('0'))
+    }
+
     /// The number.
     pub const fn number(self) -> u64 {
         self.0
@@ -238,6 +243,11 @@ impl UserId {
     /// The id.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The user of the `im` dialect that it is, if it is one.
+    pub fn person(&self) -> Option<Person> {
+        Person::of_user(&self.0)
     }
 }
 
@@ -323,7 +333,9 @@ mod tests {
             assert!(text.parse::<Person>().is_err(), "{text}");
         }
         assert!("9223372036854775806".parse::<Person>().is_ok());
-        assert_eq!(UserId::from(Person(42)).as_str(), "42");
+        let user = UserId::from(Person(42));
+        assert_eq!((user.as_str(), user.person()), ("42", Some(Person(42))));
+        assert_eq!("042".parse::<UserId>().unwrap().person(), None);
     }
 
     #[test]

@@ -134,6 +134,16 @@ impl Message {
 
 // === impl MessageId ===
 
+impl MessageId {
+    /// As JSON: a number or a text.
+    pub fn to_json(&self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => serde_json::to_string(&**text).expect("memory takes every write"),
+        }
+    }
+}
+
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

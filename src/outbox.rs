@@ -83,6 +83,19 @@ pub struct Advanced {
     pub bytes: usize,
 }
 
+// === impl Entry ===
+
+impl Entry {
+    /// One frame that replaces none.
+    pub fn frame(frame: Frame) -> Self {
+        Self {
+            bytes: frame.into_bytes(),
+            frames: 1,
+            key: None,
+        }
+    }
+}
+
 // === impl Outbox ===
 
 impl Outbox {

@@ -19,6 +19,7 @@ pub mod letters;
 pub mod list;
 pub mod lives;
 mod mail;
+mod recent;
 pub mod retained;
 pub mod room;
 pub mod shard;

@@ -3,19 +3,23 @@
 //! Plain atomics that hardly anybody else writes to; whoever renders the metrics adds them up. A
 //! shared metric handle costs ten times as much when two shards use it.
 
+mod archive;
 mod chat;
 mod cluster;
 mod edges;
 mod ingest;
 mod mail;
+mod store;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+pub use archive::ArchiveStats;
 pub use chat::{ChatOutcome, ChatStats};
 pub use cluster::{ClusterStats, LostReason};
 pub use edges::{ApiOutcome, ApiStats, AuthStats, HookOutcome, LoginOutcome, TokenOutcome};
 pub use ingest::IngestStats;
 pub use mail::MailStats;
+pub use store::RetentionStats;
 
 use crate::{close::CloseReason, dialect::DialectId, topic::TopicKind};
 

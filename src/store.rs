@@ -13,6 +13,16 @@
 //!   be.
 //! - **Cancellation**: a call whose future is dropped may or may not be carried out.
 
+// What is fuzzed has no files and no sockets.
+#[cfg(not(fuzzing))]
+mod found;
+#[cfg(not(fuzzing))]
+pub mod mysql;
+#[cfg(not(fuzzing))]
+mod parts;
+#[cfg(not(fuzzing))]
+pub mod retention;
+#[cfg(not(fuzzing))]
 pub mod sqlite;
 
 use std::{fmt, future::Future, pin::Pin};
@@ -50,7 +60,8 @@ pub trait MessageStore: fmt::Debug + Send + Sync + 'static {
 pub struct Record {
     /// Names it, and orders it among all records.
     pub id: RecordId,
-    /// When it was accepted, in milliseconds since the Unix epoch.
+    /// When it was accepted, in milliseconds since the Unix epoch; that of its id, but for rows that are
+    /// older than Tidegate.
     pub time_ms: u64,
     /// What it says.
     pub content: Content,
@@ -145,9 +156,14 @@ pub enum StoreError {
 // === impl RecordId ===
 
 impl RecordId {
-    /// The least id of a record that is accepted at this time.
+    /// Where the ids begin that Tidegate gives out. Smaller ones are those of rows that are older, and
+    /// do not tell the time. Tidegate would have had to begin on 13 January 1970.
+    pub const FIRST: Self = Self(1 << 40);
+
+    /// The least id of a record that is accepted at this time. Whatever time somebody asks for, it is
+    /// none of an earlier one.
     pub const fn at(time_ms: u64) -> Self {
-        Self(time_ms << COUNT_BITS)
+        Self(time_ms.saturating_mul(1 << COUNT_BITS))
     }
 
     /// The id of the next record, if the last one had this id: a millisecond has 1,024 of them, and those
@@ -189,5 +205,6 @@ mod tests {
         assert_eq!(second.next(1_600_000_000_000).0, second.0 + 1);
         assert!(second.next(1_700_000_000_001).time_ms() == 1_700_000_000_001);
         assert!(RecordId::at(8_000_000_000_000).0 < 1 << 53);
+        assert_eq!(RecordId::at(1 << 60).0, u64::MAX);
     }
 }

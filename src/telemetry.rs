@@ -26,8 +26,9 @@ use crate::{
     mail::post::Post,
     router::{Router, shard::Shard},
     stats::{
-        ApiOutcome, ApiStats, AuthStats, Count, DialectStats, HookOutcome, IngestStats,
-        IngressStats, LoginOutcome, RejectReason, ShardStats, TokenOutcome,
+        ApiOutcome, ApiStats, ArchiveStats, AuthStats, ChatOutcome, ChatStats, Count, DialectStats,
+        HookOutcome, IngestStats, IngressStats, LoginOutcome, RejectReason, RetentionStats,
+        ShardStats, TokenOutcome,
     },
     topic::TopicKind,
 };
@@ -49,6 +50,12 @@ pub struct Sources {
     pub post: Post,
     /// Pushes that come through a queue.
     pub ingest: Arc<IngestStats>,
+    /// Chat messages.
+    pub chat: Arc<ChatStats>,
+    /// Messages on their way to the database.
+    pub archive: Arc<ArchiveStats>,
+    /// Messages removed from the database.
+    pub retention: Arc<RetentionStats>,
     /// Time since the start.
     pub clock: Clock,
 }
@@ -81,6 +88,9 @@ impl Telemetry {
             cluster,
             post,
             ingest,
+            chat,
+            archive,
+            retention,
             clock,
         } = &self.sources;
         let mut sheet = Sheet::new(&self.recorder);
@@ -95,6 +105,10 @@ impl Telemetry {
         write_api(&sheet, api);
         write_mail(&sheet, post);
         write_ingest(&sheet, ingest);
+        write_chat(&mut sheet, chat);
+        write_archive(&sheet, archive);
+        sheet.counter(&names::STORE_REMOVED, &[], retention.removed.load());
+        sheet.counter(&names::STORE_ERRORS, &[], retention.errors.load());
         let cluster = cluster.as_ref().and_then(Weak::upgrade);
         cluster::write(&mut sheet, router, cluster.as_deref());
         write_process(&mut sheet);
@@ -231,6 +245,29 @@ fn write_ingest(sheet: &Sheet<'_>, stats: &IngestStats) {
         sheet.counter(&names::PUSHES, &[outcome], count.load());
     }
     sheet.counter(&names::PUSH_ERRORS, &[], stats.errors.load());
+}
+
+fn write_chat(sheet: &mut Sheet<'_>, stats: &ChatStats) {
+    for outcome in ChatOutcome::ALL {
+        let count = stats.messages[outcome as usize].load();
+        sheet.counter(&names::CHAT_MESSAGES, &[outcome.label()], count);
+    }
+    sheet.durations(&names::CHAT_ACK_SECONDS, &[], [&stats.acknowledged]);
+    sheet.counter(&names::CHAT_FAILURES, &[], stats.failed.load());
+}
+
+fn write_archive(sheet: &Sheet<'_>, stats: &ArchiveStats) {
+    for (outcome, count) in [
+        ("dead", &stats.dead),
+        ("drained", &stats.drained),
+        ("stored", &stats.stored),
+    ] {
+        sheet.counter(&names::ARCHIVE_RECORDS, &[outcome], count.load());
+    }
+    sheet.counter(&names::ARCHIVE_ERRORS, &[], stats.errors.load());
+    sheet.gauge(&names::ARCHIVE_ENTRIES, &[], stats.entries() as f64);
+    let lag = stats.lag().as_secs_f64();
+    sheet.gauge(&names::ARCHIVE_LAG, &[], lag);
 }
 
 fn write_mail(sheet: &Sheet<'_>, post: &Post) {

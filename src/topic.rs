@@ -105,10 +105,7 @@ impl Topic {
 
     /// The person of a `user:` topic, if its user is one.
     pub fn person(&self) -> Option<Person> {
-        let id = self.0.strip_prefix("user:")?;
-        let person: Person = id.parse().ok()?;
-        // One text is one user: that with zeros in front is another one.
-        (!id.starts_with('0')).then_some(person)
+        Person::of_user(self.0.strip_prefix("user:")?)
     }
 
     /// The session of a `session:` topic.

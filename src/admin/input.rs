@@ -28,6 +28,10 @@ pub(super) struct Body(Bytes);
 #[derive(Debug)]
 pub(super) struct Segment(pub(super) String);
 
+/// Two segments of the path that vary, decoded.
+#[derive(Debug)]
+pub(super) struct Segments(pub(super) (String, String));
+
 /// A text of 1 to `MAX` bytes.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Text<const MAX: usize>(pub(super) Box<str>);
@@ -141,6 +145,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
     async fn from_request_parts(parts: &mut request::Parts, state: &S) -> Result<Self, Problem> {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(segment)) => Ok(Self(segment)),
+            Err(_) => Err(Problem::unprocessable("the path is not UTF-8")),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Segments {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut request::Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<(String, String)>::from_request_parts(parts, state).await {
+            Ok(Path(segments)) => Ok(Self(segments)),
             Err(_) => Err(Problem::unprocessable("the path is not UTF-8")),
         }
     }

@@ -20,7 +20,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     State,
     access::AnyCaller,
-    health, nodes,
+    contacts, health, history, nodes,
     problem::{AccessProblems, ProblemDocument},
     process, publish, sessions, topics,
 };
@@ -32,6 +32,11 @@ pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
         .routes(routes!(publish::publish))
+        .routes(routes!(history::history))
+        .routes(routes!(contacts::friends))
+        .routes(routes!(contacts::add_friend, contacts::remove_friend))
+        .routes(routes!(contacts::couriers))
+        .routes(routes!(contacts::add_courier, contacts::remove_courier))
         .routes(routes!(topics::topic))
         .routes(routes!(sessions::user))
         .routes(routes!(sessions::kick_user))
@@ -56,6 +61,7 @@ pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
     modifiers(&Security),
     tags(
         (name = "messages", description = "Messages to users, rooms and sessions"),
+        (name = "contacts", description = "Who may write to whom, and who is a courier"),
         (name = "sessions", description = "Who is connected"),
         (name = "nodes", description = "The members of the cluster"),
         (name = "health", description = "For probes and scrapers, without a key"),
@@ -74,7 +80,7 @@ impl Modify for Security {
         };
         let components = document.components.get_or_insert_default();
         let key = "An API key of the configuration. Publishing needs the scope publish; asking who is \
-                   where, read; ending sessions and draining, admin, which includes the other two.";
+                   where, and what was kept, read; ending sessions, draining and changing contacts, admin, which includes the other two.";
         components.add_security_scheme("key", bearer(key));
         let control = "The secret of the running process, which stands in its pid file.";
         components.add_security_scheme("control", bearer(control));

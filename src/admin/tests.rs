@@ -23,19 +23,23 @@ use tower::ServiceExt as _;
 
 use super::*;
 use crate::{
+    chat,
     config::{ApiKey, Scope},
     dialect::{Conversation, Dialect, DialectId, Hello, Refusal},
     frame::Frame,
     id::Member,
     mail::post,
     message::Message,
+    orders::Lookup,
     router::{
         fanout::Walker,
         shard::Queue,
         subscriber::{Flushed, Subscriber},
         transport::{End, Transport},
     },
-    store::sqlite::{SqliteMail, SqliteQueue},
+    store::sqlite::{
+        Database, SqliteContacts, SqliteJournal, SqliteMail, SqliteOrders, SqliteQueue,
+    },
     telemetry::Sources,
     topic::Topic,
 };
@@ -155,9 +159,20 @@ impl Node {
         let clock = Clock::start();
         let stats = Arc::<ApiStats>::default();
         let process = Arc::<FakeProcess>::default();
+        let database = Database::of_test();
+        let journal = Arc::new(SqliteJournal::new(database.clone(), clock));
         let post = Post::new(post::Parts {
             mail: SqliteMail::of_test(),
+            journal: Arc::<SqliteJournal>::clone(&journal),
             router: Arc::clone(&router),
+            clock,
+        });
+        let desk = Desk::new(chat::Parts {
+            router: Arc::clone(&router),
+            journal,
+            contacts: Arc::new(SqliteContacts::new(database.clone(), clock)),
+            orders: Arc::new(SqliteOrders::new(database, &Lookup::default())),
+            post: post.clone(),
             clock,
         });
         let telemetry = Telemetry::new(Sources {
@@ -168,6 +183,9 @@ impl Node {
             cluster: None,
             post: post.clone(),
             ingest: Arc::default(),
+            chat: Arc::default(),
+            archive: Arc::default(),
+            retention: Arc::default(),
             clock,
         });
         let state = State::new(Parts {
@@ -178,6 +196,7 @@ impl Node {
             stats,
             telemetry: Arc::new(telemetry),
             post,
+            desk,
             queue: SqliteQueue::of_test(),
             process: Arc::<FakeProcess>::clone(&process),
             public: vec!["127.0.0.1:8080".parse().unwrap()],

@@ -1,13 +1,23 @@
-//! What the node keeps for later, mail and queues: in Redis for a cluster, else in the store.
+//! What the node keeps for later, mail, queues and chat: in Redis for a cluster, else in the store.
 
 use std::sync::Arc;
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{BuildError, Node, identity::Identity, member::Membership};
+use super::{
+    BuildError, Node,
+    identity::Identity,
+    member::Membership,
+    stored::{self, Base, Moving, Stored},
+};
 use crate::{
     admin,
-    backend::ingest::{self, Publish, Publishing},
+    backend::{
+        HttpClient,
+        ingest::{self, Publish, Publishing},
+    },
+    chat::{self, Desk},
+    clock::Clock,
     cluster::redis::MailSettings,
     config::Config,
     mail::{
@@ -16,7 +26,7 @@ use crate::{
         postman,
     },
     queue::Queue,
-    store::sqlite::{Database, Place, SqliteMail, SqliteQueue},
+    store::sqlite::{SqliteMail, SqliteQueue},
 };
 
 /// Where durable things are.
@@ -25,63 +35,100 @@ pub(super) struct Kept {
     pub(super) post: Post,
     /// What applications push.
     pub(super) pushes: Arc<dyn Queue>,
+    /// Chat.
+    pub(super) desk: Desk,
+    pub(super) moving: Moving,
 }
 
-/// Opens the store, if that is where things are kept.
+/// Opens the store, and Redis if there is a cluster.
 pub(super) fn open(
     config: &Config,
     membership: Option<&Membership>,
+    client: &HttpClient,
     identity: &Identity,
 ) -> Result<Kept, BuildError> {
     let clock = identity.clock;
+    let base = Base::open(config)?;
+    let stored = stored::open(config, &base, membership, client, clock);
+    let Stored {
+        journal,
+        contacts,
+        orders,
+        moving,
+    } = stored;
+    let (mail, pushes) = letters(config, &base, membership, clock);
+    let router = &identity.router;
+    let post = Post::new(post::Parts {
+        mail,
+        journal: Arc::clone(&journal),
+        router: Arc::clone(router),
+        clock,
+    });
+    let desk = Desk::new(chat::Parts {
+        router: Arc::clone(router),
+        journal,
+        contacts,
+        orders,
+        post: post.clone(),
+        clock,
+    });
+    Ok(Kept {
+        post,
+        pushes,
+        desk,
+        moving,
+    })
+}
+
+/// Mail and queues: in Redis, or in the store of a node that is alone.
+fn letters(
+    config: &Config,
+    base: &Base,
+    membership: Option<&Membership>,
+    clock: Clock,
+) -> (Arc<dyn Mail>, Arc<dyn Queue>) {
     let bounds = Bounds {
         letters_max: config.mail.letters_max,
         keep: config.mail.keep,
     };
-    let (mail, pushes): (Arc<dyn Mail>, Arc<dyn Queue>) = match membership {
-        Some(membership) => {
+    let (name, claim_after) = (ingest::QUEUE, ingest::CLAIM_AFTER);
+    match (membership, base) {
+        (None, Base::Sqlite(database)) => {
+            let pushes = SqliteQueue::new(database.clone(), name, claim_after, clock);
+            let mail = SqliteMail::new(database.clone(), bounds, clock);
+            (Arc::new(mail), Arc::new(pushes))
+        }
+        (None, Base::Mysql(_)) => unreachable!("the configuration refuses it"),
+        (Some(membership), _) => {
             let redis = membership.redis();
             let mail = redis.mail(MailSettings {
                 bounds,
                 replicas: config.mail.replicas,
                 clock,
             });
-            let pushes = redis.queue(ingest::QUEUE, ingest::CLAIM_AFTER);
-            (Arc::new(mail), Arc::new(pushes))
+            (Arc::new(mail), Arc::new(redis.queue(name, claim_after)))
         }
-        None => {
-            let place = Place::of_url(config.store.url.expose());
-            let place = place.expect("a configuration that was read has a store that can be used");
-            let database = Database::open(&place).map_err(BuildError::Store)?;
-            let (name, claim_after) = (ingest::QUEUE, ingest::CLAIM_AFTER);
-            let pushes = SqliteQueue::new(database.clone(), name, claim_after, clock);
-            let mail = SqliteMail::new(database, bounds, clock);
-            (Arc::new(mail), Arc::new(pushes))
-        }
-    };
-    let post = Post::new(post::Parts {
-        mail,
-        router: Arc::clone(&identity.router),
-        clock,
-    });
-    Ok(Kept { post, pushes })
+    }
 }
 
-/// Those who bring what was kept.
+/// Those who bring what was kept to where it belongs.
 pub(super) struct Couriers {
+    desk: Desk,
     post: Post,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
 impl Couriers {
-    pub(super) fn begin(node: &Node, state: &Arc<admin::State>) -> Self {
+    pub(super) fn begin(node: &Node, moving: Moving, state: &Arc<admin::State>) -> Self {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(postman::run(node.post.clone(), stop.clone()));
         let publisher = Arc::new(Publisher(Arc::clone(state)));
         let (pushes, stats) = (Arc::clone(&node.pushes), Arc::clone(&node.ingest));
         tasks.spawn(ingest::run(pushes, publisher, stats, stop.clone()));
+        moving.begin(&tasks, &stop);
         Self {
+            desk: node.desk.clone(),
             post: node.post.clone(),
             stop,
             tasks,
@@ -90,6 +137,7 @@ impl Couriers {
 
     /// Lets them finish what they have begun. From then on the node takes no durable messages.
     pub(super) async fn end(self) {
+        self.desk.close().await;
         self.stop.cancel();
         self.post.close().await;
         self.tasks.close();

@@ -14,6 +14,7 @@ use crate::{
         issue::{TokenRequest, issue, person},
         token_endpoint::TokenEndpoint,
     },
+    chat::Desk,
     clock::Clock,
     cluster::Cluster,
     config::{Config, ReloadSource},
@@ -23,7 +24,7 @@ use crate::{
     queue::Queue,
     router::Router,
     session,
-    stats::{ApiStats, IngestStats},
+    stats::{ApiStats, ArchiveStats, IngestStats, RetentionStats},
     telemetry::{Sources, Telemetry},
 };
 
@@ -48,6 +49,10 @@ pub struct Node {
     pub(super) cluster: Option<Weak<Cluster>>,
     /// Durable messages to users.
     pub(super) post: Post,
+    /// Chat.
+    pub(super) desk: Desk,
+    pub(super) archive: Arc<ArchiveStats>,
+    pub(super) retention: Arc<RetentionStats>,
     /// What applications push.
     pub(super) pushes: Arc<dyn Queue>,
     pub(super) ingest: Arc<IngestStats>,
@@ -74,6 +79,9 @@ impl Node {
             cluster: self.cluster.clone(),
             post: self.post.clone(),
             ingest: Arc::clone(&self.ingest),
+            chat: Arc::clone(self.desk.stats()),
+            archive: Arc::clone(&self.archive),
+            retention: Arc::clone(&self.retention),
             clock: self.clock,
         });
         let state = admin::State::new(admin::Parts {
@@ -84,6 +92,7 @@ impl Node {
             stats: api,
             telemetry: Arc::new(telemetry),
             post: self.post.clone(),
+            desk: self.desk.clone(),
             queue: Arc::clone(&self.pushes),
             process: Arc::clone(self) as Arc<_>,
             public: self.addresses.public.clone(),

@@ -8,10 +8,11 @@ use crate::{
         issue::{TTL, TokenRequest, issue},
         token_endpoint::TokenEndpoint,
     },
-    config::{Config, Ping, RideTokens},
+    config::{self, Config, ImSessions, Ping, RideTokens},
     dialect::{
         Dialect, DialectId,
         device::{self, Device},
+        im::{self, Im},
         ride::{self, Ride},
     },
     endpoint::Endpoint,
@@ -96,8 +97,9 @@ fn mounts(config: &Config, mounted: &Mounted) -> Mounts {
         let dialect: Arc<dyn Dialect> = match id {
             DialectId::Ride => Arc::new(Ride::new(ride(config))),
             DialectId::Device => Arc::new(Device::new(device(config))),
+            DialectId::Im => Arc::new(Im::new(im(config))),
             // Refused by the configuration as long as they are not there.
-            DialectId::Im | DialectId::Room | DialectId::Live => continue,
+            DialectId::Room | DialectId::Live => continue,
         };
         for path in &config.dialect.mount(id).paths {
             mounts.mount(path, Arc::clone(&dialect));
@@ -130,6 +132,22 @@ fn ride(config: &Config) -> ride::Settings {
         realm: ride.realm.as_deref().map(Into::into),
         backends: backends.collect(),
         login_timeout: ride.login_timeout,
+    }
+}
+
+fn im(config: &Config) -> im::Settings {
+    let im = &config.dialect.im;
+    im::Settings {
+        profile: im.mount.profile,
+        sessions: match im.sessions {
+            ImSessions::Multi => im::Sessions::Multi,
+            ImSessions::Single => im::Sessions::Single,
+        },
+        coordinates: match im.coordinates {
+            config::Coordinates::Bd09 => im::Coordinates::Bd09,
+            config::Coordinates::Gcj02 => im::Coordinates::Gcj02,
+            config::Coordinates::None => im::Coordinates::None,
+        },
     }
 }
 

@@ -235,7 +235,7 @@ impl Pauses {
         *self = Self::default();
     }
 
-    fn wait(&mut self) -> impl Future<Output = ()> + use<> {
+    pub(super) fn wait(&mut self) -> impl Future<Output = ()> + use<> {
         // Half of it by chance, so that members do not come back in step.
         let pause = self.0.mul_f64(0.5 + fraction() / 2.0);
         self.0 = (self.0 * 2).min(PAUSE_MAX);

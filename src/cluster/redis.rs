@@ -9,18 +9,26 @@
 //! **Invariant:** a password is in no error, no log and no debug output.
 
 mod address;
+mod backlog;
 mod connect;
+mod contacts;
 mod credentials;
 mod errors;
 mod find;
+mod group;
+mod journal;
 mod keys;
+mod legacy;
 mod mail;
 mod probe;
 mod queue;
 mod reader;
+mod replicas;
+mod script;
 mod servers;
+mod writer;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use redis::{Cmd, Value, cmd};
@@ -31,16 +39,22 @@ use self::{
     keys::Keys,
     reader::{InboxReader, LogReader},
     servers::Servers,
+    writer::Writer,
 };
 pub use self::{
+    backlog::{Lag, RedisBacklog, Unmoved, Unreadable},
+    contacts::RedisContacts,
     credentials::RedisCredentials,
+    journal::RedisJournal,
+    legacy::{Drawn, RedisLegacy},
     mail::{RedisMail, Settings as MailSettings},
     queue::RedisQueue,
+    writer::Settings as JournalSettings,
 };
 use super::streams::{
     Entry, LEASE, LOG_ENTRIES, Position, Pulse, REAP, Sent, Streams, StreamsError, new_generation,
 };
-use crate::{config::Secret, id::Member};
+use crate::{config::Secret, id::Member, store::MessageStore};
 
 /// The consumer group of an inbox.
 const INBOX_GROUP: &str = "gateway";
@@ -104,6 +118,32 @@ impl Redis {
     /// `claim_after`.
     pub fn queue(&self, name: &str, claim_after: Duration) -> RedisQueue {
         RedisQueue::new(self.servers.apart(), &self.keys, name, claim_after)
+    }
+
+    /// The journal in it, over connections of its own: what waits for replicas delays nobody else. What
+    /// was accepted is moved to `store` by who runs [`super::archive::run`].
+    pub fn journal(&self, settings: JournalSettings, store: Arc<dyn MessageStore>) -> RedisJournal {
+        let servers = self.servers.apart();
+        let writer = Writer::new(servers.clone(), self.keys.journal(), settings);
+        RedisJournal::new(servers, writer, store)
+    }
+
+    /// What the journal has accepted and is in no database yet, over connections of its own. What was
+    /// taken and not settled is given again after `claim_after`.
+    pub fn backlog(&self, claim_after: Duration) -> RedisBacklog {
+        RedisBacklog::new(self.servers.apart(), self.keys.journal(), claim_after)
+    }
+
+    /// Messages of older chat servers in it, which are written into the journal.
+    pub fn legacy(&self, settings: JournalSettings) -> RedisLegacy {
+        let servers = self.servers.apart();
+        let writer = Writer::new(servers.clone(), self.keys.journal(), settings);
+        RedisLegacy::new(servers, self.keys.legacy(), writer)
+    }
+
+    /// The contacts in it, over connections of their own.
+    pub fn contacts(&self) -> RedisContacts {
+        RedisContacts::new(self.servers.apart(), self.keys.clone())
     }
 
     /// Whether it is one that can be used: version 7.0 or newer, open to us, and to all that we do.

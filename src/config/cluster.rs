@@ -27,6 +27,8 @@ pub struct Cluster {
 pub struct Store {
     /// `sqlite://` and a path, or `mysql://` with user and password.
     pub url: Secret,
+    /// How long messages are kept; zero: for ever.
+    pub retention: Duration,
 }
 
 /// `[mail]`: durable messages to users who are away.
@@ -83,6 +85,7 @@ impl Default for Cluster {
 impl Default for Store {
     fn default() -> Self {
         Self {
+            retention: Duration::ZERO,
             url: Secret::new("sqlite://tidegate.db"),
         }
     }
@@ -128,6 +131,7 @@ impl Section for Cluster {
 impl Section for Store {
     fn visit(&mut self, visitor: &mut dyn Visitor) {
         visitor.secret("url", &mut self.url);
+        visitor.setting("retention", &mut self.retention);
     }
 }
 

@@ -29,6 +29,9 @@ const NEEDS_RESTART: &[&str] = &[
     "dialect.ride.realm",
     "dialect.im.enabled",
     "dialect.im.paths",
+    // Connections and tasks of their own.
+    "dialect.im.orders",
+    "dialect.im.legacy_mq",
     "dialect.room.enabled",
     "dialect.room.paths",
     "dialect.live.enabled",
@@ -92,6 +95,8 @@ impl Config {
             taken.paths.clone_from(&mount.paths);
         }
         new.dialect.im.wanted = old.dialect.im.wanted;
+        new.dialect.im.orders = old.dialect.im.orders;
+        new.dialect.im.legacy_mq = old.dialect.im.legacy_mq;
         new.dialect.ride.realm = old.dialect.ride.realm;
         new
     }

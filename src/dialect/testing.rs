@@ -42,13 +42,18 @@ pub(crate) fn session() -> SessionId {
 impl Client {
     /// A client whose upgrade is through, and what that did.
     pub(crate) fn open(dialect: &dyn Dialect, query: &str) -> (Self, Vec<Action>) {
+        Self::open_at(dialect, "/", query)
+    }
+
+    /// The same at a path.
+    pub(crate) fn open_at(dialect: &dyn Dialect, path: &str, query: &str) -> (Self, Vec<Action>) {
         let now = Now {
             uptime: Duration::from_secs(1000),
             unix_ms: UNIX_MS,
         };
         let hello = Hello {
             session: &session(),
-            path: "/",
+            path,
             query,
             remote: [127, 0, 0, 1].into(),
             now,

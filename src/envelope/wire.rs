@@ -6,13 +6,12 @@ use std::{net::IpAddr, time::Duration};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{DecodeError, Envelope};
+use super::{DecodeError, Envelope, topic, user};
 use crate::{
     dialect::DialectId,
     id::{SessionId, UserId},
     message::{ConflationKey, DeliveryClass, LetterId, Message, MessageId, Posted, Relay, Sender},
     peer::{Answer, Question, SessionInfo},
-    topic::Topic,
 };
 
 #[derive(Deserialize, Serialize)]
@@ -278,16 +277,6 @@ impl WireSession {
             idle_seconds: self.idle_seconds,
         })
     }
-}
-
-fn topic(text: &str) -> Result<Topic, DecodeError> {
-    let topic = text.parse();
-    topic.map_err(|_| DecodeError::Value("the topic", "is none"))
-}
-
-fn user(text: &str) -> Result<UserId, DecodeError> {
-    let user = text.parse();
-    user.map_err(|_| DecodeError::Value("the user", "is none"))
 }
 
 fn dialect(number: u8) -> Result<DialectId, DecodeError> {

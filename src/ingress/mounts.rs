@@ -12,15 +12,20 @@ pub struct Mounts {
     by_query: Vec<QueryRule>,
 }
 
-/// A path with placeholders: `{name}` stands for one segment that is not empty, `{token}` for one
-/// with two dots, which is what a JWT looks like.
+/// A path with placeholders: `{name}` stands for one segment that is not empty. A token of `im` may be
+/// any segment, since whoever comes with a bad one is told so after the upgrade; but where it is the
+/// whole path, only one with two dots, which is what a JWT looks like, so that the top is not full.
 #[derive(Debug)]
 struct Pattern(Vec<Segment>);
 
 #[derive(Debug, Eq, PartialEq)]
 enum Segment {
+    /// One that is not empty.
     Any,
+    /// One with two dots.
+    Jwt,
     Text(String),
+    /// Any one, an empty one too.
     Token,
 }
 
@@ -78,8 +83,10 @@ impl Mounts {
 
 impl Pattern {
     fn parse(path: &str, is_token: bool) -> Self {
+        let is_alone = path.matches('/').count() == 1;
         let segments = path.split('/').map(|segment| {
             match segment.starts_with('{') && segment.ends_with('}') {
+                true if is_token && is_alone => Segment::Jwt,
                 true if is_token => Segment::Token,
                 true => Segment::Any,
                 false => Segment::Text(segment.to_owned()),
@@ -93,8 +100,9 @@ impl Pattern {
         let all = self.0.iter().all(|expect| {
             segments.next().is_some_and(|segment| match expect {
                 Segment::Any => !segment.is_empty(),
+                Segment::Jwt => segment.split('.').count() == 3,
                 Segment::Text(text) => text == segment,
-                Segment::Token => segment.split('.').count() == 3,
+                Segment::Token => true,
             })
         });
         all && segments.next().is_none()
@@ -172,11 +180,23 @@ mod tests {
     }
 
     #[test]
-    fn a_token_has_two_dots() {
+    fn a_token_that_is_the_whole_path_has_two_dots() {
         check("/a.b.c", "", Some(DialectId::Im));
-        check("/im/a.b.c", "", Some(DialectId::Im));
-        check("/a.b", "", None);
-        check("/favicon.ico", "", None);
+        check("/a.b.c", "x=1", Some(DialectId::Im));
+        check("/..", "", Some(DialectId::Im));
+        for path in ["/", "/a.b", "/a.b.c.d", "/a.b.c/", "/favicon.ico"] {
+            check(path, "", None);
+        }
+    }
+
+    #[test]
+    fn a_token_behind_its_mount_is_anything() {
+        for path in ["/im/a.b.c", "/im/a", "/im/"] {
+            check(path, "", Some(DialectId::Im));
+        }
+        for path in ["/im", "/im//", "/im/a/b", "/IM/a"] {
+            check(path, "", None);
+        }
     }
 
     #[test]

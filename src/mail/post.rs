@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering::SeqCst},
 };
 
+use bytes::Bytes;
+use futures_util::{TryFutureExt as _, future};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -12,9 +14,11 @@ use super::{Mail, MailError, Put, bell::Bell};
 use crate::{
     clock::Clock,
     envelope::Envelope,
+    journal::Journal,
     message::{DeliveryClass, Message, MessageId},
     router::{Reached, Router},
     stats::MailStats,
+    store::{Content, Push},
     topic::Topic,
 };
 
@@ -35,8 +39,10 @@ struct Inner {
 /// What a post works with.
 #[derive(Clone, Debug)]
 pub struct Parts {
-    /// Where letters are kept.
+    /// Where letters are kept until clients have them.
     pub mail: Arc<dyn Mail>,
+    /// What makes them a part of their users' histories.
+    pub journal: Arc<dyn Journal>,
     /// Who is there.
     pub router: Arc<Router>,
     /// The time.
@@ -85,17 +91,40 @@ impl Post {
         message.class = DeliveryClass::Durable;
         message.conflate = None;
         message.time_ms = self.0.parts.clock.now().unix_ms;
-        let letters = users.iter().map(|user| {
-            message.topic = user.clone();
-            (user.clone(), Envelope::Message(message.clone()).encode())
-        });
-        let letters = letters.collect();
-        let put = self.0.parts.mail.put(letters).await;
+        let put = self.keep(&message, users).await;
         let put = put.inspect_err(|_| self.0.stats.errors.add(1))?;
         let reached = users.iter().zip(put);
         Ok(reached
             .map(|(user, put)| self.tell(&message, user, put))
             .collect())
+    }
+
+    /// Keeps letters, and the message in the histories of its users. Both at once: where they are in one
+    /// place, it is one commit.
+    async fn keep(&self, message: &Message, users: &[Topic]) -> Result<Vec<Put>, MailError> {
+        let Parts { mail, journal, .. } = &self.0.parts;
+        let letters = users.iter().map(|user| {
+            let mut message = message.clone();
+            message.topic = user.clone();
+            (user.clone(), Envelope::Message(message).encode())
+        });
+        let letters: Vec<(Topic, Bytes)> = letters.collect();
+        let pushes = users.iter().map(|user| {
+            Content::Push(Push {
+                topic: user.clone(),
+                name: message.id.to_json().into(),
+                event: message.event.clone(),
+                data: message.data.clone(),
+                sender: message
+                    .sender
+                    .as_ref()
+                    .and_then(|sender| sender.user.clone()),
+            })
+        });
+        let accepting = journal.accept(pushes.collect());
+        let accepting = accepting.map_err(|error| MailError(error.to_string().into()));
+        let (put, _) = future::try_join(mail.put(letters), accepting).await?;
+        Ok(put)
     }
 
     /// Takes no more messages, and waits for those that are under way: the others are told that the

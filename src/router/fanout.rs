@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::{
     dialect::{Dialect, DialectId},
     frame::Frame,
-    message::Message,
+    message::{DeliveryClass, Message},
     outbox::Entry,
     router::{
         list::{Cursor, List},
@@ -113,7 +113,12 @@ impl Outgoing {
         }
     }
 
-    /// Queues these entries, which hold this message, and others only if it is no letter.
+    /// Whether it goes alone: whoever receives it takes note of it.
+    fn is_alone(&self) -> bool {
+        self.message.letter.is_some() || self.message.class == DeliveryClass::Durable
+    }
+
+    /// Queues these entries, which hold this message, and others only if it does not go alone.
     fn push(
         &self,
         subscriber: &Arc<Subscriber>,
@@ -124,6 +129,7 @@ impl Outgoing {
             (Some(letter), [entry]) if subscriber.reads_mail_of(&self.message.topic) => {
                 subscriber.push_letter(letter, &self.message.id, entry)
             }
+            (None, [entry]) if self.is_alone() => subscriber.push_once(&self.message.id, entry),
             _ => subscriber.push(entries),
         };
         if is_marked {
@@ -191,8 +197,7 @@ impl Walker {
             Target::List(list) => list,
         };
         let mut messages = SmallVec::new();
-        // A letter goes alone: whoever receives it takes note of it.
-        let is_alone = outgoing.message.letter.is_some();
+        let is_alone = outgoing.is_alone();
         messages.push(outgoing);
         while !is_alone
             && messages.len() < RUN_MAX
@@ -201,7 +206,7 @@ impl Walker {
                 outgoing: follower,
             }) = deliveries.front()
             && Arc::ptr_eq(next, &list)
-            && follower.message.letter.is_none()
+            && !follower.is_alone()
             && let Some(delivery) = deliveries.pop_front()
         {
             messages.push(delivery.outgoing);

@@ -1,5 +1,6 @@
 //! A session in its role as a receiver: its outbox, and the socket behind it.
 
+mod closing;
 mod mail;
 
 use std::{
@@ -18,13 +19,15 @@ use parking_lot::Mutex;
 pub use self::mail::Confirmed;
 use self::mail::Unread;
 use crate::{
-    close::{CloseForm, CloseReason},
+    close::CloseReason,
     dialect::{Dialect, DialectId},
     frame::Frame,
     id::{Serial, UserId},
+    message::MessageId,
     outbox::{Entry, Outbox, Pushed},
     router::{
         letters::Letters,
+        recent::Recent,
         shard::Shard,
         transport::{End, Transport},
     },
@@ -62,6 +65,8 @@ struct State {
     /// Of the user's mail; absent for most.
     letters: Option<Box<Letters>>,
     unread: Unread,
+    /// Of what may come again and is no letter; absent for most.
+    recent: Option<Box<Recent>>,
     /// Has been sent something that newer things replace, so that its socket takes little ahead.
     has_latest: bool,
     /// Stands in a queue of the flusher.
@@ -149,11 +154,7 @@ impl Subscriber {
 
     /// Sends one data frame to this session.
     pub fn send(self: &Arc<Self>, frame: Frame) {
-        let entry = Entry {
-            bytes: frame.into_bytes(),
-            frames: 1,
-            key: None,
-        };
+        let entry = Entry::frame(frame);
         if self.push(std::slice::from_ref(&entry)) {
             self.shard.mark_dirty(Arc::clone(self));
         }
@@ -169,6 +170,14 @@ impl Subscriber {
     /// Queues entries in order. Says whether the caller must have it flushed.
     pub fn push(self: &Arc<Self>, entries: &[Entry]) -> bool {
         self.push_locked(&mut self.state.lock(), entries)
+    }
+
+    /// Queues a message that may come again, if it was not given before. Says whether the caller must
+    /// have it flushed.
+    pub fn push_once(self: &Arc<Self>, message: &MessageId, entry: &Entry) -> bool {
+        let mut state = self.state.lock();
+        state.recent.get_or_insert_default().is_new(message)
+            && self.push_locked(&mut state, std::slice::from_ref(entry))
     }
 
     fn push_locked(self: &Arc<Self>, state: &mut State, entries: &[Entry]) -> bool {
@@ -207,35 +216,6 @@ impl Subscriber {
             self.close_locked(state, CloseReason::SlowConsumer);
         }
         state.mark()
-    }
-
-    /// Ends the session. The first reason wins; says whether this one did.
-    pub fn close(self: &Arc<Self>, reason: CloseReason) -> bool {
-        let mut state = self.state.lock();
-        let first = self.close_locked(&mut state, reason);
-        self.wake(state);
-        first
-    }
-
-    /// Answers the client's own Close and ends the session.
-    pub fn close_echo(self: &Arc<Self>, code: Option<u16>) {
-        let form = code.map_or(CloseForm::Empty, CloseForm::Code);
-        let mut state = self.state.lock();
-        state.client_closed = true;
-        if let Some(frame) = Frame::close(form, "")
-            && state.outbox.close_with(CloseReason::ClientClosed, frame)
-        {
-            self.shard.watch_closing(self);
-        } else if state.outbox.is_empty() {
-            // Our Close has left before: theirs is the answer, and the connection is over.
-            self.transport.end(End::Both);
-        }
-        self.wake(state);
-    }
-
-    /// Why the session was closed, if it was.
-    pub fn closed(&self) -> Option<CloseReason> {
-        self.state.lock().outbox.closed()
     }
 
     /// Bytes of data that wait for the socket.
@@ -311,36 +291,6 @@ impl Subscriber {
     /// Waits until the socket takes bytes again.
     pub fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.transport.poll_writable(context)
-    }
-
-    /// Ends the connection.
-    pub fn end(&self, how: End) {
-        self.transport.end(how);
-    }
-
-    /// Gives up what waits: the connection is gone.
-    pub fn forget(&self) {
-        self.abandon(&mut self.state.lock());
-    }
-
-    fn abandon(&self, state: &mut State) {
-        let before = state.outbox.bytes();
-        let reason = state.outbox.closed();
-        state.outbox = Outbox::default();
-        state
-            .outbox
-            .close(reason.unwrap_or(CloseReason::ClientGone), CloseForm::None);
-        self.shard.account(before, 0);
-    }
-
-    fn close_locked(self: &Arc<Self>, state: &mut State, reason: CloseReason) -> bool {
-        let before = state.outbox.bytes();
-        let first = state.outbox.close(reason, self.dialect.close_form(reason));
-        if first {
-            self.shard.account(before, state.outbox.bytes());
-            self.shard.watch_closing(self);
-        }
-        first
     }
 
     fn wake(self: &Arc<Self>, mut state: parking_lot::MutexGuard<'_, State>) {

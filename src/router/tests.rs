@@ -47,6 +47,13 @@ impl Dialect for Plain {
     fn encode(&self, message: &Message) -> Frame {
         Frame::text(&message.data)
     }
+
+    fn farewell(&self, reason: CloseReason) -> Option<Frame> {
+        match reason {
+            CloseReason::Kicked | CloseReason::SlowConsumer => Some(Frame::text(b"bye")),
+            _ => None,
+        }
+    }
 }
 
 /// A socket that keeps what is written, and takes nothing while it is full.
@@ -234,6 +241,31 @@ fn a_message_to_an_absent_user_is_counted() {
 }
 
 #[test]
+fn a_kept_message_that_is_repeated_comes_once_to_each_session() {
+    let mut node = Node::new(1);
+    let first = node.join(0);
+    node.router.subscribe(&user("u"), &first.subscriber, NOW);
+    let kept = |number: u64, text: &str| {
+        let mut message = message(&user("u"), text);
+        message.id = MessageId::Number(number);
+        message.class = DeliveryClass::Durable;
+        message
+    };
+    let second = node.join(0);
+    for message in [kept(1, "one"), kept(2, "two"), kept(1, "one")] {
+        node.router.publish(message, NOW).unwrap();
+    }
+    node.settle();
+    assert_eq!(first.wire.texts(), ["one", "two"]);
+    // Who was not there has not been given it.
+    node.router.subscribe(&user("u"), &second.subscriber, NOW);
+    node.router.publish(kept(2, "two"), NOW).unwrap();
+    node.settle();
+    assert_eq!(first.wire.texts(), ["one", "two"]);
+    assert_eq!(second.wire.texts(), ["two"]);
+}
+
+#[test]
 fn a_run_of_messages_arrives_in_order_and_as_one_write() {
     let mut node = Node::new(1);
     let clients: Vec<Client> = (0..8).map(|_| node.join(0)).collect();
@@ -358,6 +390,28 @@ fn the_newest_holder_of_a_claim_wins_and_the_older_one_cannot_take_it_away() {
     node.router.claim(claim, &newest.subscriber);
     assert_eq!(newer.subscriber.closed(), Some(CloseReason::Superseded));
     assert_eq!(newest.subscriber.closed(), None);
+}
+
+#[test]
+fn a_farewell_is_the_last_frame_before_the_close_of_its_reason() {
+    for (reasons, texts) in [
+        (
+            &[CloseReason::Kicked, CloseReason::Kicked][..],
+            &["x", "bye"][..],
+        ),
+        (&[CloseReason::Idle, CloseReason::Kicked], &["x"]),
+        (&[CloseReason::SlowConsumer], &[]),
+    ] {
+        let mut node = Node::new(1);
+        let client = node.join(0);
+        client.subscriber.send(Frame::text(b"x"));
+        for reason in reasons {
+            client.subscriber.close(*reason);
+        }
+        client.subscriber.send(Frame::text(b"y"));
+        node.step(0, 10);
+        assert_eq!(client.wire.texts(), texts, "{reasons:?}");
+    }
 }
 
 fn status(text: &str, key: u8) -> Message {

@@ -1,11 +1,19 @@
-//! SQLite, for one node: one file, one thread, and one commit for all that has come meanwhile.
+//! SQLite, for one node: one file, one thread that writes, and one commit for all that has come
+//! meanwhile.
 //!
 //! A commit is a write to the disk that has to be waited for. While one is under way everything for
-//! the next one collects, so that the disk sets the pace and not the number of callers.
+//! the next one collects, so that the disk sets the pace and not the number of callers. Who only reads
+//! does so on threads beside it, and holds up no commit.
 
+mod contacts;
+mod journal;
 mod mail;
+mod messages;
+mod orders;
 mod queue;
+mod readers;
 mod recipients;
+mod schema;
 
 #[cfg(test)]
 mod tests;
@@ -26,8 +34,12 @@ use tokio::{
     time,
 };
 
-use self::recipients::Recipients;
-pub use self::{mail::SqliteMail, queue::SqliteQueue};
+pub use self::{
+    contacts::SqliteContacts, journal::SqliteJournal, mail::SqliteMail, messages::SqliteMessages,
+    orders::SqliteOrders, queue::SqliteQueue,
+};
+use self::{readers::Readers, recipients::Recipients};
+use super::StoreError;
 
 /// Calls that wait for the thread before callers have to.
 const WAITING_MAX: usize = 4096;
@@ -40,10 +52,12 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages of 4 KiB that the log may have before they are moved into the file.
 const CHECKPOINT_PAGES: u32 = 4096;
 
-/// A database. The thread ends with the last of its clones.
+/// A database. The threads end with the last of its clones.
 #[derive(Clone)]
 pub struct Database {
     calls: mpsc::Sender<Call>,
+    /// Absent: nobody but the one connection sees what is in it.
+    readers: Option<Readers>,
     recipients: Arc<Recipients>,
 }
 
@@ -66,6 +80,10 @@ pub enum DatabaseError {
     Failed(Box<str>),
     #[error("no answer in time")]
     Timeout,
+    #[error(
+        "it was made by a newer version: its tables are of version {found}, and this one knows {known}"
+    )]
+    Newer { found: i64, known: i64 },
 }
 
 /// Works on the connection, if there is a transaction, and gives what answers its caller once it is
@@ -85,36 +103,68 @@ impl Place {
 }
 
 impl Database {
-    /// Opens a database, makes the tables that it does not have, and starts its thread.
+    /// Opens a database, brings its tables to what this version needs, and starts its threads. Others
+    /// may open the same file at the same time.
     ///
     /// # Errors
     ///
-    /// [`DatabaseError::Open`] with the reason.
+    /// [`DatabaseError::Open`] with the reason; one is that a newer version has made it.
     pub fn open(place: &Place) -> Result<Self, DatabaseError> {
-        let connection = match place {
-            Place::File(path) => open_file(path).map_err(|reason| DatabaseError::Open {
-                path: path.display().to_string().into(),
-                reason: reason.to_string().into(),
-            }),
-            Place::Memory => Connection::open_in_memory().map_err(failed),
-        }?;
-        let prepared = prepare(&connection);
-        let recipients = prepared.map_err(|error| DatabaseError::Open {
+        let opened = Self::open_place(place);
+        opened.map_err(|reason| DatabaseError::Open {
             path: match place {
                 Place::File(path) => path.display().to_string().into(),
                 Place::Memory => "memory".into(),
             },
-            reason: error.to_string().into(),
-        })?;
+            reason: reason.to_string().into(),
+        })
+    }
+
+    fn open_place(place: &Place) -> Result<Self, Box<dyn std::error::Error>> {
+        let mut connection = match place {
+            Place::File(path) => open_file(path)?,
+            Place::Memory => Connection::open_in_memory()?,
+        };
+        prepare(&connection)?;
+        schema::migrate(&mut connection)?;
+        let recipients = Arc::new(Recipients::load(&connection)?);
+        let readers = match place {
+            Place::File(path) => Some(Readers::start(path)?),
+            Place::Memory => None,
+        };
         let (calls, waiting) = mpsc::channel(WAITING_MAX);
         thread::Builder::new()
             .name("sqlite".into())
-            .spawn(move || serve(connection, waiting))
-            .map_err(|error| DatabaseError::Failed(error.to_string().into()))?;
+            .spawn(move || serve(connection, waiting))?;
         Ok(Self {
             calls,
-            recipients: Arc::new(recipients),
+            readers,
+            recipients,
         })
+    }
+
+    /// A database that ends with the test.
+    #[cfg(test)]
+    pub fn of_test() -> Self {
+        Self::open(&Place::Memory).expect("there is memory")
+    }
+
+    /// Has `work` done on a connection that cannot write, beside what is written meanwhile. It sees
+    /// one state of the database: all that was answered for before the call, or a later one.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError`].
+    ///
+    /// Cancel safe.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, DatabaseError> {
+        match &self.readers {
+            Some(readers) => readers.read(work).await,
+            None => self.transact(work).await,
+        }
     }
 
     /// Has `work` done in a transaction, and answers when it is committed: on disk. An error of its
@@ -160,15 +210,12 @@ fn open_file(path: &Path) -> Result<Connection, Box<dyn std::error::Error>> {
     Ok(Connection::open(path)?)
 }
 
-fn prepare(connection: &Connection) -> rusqlite::Result<Recipients> {
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(LOCK_TIMEOUT)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    schema::in_time(|| connection.pragma_update(None, "journal_mode", "WAL"))?;
     // The log is on the disk when a commit is over, not only with the kernel.
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    queue::prepare(connection)?;
-    mail::prepare(connection)?;
-    Recipients::load(connection)
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
 }
 
 fn serve(connection: Connection, mut waiting: mpsc::Receiver<Call>) {
@@ -187,6 +234,8 @@ fn serve(connection: Connection, mut waiting: mpsc::Receiver<Call>) {
 fn commit(connection: &Connection, calls: Vec<Call>) {
     let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(failed);
     let answers = calls.into_iter().map(|call| match &begun {
+        // A disk that is full ends the transaction. What came after that would be one of its own.
+        Ok(()) if connection.is_autocommit() => call(Err(undone())),
         Ok(()) => call(Ok(connection)),
         Err(error) => call(Err(error.clone())),
     });
@@ -215,6 +264,16 @@ fn in_savepoint<T>(
     made.and_then(|made| ended.map(|()| made)).map_err(failed)
 }
 
+fn undone() -> DatabaseError {
+    DatabaseError::Failed("what was called for at the same time has undone it".into())
+}
+
 fn failed(error: rusqlite::Error) -> DatabaseError {
     DatabaseError::Failed(error.to_string().into())
+}
+
+impl From<DatabaseError> for StoreError {
+    fn from(error: DatabaseError) -> Self {
+        Self::Unavailable(error.to_string().into())
+    }
 }

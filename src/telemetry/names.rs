@@ -59,6 +59,14 @@ families! {
         "Ids of publishes forgotten before their ten minutes were over, for want of room";
     API_REQUESTS = Counter None, "tidegate_api_requests_total" ["outcome"]
         "Requests to the HTTP API";
+    ARCHIVE_ENTRIES = Gauge None, "tidegate_archive_entries" []
+        "Messages of the cluster that were accepted and are in no database yet";
+    ARCHIVE_ERRORS = Counter None, "tidegate_archive_errors_total" []
+        "Calls of the database or of Redis that failed while messages were moved; they are repeated";
+    ARCHIVE_LAG = Gauge SECONDS, "tidegate_archive_lag_seconds" []
+        "Age of the oldest message that is in no database yet";
+    ARCHIVE_RECORDS = Counter None, "tidegate_archive_records_total" ["outcome"]
+        "Messages that this node has moved: drained from the list of older servers, stored, dead";
     AUTH_HOOK_SECONDS = Histogram SECONDS, "tidegate_auth_hook_seconds" []
         "Time of the calls of login hooks that were made";
     AUTH_HOOKS = Counter None, "tidegate_auth_hooks_total" ["outcome"]
@@ -87,6 +95,12 @@ families! {
         "Bytes read from and written to clients after the upgrade, before encryption";
     CANARY_AGE = Gauge SECONDS, "tidegate_canary_age_seconds" []
         "Age of the newest canary that came back; 0 without a cluster";
+    CHAT_ACK_SECONDS = Histogram SECONDS, "tidegate_chat_ack_seconds" []
+        "Time from a chat message to what says that it is kept and on its way";
+    CHAT_FAILURES = Counter None, "tidegate_chat_failures_total" []
+        "Calls of chat clients, messages aside, that came to nothing for want of a service";
+    CHAT_MESSAGES = Counter None, "tidegate_chat_messages_total" ["outcome"]
+        "Chat messages of clients; kept and repeated ones were acknowledged";
     CLUSTER_REOPENED = Counter None, "tidegate_cluster_reopened_total" []
         "Times inbox and log were opened in a new life of Redis' data, the first time included";
     CONNECTIONS = Gauge None, "tidegate_connections" ["dialect"]
@@ -179,6 +193,10 @@ families! {
         "Sessions ended since they did not take their messages; part of sessions closed";
     SOCKET_WRITES = Counter None, "tidegate_socket_writes_total" []
         "Calls of the system that wrote to clients";
+    STORE_ERRORS = Counter None, "tidegate_store_errors_total" []
+        "Looks for messages that are too old which failed; there is another one in an hour";
+    STORE_REMOVED = Counter None, "tidegate_store_removed_total" []
+        "Messages removed since they were older than the retention";
     TAKEOVERS = Counter None, "tidegate_takeovers_total" []
         "Dead nodes that this one has reaped";
     THROTTLED = Counter None, "tidegate_throttled_total" ["dialect"]

@@ -4,7 +4,13 @@ use super::{
     names::{ALL, Kind},
     *,
 };
-use crate::{id::Member, mail::post, message::Message, store::sqlite::SqliteMail, topic::Topic};
+use crate::{
+    id::Member,
+    mail::post,
+    message::Message,
+    store::sqlite::{Database, SqliteJournal, SqliteMail},
+    topic::Topic,
+};
 
 const LABELS: &[&str] = &[
     "dialect",
@@ -19,19 +25,24 @@ const LABELS: &[&str] = &[
 fn telemetry() -> Telemetry {
     let member = Member::new(&"gw".parse().unwrap(), 1);
     let router = Router::new(member, 2, 1024, 4096);
+    let clock = Clock::start();
     Telemetry::new(Sources {
         cluster: None,
         post: Post::new(post::Parts {
             mail: SqliteMail::of_test(),
+            journal: Arc::new(SqliteJournal::new(Database::of_test(), clock)),
             router: Arc::clone(&router),
-            clock: Clock::start(),
+            clock,
         }),
         router,
         ingest: Arc::default(),
+        chat: Arc::default(),
+        archive: Arc::default(),
+        retention: Arc::default(),
         ingress: Arc::default(),
         auth: Arc::default(),
         api: Arc::default(),
-        clock: Clock::start(),
+        clock,
     })
 }
 
@@ -159,6 +170,9 @@ fn figures_are_added_up_over_the_shards_and_follow_what_happens() {
         cluster: _,
         post: _,
         ingest: _,
+        chat: _,
+        archive: _,
+        retention: _,
     } = &telemetry.sources;
     for shard in router.shards() {
         let ride = shard.stats.dialect(DialectId::Ride);
@@ -215,6 +229,28 @@ fn figures_are_added_up_over_the_shards_and_follow_what_happens() {
     assert_eq!(value("delivery_seconds", "_count{kind=\"local\"}"), 4.0);
     assert_eq!(value("delivery_seconds", "_sum{kind=\"local\"}"), 14.0006);
     assert!(0.0 < value("process_resident_memory_bytes", ""));
+}
+
+#[test]
+fn what_becomes_of_chat_messages_is_told() {
+    let telemetry = telemetry();
+    let Sources { chat, archive, .. } = &telemetry.sources;
+    chat.count(ChatOutcome::NotFriends, 5);
+    let acknowledged = std::time::Duration::from_millis(3);
+    chat.acknowledged.record(acknowledged);
+    archive.stored.add(8);
+    archive.set_waiting(9, std::time::Duration::from_millis(1500));
+    let scraped = parse(&telemetry.render(true));
+    let value = |name: &str, key: &str| scraped[&format!("tidegate_{name}")].values[key];
+    let key = "{outcome=\"not_friends\"}";
+    assert_eq!(value("chat_messages_total", key), 5.0);
+    assert_eq!(value("chat_messages_total", "{outcome=\"kept\"}"), 0.0);
+    assert_eq!(value("chat_ack_seconds", "_count"), 1.0);
+    assert_eq!(value("chat_ack_seconds", "_bucket{le=\"0.005\"}"), 1.0);
+    let key = "{outcome=\"stored\"}";
+    assert_eq!(value("archive_records_total", key), 8.0);
+    assert_eq!(value("archive_entries", ""), 9.0);
+    assert_eq!(value("archive_lag_seconds", ""), 1.5);
 }
 
 #[test]

@@ -6,8 +6,16 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod archive;
+mod chat;
+mod contacts;
+#[path = "../support/contracts/mod.rs"]
+#[allow(dead_code, reason = "shared with tests of other databases")]
+mod contracts;
 mod credentials;
 mod inboxes;
+mod journal;
+mod legacy;
 mod logs;
 #[path = "../support/machine.rs"]
 mod machine;
@@ -30,6 +38,7 @@ mod wipes;
 
 use std::{future::Future, sync::Arc};
 
+use tidegate::cluster::redis::Redis;
 use tokio::{task::JoinSet, time::Instant};
 
 use place::{Place, Rig};
@@ -124,6 +133,31 @@ async fn keeps_the_contract<R: Rig>(rig: R) {
     cases.end().await;
 }
 
+/// What only Redis keeps.
+async fn keeps_chat<R: Rig<Streams = Redis>>(rig: R) {
+    let mut cases = Cases::new(rig);
+    start!(
+        cases,
+        journal::an_empty_journal,
+        journal::ids_grow,
+        journal::history_of_what_waits,
+        journal::history_of_what_is_moved,
+        journal::everybody_reads_at_once,
+        journal::repeats,
+        journal::repeats_in_one_call,
+        journal::repeats_of_pushes,
+        journal::no_packet_id,
+        journal::many_at_once,
+    );
+    cases.end().await;
+    // These have the keys of the application, which have no prefix.
+    for case in contacts::names() {
+        cases.rig.wipe();
+        cases.start(case, |place| contacts::run(case, place));
+        cases.end().await;
+    }
+}
+
 /// A test for each kind of server.
 macro_rules! servers {
     ($($name:ident: $rig:expr),+ $(,)?) => {
@@ -134,6 +168,26 @@ macro_rules! servers {
             }
         )+
     };
+}
+
+/// A test of chat for each kind of Redis.
+macro_rules! chat_servers {
+    ($($name:ident: $rig:expr),+ $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                keeps_chat($rig).await;
+            }
+        )+
+    };
+}
+
+chat_servers! {
+    chat_in_redis_alone: rigs::Alone::start(),
+    chat_in_redis_as_a_cluster: rigs::Cluster::start(),
+    chat_in_redis_behind_sentinels: rigs::Sentinels::start(),
+    chat_in_redis_with_tls: rigs::Tls::start(),
+    chat_in_redis_that_lets_its_user_do_little: rigs::Limited::start(),
 }
 
 servers! {

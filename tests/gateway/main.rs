@@ -10,6 +10,7 @@ mod device;
 mod drain;
 mod foreign;
 mod handshake;
+mod im;
 mod im_token;
 mod mail;
 mod process;

@@ -1,7 +1,22 @@
 //! Names of the keys. Braces are the tags of Redis Cluster: what stands under one of them is on one
 //! server.
 
-use crate::id::Member;
+use crate::{
+    id::{Member, Person},
+    topic::Topic,
+};
+
+/// The list that older chat servers write into.
+const LEGACY_LIST: &str = "MQ";
+/// The set of all couriers. The application's, like those of friends, with no prefix of ours.
+pub(super) const COURIERS: &str = "DELIVER";
+/// Where couriers are.
+pub(super) const POSITIONS: &str = "GEO:DELIVER";
+
+/// The friends of somebody.
+pub(super) fn friends(of: Person) -> String {
+    format!("URS:{of}")
+}
 
 /// The keys of one cluster.
 #[derive(Clone, Debug)]
@@ -20,6 +35,27 @@ pub(super) struct QueueKeys {
     pub(super) later: String,
     /// What it says.
     pub(super) bodies: String,
+}
+
+/// The keys of the journal, all but that of the dead on one server.
+#[derive(Clone, Debug)]
+pub(super) struct JournalKeys {
+    prefix: String,
+    /// What was accepted and is in no database yet.
+    pub(super) stream: String,
+    /// What will never be in one.
+    pub(super) dead: String,
+    /// The id that was given last.
+    pub(super) last: String,
+}
+
+/// The list of older chat servers, whose name is theirs, and what was taken out of it.
+#[derive(Clone, Debug)]
+pub(super) struct LegacyKeys {
+    /// The list.
+    pub(super) list: String,
+    /// A stream of what was taken, on the list's server.
+    pub(super) taken: String,
 }
 
 impl Keys {
@@ -69,6 +105,30 @@ impl Keys {
         }
     }
 
+    /// What the journal consists of.
+    pub(super) fn journal(&self) -> JournalKeys {
+        let stream = format!("{}mq", self.prefix);
+        JournalKeys {
+            prefix: self.prefix.clone(),
+            dead: format!("{stream}:dead"),
+            last: format!("{}mq:last:{{{stream}}}", self.prefix),
+            stream,
+        }
+    }
+
+    /// Where messages of older chat servers are.
+    pub(super) fn legacy(&self) -> LegacyKeys {
+        LegacyKeys {
+            list: LEGACY_LIST.to_owned(),
+            taken: format!("{}mq:legacy:{{{LEGACY_LIST}}}", self.prefix),
+        }
+    }
+
+    /// Who took an order.
+    pub(super) fn taken(&self, order: &str) -> String {
+        format!("{}im:taken:{{{order}}}", self.prefix)
+    }
+
     /// A user's mail.
     pub(super) fn mail(&self, user: &str) -> String {
         format!("{}mail:{{{user}}}", self.prefix)
@@ -83,5 +143,30 @@ impl Keys {
     /// The right to reap a member.
     pub(super) fn reaping(&self, member: &Member) -> String {
         format!("{}reap:{{{member}}}", self.prefix)
+    }
+}
+
+// === impl JournalKeys ===
+
+impl JournalKeys {
+    /// By what each message was that was accepted on a day since the Unix epoch.
+    pub(super) fn seen(&self, day: u64) -> String {
+        format!("{}mq:seen:{day}:{{{}}}", self.prefix, self.stream)
+    }
+
+    /// The chat messages that somebody has sent or received, and that are in no database yet.
+    pub(super) fn of_person(&self, person: Person) -> String {
+        format!("{}mq:of:{{{}}}:{person}", self.prefix, self.stream)
+    }
+
+    /// What was pushed to a topic, and is in no database yet. The tag comes first, since a topic may have
+    /// braces.
+    pub(super) fn of_topic(&self, topic: &Topic) -> String {
+        format!(
+            "{}mq:of:{{{}}}:{}",
+            self.prefix,
+            self.stream,
+            topic.as_str()
+        )
     }
 }

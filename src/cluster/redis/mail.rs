@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use redis::{Value, cmd};
 
-use super::{errors::from_value, keys::Keys, reader, servers::Servers, unexpected};
+use super::{errors::from_value, keys::Keys, reader, replicas, servers::Servers, unexpected};
 use crate::{
     clock::Clock,
     cluster::streams::StreamsError,
@@ -26,8 +26,6 @@ const REMOVE: &str = "redis.call('XDEL', KEYS[1], unpack(ARGV)) \
     if redis.call('XLEN', KEYS[1]) == 0 then redis.call('PEXPIRE', KEYS[1], 60000) end return 0";
 /// Most letters that one call of the script removes, far below what `unpack` takes.
 const REMOVED_MAX: usize = 1000;
-/// Longest wait for replicas, in milliseconds. Shorter than `CALL_TIMEOUT` of the cluster.
-const REPLICAS_TIMEOUT_MS: u64 = 1000;
 
 /// An entry of a stream: its name, and its fields.
 type Entry = (String, Vec<(String, Vec<u8>)>);
@@ -72,9 +70,7 @@ impl RedisMail {
             put.arg(bounds.letters_max)
                 .arg(bounds.keep.as_millis() as u64);
             commands.push((key.clone(), put));
-            if 0 < *replicas {
-                let mut wait = cmd("WAIT");
-                wait.arg(*replicas).arg(REPLICAS_TIMEOUT_MS);
+            if let Some(wait) = replicas::wait(*replicas) {
                 commands.push((key, wait));
             }
         }
@@ -85,7 +81,7 @@ impl RedisMail {
                 return Err(unexpected());
             };
             if let [copies] = copies {
-                self.check_replicas(copies)?;
+                replicas::check(copies, *replicas)?;
             }
             let (id, dropped, after): (String, u64, String) = from_value(put.clone())?;
             Ok(Put {
@@ -97,16 +93,6 @@ impl RedisMail {
             })
         });
         put.collect()
-    }
-
-    fn check_replicas(&self, copies: &Value) -> Result<(), StreamsError> {
-        let copies: u32 = from_value(copies.clone())?;
-        let wanted = self.settings.replicas;
-        if copies < wanted {
-            let text = format!("{copies} replicas have it, expected {wanted}");
-            return Err(StreamsError::Unavailable(text.into()));
-        }
-        Ok(())
     }
 
     async fn read_all(&self, users: Vec<Topic>) -> Result<Vec<Vec<Letter>>, StreamsError> {

@@ -4,14 +4,16 @@
 
 use redis::{Cmd, cmd};
 
-use super::{CONSUMER, INBOX_GROUP, REMOVE};
+use super::{CONSUMER, INBOX_GROUP, REMOVE, script::Script};
 
 /// How long the key holds, should it not be allowed to delete it.
 const HOLD_MS: u64 = 1000;
 
 /// Every command there is: first those that leave nothing behind although others are not allowed.
 pub(super) fn commands(key: &str) -> [Vec<Cmd>; 2] {
-    [plain(key), streams(key)]
+    let mut first = plain(key);
+    first.extend(sets_and_lists(key));
+    [first, streams(key)]
 }
 
 fn plain(key: &str) -> Vec<Cmd> {
@@ -21,6 +23,7 @@ fn plain(key: &str) -> Vec<Cmd> {
         with("DEL", key, &[]),
         with("XLEN", key, &[]),
         with("EVAL", REMOVE, &["3", key, key, key]),
+        by_digest(key),
         with("SADD", key, &["probe"]),
         with("SMEMBERS", key, &[]),
         with("SREM", key, &["probe"]),
@@ -40,6 +43,22 @@ fn plain(key: &str) -> Vec<Cmd> {
     ]
 }
 
+fn sets_and_lists(key: &str) -> Vec<Cmd> {
+    vec![
+        with("SISMEMBER", key, &["probe"]),
+        with("GEOADD", key, &["XX", "0", "0", "probe"]),
+        with("ZREVRANGEBYSCORE", key, &["+inf", "(0", "LIMIT", "0", "1"]),
+        with("LINDEX", key, &["-1"]),
+        with("RPOP", key, &[]),
+    ]
+}
+
+/// The script that was told just before.
+fn by_digest(key: &str) -> Cmd {
+    let mut run = Script::new(REMOVE).by_digest();
+    run.arg(&["3", key, key, key]).take()
+}
+
 fn streams(key: &str) -> Vec<Cmd> {
     let group = INBOX_GROUP;
     vec![
@@ -53,6 +72,7 @@ fn streams(key: &str) -> Vec<Cmd> {
         ),
         with("XPENDING", key, &[group, "IDLE", "0", "-", "+", "1"]),
         with("XCLAIM", key, &[group, CONSUMER, "0", "0-1"]),
+        with("XINFO", "STREAM", &[key]),
         with("XRANGE", key, &["-", "+"]),
         with("XREVRANGE", key, &["+", "-"]),
         with("XTRIM", key, &["MAXLEN", "1"]),

@@ -1,25 +1,19 @@
 //! Queues in Redis: a stream with one group, and a sorted set for what is for later.
-//!
-//! All nodes are one consumer: what one of them has taken and never done is given to whoever looks
-//! for it, and no consumer is left over when a node goes.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::{Value, aio::MultiplexedConnection, cmd};
-use tokio::{
-    sync::Mutex,
-    time::{self, Instant},
-};
+use parking_lot::Mutex;
+use redis::cmd;
+use tokio::time::Instant;
 
 use super::{
-    CONSUMER,
-    errors::{from_value, meaning},
+    group::{Given, Group},
     keys::{Keys, QueueKeys},
     servers::Servers,
 };
 use crate::{
-    cluster::streams::{CALL_TIMEOUT, READ_WAIT, StreamsError},
+    cluster::streams::StreamsError,
     queue::{DEAD_MAX, Entry, EntryId, Pending, Queue, QueueError, Taken},
 };
 
@@ -47,27 +41,20 @@ const LOOK: Duration = Duration::from_millis(500);
 pub struct RedisQueue {
     servers: Servers,
     keys: QueueKeys,
-    claim_after: Duration,
-    taking: Mutex<Taking>,
-}
-
-/// One take after the other, on a connection of their own, since they wait on it.
-#[derive(Default)]
-struct Taking {
-    connection: Option<MultiplexedConnection>,
+    group: Group,
     /// When to look for what is due.
-    look: Option<Instant>,
-    /// When to look for what somebody has taken and not done.
-    claim: Option<Instant>,
+    look: Mutex<Option<Instant>>,
 }
 
 impl RedisQueue {
     pub(super) fn new(servers: Servers, keys: &Keys, name: &str, claim_after: Duration) -> Self {
+        let keys = keys.queue(name);
+        let group = Group::new(servers.clone(), keys.stream.clone(), GROUP, claim_after);
         Self {
             servers,
-            keys: keys.queue(name),
-            claim_after,
-            taking: Mutex::default(),
+            keys,
+            group,
+            look: Mutex::default(),
         }
     }
 
@@ -99,29 +86,16 @@ impl RedisQueue {
 
     async fn take_within(&self, max: usize, wait: Duration) -> Result<Vec<Taken>, StreamsError> {
         let until = Instant::now() + wait;
-        let mut taking = self.taking.lock().await;
         loop {
-            if taking.look.is_none_or(|at| at <= Instant::now()) {
+            let look = *self.look.lock();
+            if look.is_none_or(|at| at <= Instant::now()) {
                 self.move_due().await?;
-                taking.look = Some(Instant::now() + LOOK);
-            }
-            if taking.claim.is_none_or(|at| at <= Instant::now()) {
-                let taken = self.claim(max).await?;
-                if !taken.is_empty() {
-                    return Ok(taken);
-                }
-                taking.claim = Some(Instant::now() + self.claim_after / 4);
+                *self.look.lock() = Some(Instant::now() + LOOK);
             }
             let left = until.saturating_duration_since(Instant::now());
-            let taken = match self.read(&mut taking, max, left.min(LOOK)).await {
-                Err(StreamsError::Lost) => {
-                    self.make_group().await?;
-                    continue;
-                }
-                read => read?,
-            };
-            if !taken.is_empty() || until <= Instant::now() {
-                return Ok(taken);
+            let given = self.group.take(max, left.min(LOOK)).await?;
+            if !given.is_empty() || until <= Instant::now() {
+                return Ok(given.into_iter().map(taken).collect());
             }
         }
     }
@@ -139,97 +113,6 @@ impl RedisQueue {
             .call_in_time(vec![(later.clone(), due)])
             .await
             .map(drop)
-    }
-
-    async fn make_group(&self) -> Result<(), StreamsError> {
-        let stream = &self.keys.stream;
-        let mut create = cmd("XGROUP");
-        create.arg(&["CREATE", stream, GROUP, "0", "MKSTREAM"]);
-        match self
-            .servers
-            .call_in_time(vec![(stream.clone(), create)])
-            .await
-        {
-            Err(StreamsError::Refused(text)) if text.contains("BUSYGROUP") => Ok(()),
-            made => made.map(drop),
-        }
-    }
-
-    /// What somebody has taken and not done for too long.
-    async fn claim(&self, max: usize) -> Result<Vec<Taken>, StreamsError> {
-        let stream = &self.keys.stream;
-        let idle_ms = self.claim_after.as_millis() as u64;
-        let mut pending = cmd("XPENDING");
-        pending.arg(stream).arg(GROUP).arg("IDLE").arg(idle_ms);
-        pending.arg(&["-", "+"]).arg(max);
-        let answer = match self
-            .servers
-            .call_in_time(vec![(stream.clone(), pending)])
-            .await
-        {
-            Err(StreamsError::Lost) => return Ok(Vec::new()),
-            answer => answer?.remove(0),
-        };
-        let pending: Vec<(String, String, u64, u64)> = from_value(answer)?;
-        if pending.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut claim = cmd("XCLAIM");
-        claim.arg(stream).arg(GROUP).arg(CONSUMER).arg(idle_ms);
-        for (id, ..) in &pending {
-            claim.arg(id);
-        }
-        let answer = self
-            .servers
-            .call_in_time(vec![(stream.clone(), claim)])
-            .await?
-            .remove(0);
-        let attempts = |id: &str| {
-            let before = pending.iter().find(|(other, ..)| other == id);
-            before.map_or(1, |(.., deliveries)| deliveries + 1)
-        };
-        let claimed: Vec<Fields> = from_value(answer)?;
-        Ok(taken(claimed, attempts))
-    }
-
-    /// What nobody has taken yet.
-    async fn read(
-        &self,
-        taking: &mut Taking,
-        max: usize,
-        wait: Duration,
-    ) -> Result<Vec<Taken>, StreamsError> {
-        let stream = &self.keys.stream;
-        let mut connection = match taking.connection.take() {
-            Some(connection) => connection,
-            None => self.servers.dedicated(stream).await?,
-        };
-        let mut read = cmd("XREADGROUP");
-        read.arg(&["GROUP", GROUP, CONSUMER, "COUNT"]).arg(max);
-        // 0 would be for ever.
-        read.arg("BLOCK").arg(wait.as_millis().max(1) as u64);
-        read.arg("STREAMS").arg(stream).arg(">");
-        let reading = read.query_async::<Value>(&mut connection);
-        let answer = match time::timeout(READ_WAIT + CALL_TIMEOUT, reading).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => {
-                let error = meaning(&error);
-                if error == StreamsError::Lost {
-                    taking.connection = Some(connection);
-                } else {
-                    self.servers.forget();
-                }
-                return Err(error);
-            }
-            Err(_) => {
-                self.servers.forget();
-                return Err(StreamsError::Unavailable("no answer in time".into()));
-            }
-        };
-        taking.connection = Some(connection);
-        let streams: Option<Vec<(String, Vec<Fields>)>> = from_value(answer)?;
-        let entries = streams.unwrap_or_default().into_iter();
-        Ok(taken(entries.flat_map(|(_, entries)| entries), |_| 1))
     }
 
     async fn remove(&self, entries: &[EntryId]) -> Result<(), StreamsError> {
@@ -279,27 +162,15 @@ impl Queue for RedisQueue {
     }
 }
 
-impl std::fmt::Debug for Taking {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Taking").finish_non_exhaustive()
+fn taken(entry: Given) -> Taken {
+    let mut fields = entry.fields.into_iter();
+    let body = fields.find(|(name, _)| name == BODY);
+    Taken {
+        id: EntryId(entry.id.into()),
+        attempts: entry.attempts,
+        // Without one it is not what anybody can work with, and is found so.
+        body: body.map(|(_, body)| Bytes::from(body)).unwrap_or_default(),
     }
-}
-
-/// An entry of a stream: its name, and its fields; a claimed one that was deleted has none.
-type Fields = (String, Option<Vec<(String, Vec<u8>)>>);
-
-fn taken(entries: impl IntoIterator<Item = Fields>, attempts: impl Fn(&str) -> u64) -> Vec<Taken> {
-    let taken = entries.into_iter().map(|(id, fields)| {
-        let mut fields = fields.unwrap_or_default().into_iter();
-        let body = fields.find(|(name, _)| name == BODY);
-        Taken {
-            attempts: attempts(&id),
-            id: EntryId(id.into()),
-            // Without one it is not what anybody can work with, and is found so.
-            body: body.map(|(_, body)| Bytes::from(body)).unwrap_or_default(),
-        }
-    });
-    taken.collect()
 }
 
 fn queue_error(error: StreamsError) -> QueueError {

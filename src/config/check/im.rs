@@ -1,7 +1,10 @@
 //! What the `im` dialect demands of its keys.
 
 use super::Check;
-use crate::config::rsa::{PRIVATE, PUBLIC, PrivateKey, PublicKey};
+use crate::{
+    config::rsa::{PRIVATE, PUBLIC, PrivateKey, PublicKey},
+    orders::{Lookup, Table},
+};
 
 impl Check<'_> {
     pub(super) fn im(&mut self) {
@@ -35,6 +38,32 @@ impl Check<'_> {
                  strings publicKey and privateKey are used then"
             );
             self.mistake("dialect.im.public_keys", problem);
+        }
+        self.orders();
+    }
+
+    fn orders(&mut self) {
+        let orders = &self.config.dialect.im.orders;
+        self.login_hook("dialect.im.orders.hook", orders.hook.as_ref());
+        if let Some(query) = &orders.query
+            && let Err(error) = Lookup::query(query)
+        {
+            self.mistake("dialect.im.orders.query", error.to_string());
+        }
+        for (key, name) in [
+            ("order_column", &orders.order_column),
+            ("customer_column", &orders.customer_column),
+            ("courier_column", &orders.courier_column),
+            ("table", &orders.table),
+        ] {
+            let mut table = Table::default();
+            match key {
+                "table" => table.table = name.as_str().into(),
+                _ => table.order = name.as_str().into(),
+            }
+            if let Err(error) = Lookup::table(table) {
+                self.mistake(format!("dialect.im.orders.{key}"), error.to_string());
+            }
         }
     }
 }

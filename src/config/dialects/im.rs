@@ -9,7 +9,7 @@ use crate::{
         backend::LoginHook,
         read_text,
         setting::words,
-        value::{HttpUrl, Ping, Secret},
+        value::{Ping, Secret},
         visit::{Section, Visitor},
     },
     dialect::DialectId,
@@ -76,7 +76,9 @@ pub enum Coordinates {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Orders {
     /// Who is asked; absent: the table is.
-    pub hook: Option<HttpUrl>,
+    pub hook: Option<LoginHook>,
+    /// A query of the application's own, with one `?` for the id; absent: the table is read.
+    pub query: Option<String>,
     /// Table of the orders.
     pub table: String,
     /// Its column with the order's id.
@@ -151,6 +153,7 @@ impl Default for Orders {
     fn default() -> Self {
         Self {
             hook: None,
+            query: None,
             table: "orders".to_owned(),
             order_column: "id".to_owned(),
             customer_column: "customer_id".to_owned(),
@@ -179,7 +182,8 @@ impl Section for Im {
 
 impl Section for Orders {
     fn visit(&mut self, visitor: &mut dyn Visitor) {
-        visitor.setting("hook", &mut self.hook);
+        visitor.sections("hook", &mut self.hook);
+        visitor.setting("query", &mut self.query);
         visitor.setting("table", &mut self.table);
         visitor.setting("order_column", &mut self.order_column);
         visitor.setting("customer_column", &mut self.customer_column);

@@ -240,8 +240,12 @@ fn paths_begin_with_a_slash_and_belong_to_one_dialect() {
         ["dialect.device.paths: has \"/ws\", which dialect.ride.paths has already"]
     );
     assert_eq!(
-        ride("[\"/{a}\", \"/{b}\"]"),
-        ["dialect.ride.paths: has \"/{b}\", which dialect.ride.paths has already"]
+        ride("[\"/x/{a}\", \"/x/{b}\"]"),
+        ["dialect.ride.paths: has \"/x/{b}\", which dialect.ride.paths has already"]
+    );
+    assert_eq!(
+        ride("[\"/{a}\"]"),
+        ["dialect.im.paths: has \"/{token}\", which dialect.ride.paths has already"]
     );
     assert_eq!(
         ride("[\"ws\"]"),

@@ -150,7 +150,7 @@ fn no_mistake_shows_a_secret() {
         backends = ["hunter2"]
         keys = [{{ alg = "RS256", public_key = "hunter2", secret = "hunter2" }}]
         [dialect.im]
-        orders.hook = "https://user:hunter2@host/"
+        orders.hook.url = "https://user:hunter2@host/"
         [dialect.device]
         private_key_file = {:?}
         keys = [{{ alg = "RS256", public_key_file = {:?} }}]

@@ -64,11 +64,7 @@ impl Subscriber {
     /// Gives it a letter that was read, unless it was given before or there is no room for it: what
     /// is read never closes a slow session.
     pub fn give_read(self: &Arc<Self>, id: LetterId, message: &MessageId, frame: &Frame) -> Given {
-        let entry = Entry {
-            bytes: frame.bytes().clone(),
-            frames: 1,
-            key: None,
-        };
+        let entry = Entry::frame(frame.clone());
         let mut state = self.state.lock();
         let waiting = state.outbox.bytes();
         let room = self.shard.limits().outbox_bytes_max() / 2;

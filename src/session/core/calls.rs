@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use super::{Core, Pause};
 use crate::{
     dialect::{Actions, Call, Outcome, Request},
+    id::UserId,
     services::Caller,
     session::Session,
 };
@@ -32,11 +33,8 @@ pub(super) struct Calls {
 impl Core {
     /// Begins a call, or gives it back if it has to wait for others to return.
     pub(super) fn call(&mut self, session: &Arc<Session>, call: Call) -> Result<(), (Call, Pause)> {
-        let Some(user) = session
-            .subscriber
-            .user()
-            .and_then(|user| user.as_str().parse().ok())
-        else {
+        let user = session.subscriber.user().and_then(UserId::person);
+        let Some(user) = user else {
             debug_assert!(false, "only a person calls");
             return Ok(());
         };

@@ -23,18 +23,6 @@ pub struct SqliteMail {
     clock: Clock,
 }
 
-pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(
-        "CREATE TABLE IF NOT EXISTS mail (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            user TEXT NOT NULL,
-            put_ms INTEGER NOT NULL,
-            body BLOB NOT NULL
-        ) STRICT;
-        CREATE INDEX IF NOT EXISTS mail_of_user ON mail (user, id);",
-    )
-}
-
 impl SqliteMail {
     /// Mail in this database.
     pub fn new(database: Database, bounds: Bounds, clock: Clock) -> Self {
@@ -48,7 +36,7 @@ impl SqliteMail {
     /// Mail that ends with the test.
     #[cfg(test)]
     pub fn of_test() -> Arc<Self> {
-        let database = Database::open(&super::Place::Memory).expect("there is memory");
+        let database = Database::of_test();
         let bounds = Bounds {
             letters_max: 10,
             keep: std::time::Duration::from_secs(60),

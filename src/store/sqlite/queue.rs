@@ -27,26 +27,6 @@ pub struct SqliteQueue {
     pushed: Notify,
 }
 
-pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(
-        "CREATE TABLE IF NOT EXISTS queue (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            name TEXT NOT NULL,
-            due_ms INTEGER NOT NULL,
-            attempts INTEGER NOT NULL DEFAULT 0,
-            body BLOB NOT NULL
-        ) STRICT;
-        CREATE INDEX IF NOT EXISTS queue_by_time ON queue (name, due_ms, id);
-        CREATE TABLE IF NOT EXISTS queue_dead (
-            id INTEGER PRIMARY KEY,
-            name TEXT NOT NULL,
-            reason TEXT NOT NULL,
-            body BLOB NOT NULL
-        ) STRICT;
-        CREATE INDEX IF NOT EXISTS queue_dead_by_name ON queue_dead (name, id);",
-    )
-}
-
 impl SqliteQueue {
     /// The queue of this name. What was taken and is not done is given again after `claim_after`.
     pub fn new(
@@ -67,7 +47,7 @@ impl SqliteQueue {
     /// A queue that ends with the test.
     #[cfg(test)]
     pub fn of_test() -> std::sync::Arc<Self> {
-        let database = Database::open(&super::Place::Memory).expect("there is memory");
+        let database = Database::of_test();
         let claim_after = Duration::from_secs(30);
         std::sync::Arc::new(Self::new(database, "test", claim_after, Clock::start()))
     }

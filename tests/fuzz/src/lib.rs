@@ -6,17 +6,23 @@
 
 pub mod script;
 
-pub use gateway::{close, config, dialect, frame, id, message, session, topic};
+pub use gateway::{
+    close, config, contacts, dialect, frame, id, iso8601, message, orders, session, store, topic,
+};
 
 #[allow(dead_code, unused_imports)]
 #[path = "../../../src"]
 mod gateway {
     pub mod close;
     pub mod config;
+    pub mod contacts;
     pub mod dialect;
     pub mod frame;
     pub mod id;
+    pub mod iso8601;
     pub mod message;
+    pub mod orders;
+    pub mod store;
     pub mod topic;
 
     /// Of the sessions only what reads frames.

@@ -2,18 +2,21 @@
 //!
 //! The first line is the query of the upgrade. The first character of every other line says what
 //! happens: `+` and a user, a grant; `-`, a denial; `!`, no answer; `~` and milliseconds, a wait; `#`,
-//! a binary message. Anything else is a message as it stands.
+//! a binary message; `=`, the return of the oldest call, and if anything follows, not as hoped for.
+//! Anything else is a message as it stands.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use crate::{
     close::CloseForm,
     dialect::{
-        Action, Actions, Answer, Conversation, Dialect, Grant, Hello, Incoming, Now, Question,
+        Action, Actions, Answer, Call, Conversation, Dialect, Grant, Hello, Incoming, Now, Outcome,
+        Question, Request, im,
     },
     frame::Frame,
-    id::{Member, Serial, SessionId},
+    id::{Member, Person, Serial, SessionId},
     message::{DeliveryClass, Message},
+    store::{Chat, Content, Record, RecordId, TEXT_UNITS_MAX},
 };
 
 /// A day is longer than any deadline.
@@ -50,6 +53,8 @@ struct Stage<'a> {
     authenticated: bool,
     /// A question waits for its answer; no message is fed in before.
     asked: bool,
+    /// Under way.
+    calls: VecDeque<Call>,
     closed: bool,
 }
 
@@ -65,7 +70,7 @@ impl<'a> Stage<'a> {
         };
         let hello = Hello {
             session: &session,
-            path: "/",
+            path: "/im/token",
             query,
             remote: [127, 0, 0, 1].into(),
             now,
@@ -76,6 +81,7 @@ impl<'a> Stage<'a> {
             now,
             authenticated: false,
             asked: false,
+            calls: VecDeque::new(),
             closed: false,
         };
         stage.act(|conversation, now, out| conversation.open(now, out));
@@ -96,6 +102,7 @@ impl<'a> Stage<'a> {
                 let ms = text(ms).parse().unwrap_or_default();
                 self.wait(Duration::from_millis(ms).min(WAIT_MAX));
             }
+            [b'=', fault @ ..] => self.returned(fault.is_empty()),
             _ if self.asked => {}
             [b'#', bytes @ ..] => self.receive(Incoming::Binary(bytes)),
             bytes => self.receive(match std::str::from_utf8(bytes) {
@@ -112,6 +119,24 @@ impl<'a> Stage<'a> {
     fn answer(&mut self, answer: Answer) {
         self.asked = false;
         self.act(|conversation, now, out| conversation.answered(answer, now, out));
+    }
+
+    /// Has the oldest call return.
+    fn returned(&mut self, is_well: bool) {
+        let Some(Call { reference, request }) = self.calls.pop_front() else {
+            return;
+        };
+        let outcome = match (request, is_well) {
+            (Request::Chat(_), false) => Outcome::NotFriends,
+            (Request::Chat(_), true) => Outcome::Kept { time_ms: 1 },
+            (Request::History(_), true) => Outcome::History(vec![record()]),
+            (Request::Locate(_), false) => Outcome::NoCourier,
+            (Request::Locate(_), true) => Outcome::Located,
+            (Request::Online(_), is_online) => Outcome::Online(is_online),
+            (Request::TakeOrder(_), true) => Outcome::Taken { customer: person() },
+            (Request::History(_) | Request::TakeOrder(_), false) => Outcome::Unavailable,
+        };
+        self.act(|conversation, now, out| conversation.returned(&reference, outcome, now, out));
     }
 
     /// Lets time pass, with a tick at each deadline, as a session does.
@@ -161,6 +186,11 @@ impl<'a> Stage<'a> {
                 assert!(!self.authenticated, "authenticated twice");
                 self.authenticated = true;
             }
+            Action::Call(call) => {
+                assert!(self.authenticated, "{action:?} before authentication");
+                self.check_call(call);
+                self.calls.push_back(call.clone());
+            }
             Action::Claim(_) | Action::Subscribe(_) => {
                 assert!(self.authenticated, "{action:?} before authentication");
             }
@@ -176,6 +206,24 @@ impl<'a> Stage<'a> {
             }
             Action::Reply(frame) => check_text(frame),
             Action::Unsubscribe(_) => {}
+        }
+    }
+
+    /// What is kept can be kept, and what reaches others can be read by them.
+    fn check_call(&self, call: &Call) {
+        match &call.request {
+            Request::Chat(draft) => {
+                assert!(draft.msg.encode_utf16().count() <= TEXT_UNITS_MAX);
+                let message = im::chat_message(person(), draft, RecordId::at(self.now.unix_ms));
+                self.check_published(&message);
+                let relay = message.relay.expect("it is relayed");
+                let packet = serde_json::from_slice::<serde_json::Value>(&relay.text);
+                assert!(packet.is_ok(), "relayed text is no JSON: {draft:?}");
+            }
+            Request::Locate(position) => {
+                assert!(position.longitude.abs() <= 180.0 && position.latitude.abs() <= 85.06);
+            }
+            Request::History(_) | Request::Online(_) | Request::TakeOrder(_) => {}
         }
     }
 
@@ -201,6 +249,25 @@ fn check_text(frame: &Frame) {
         }
     };
     assert!(std::str::from_utf8(&bytes[header..]).is_ok(), "not UTF-8");
+}
+
+fn person() -> Person {
+    Person::new(7).expect("it is a user")
+}
+
+fn record() -> Record {
+    Record {
+        id: RecordId::at(1),
+        time_ms: 1,
+        content: Content::Chat(Chat {
+            from: person(),
+            to: person(),
+            kind: 't',
+            msg: "\"".into(),
+            packet_id: None,
+            is_online: true,
+        }),
+    }
 }
 
 fn text(bytes: &[u8]) -> &str {

@@ -192,6 +192,21 @@ impl Gateway {
         issue(&self.config, &request, self.now()).unwrap()
     }
 
+    /// Asks for a token of the `im` dialect with a key that may.
+    pub(crate) async fn im_token(&self, body: &Value) -> Answer {
+        let key = self.config.throw_away.api_key.as_ref().unwrap().expose();
+        let authorization = format!("Bearer {key}");
+        let headers = [("authorization", authorization.as_str())];
+        http::call(
+            self.public(),
+            "POST",
+            "/IM/token",
+            &headers,
+            &body.to_string(),
+        )
+        .await
+    }
+
     /// The settings it was started with.
     pub(crate) fn config(&self) -> &Config {
         &self.config

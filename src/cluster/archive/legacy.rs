@@ -1,0 +1,220 @@
+//! Messages of older chat servers, which stand in a list: each is written into the journal as if it had
+//! been accepted there, with its own time.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::Deserialize;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cluster::{
+        life::Pauses,
+        redis::{Drawn, RedisLegacy},
+        streams::StreamsError,
+    },
+    id::Person,
+    stats::ArchiveStats,
+    store::{Chat, Content, TEXT_UNITS_MAX},
+};
+
+/// Most messages that are moved at once.
+const BATCH_MAX: usize = 100;
+/// Between two looks into a list that was empty.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Moves what older chat servers write into their list to the journal, until `stop` fires. Whatever is
+/// dropped in the middle is done again by another node.
+pub async fn drain(legacy: RedisLegacy, stats: Arc<ArchiveStats>, stop: CancellationToken) {
+    let mut pauses = Pauses::default();
+    while !stop.is_cancelled() {
+        let drained = drain_once(&legacy, &stats).await;
+        let pause = async {
+            match drained {
+                Ok(0) => {
+                    pauses.reset();
+                    time::sleep(LOOK).await;
+                }
+                Ok(_) => pauses.reset(),
+                Err(error) => {
+                    stats.errors.add(1);
+                    tracing::debug!(%error, "messages of older servers wait");
+                    pauses.wait().await;
+                }
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = pause => {}
+        }
+    }
+}
+
+/// Says how many messages were there.
+async fn drain_once(legacy: &RedisLegacy, stats: &ArchiveStats) -> Result<usize, StreamsError> {
+    let drawn = legacy.draw(BATCH_MAX).await?;
+    let mut messages = Vec::with_capacity(drawn.len());
+    for message in &drawn {
+        match read(&message.text) {
+            Ok((chat, time_ms)) => messages.push((message, Content::Chat(chat), time_ms)),
+            Err(reason) => bury(legacy, stats, message, reason).await?,
+        }
+    }
+    let kept = legacy.keep(messages).await?;
+    stats.drained.add(kept as u64);
+    Ok(drawn.len())
+}
+
+async fn bury(
+    legacy: &RedisLegacy,
+    stats: &ArchiveStats,
+    message: &Drawn,
+    reason: &str,
+) -> Result<(), StreamsError> {
+    legacy.bury(message, reason).await?;
+    stats.dead.add(1);
+    tracing::warn!(%reason, "a message of an older server is with the dead ones");
+    Ok(())
+}
+
+/// A message as older servers write it.
+#[derive(Deserialize)]
+struct Wire {
+    from: Number,
+    to: Number,
+    #[serde(rename = "type")]
+    kind: char,
+    msg: Box<str>,
+    #[serde(default, rename = "send")]
+    is_online: bool,
+    timestamp: Box<str>,
+}
+
+/// Their clients write users as numbers or as digits.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Number(u64),
+    Digits(Box<str>),
+}
+
+/// The message that a text is, and when it was accepted, in milliseconds since the Unix epoch.
+fn read(text: &[u8]) -> Result<(Chat, u64), &'static str> {
+    let wire: Wire =
+        serde_json::from_slice(text).map_err(|_| "it is not of the form of a message")?;
+    let time_ms = time_ms(&wire.timestamp).ok_or("its timestamp is none")?;
+    if TEXT_UNITS_MAX < wire.msg.encode_utf16().count() {
+        return Err("its text is too long");
+    }
+    let chat = Chat {
+        from: wire.from.person().ok_or("its sender is none")?,
+        to: wire.to.person().ok_or("its receiver is none")?,
+        kind: wire.kind,
+        msg: wire.msg,
+        packet_id: None,
+        is_online: wire.is_online,
+    };
+    Ok((chat, time_ms))
+}
+
+// === impl Number ===
+
+impl Number {
+    fn person(&self) -> Option<Person> {
+        match self {
+            Self::Number(number) => Person::new(*number),
+            Self::Digits(digits) => digits.parse().ok(),
+        }
+    }
+}
+
+/// The time of a text like `2022-06-01T12:00:00.000Z`, which is how JavaScript writes it.
+fn time_ms(text: &str) -> Option<u64> {
+    let text = text.strip_suffix('Z')?;
+    let (date, time) = text.split_once('T')?;
+    let [year, month, day] = numbers(date, '-')?;
+    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let [hour, minute, second] = numbers(time, ':')?;
+    let is_fraction = fraction.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_fraction || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    if 9999 < year || 24 < hour || 59 < minute || 60 < second {
+        return None;
+    }
+    let ms: u64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
+    let days = days(year, month, day)?;
+    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + ms)
+}
+
+fn numbers(text: &str, separator: char) -> Option<[u64; 3]> {
+    let numbers = text.split(separator).map(|number| number.parse().ok());
+    numbers.collect::<Option<Vec<u64>>>()?.try_into().ok()
+}
+
+/// Days from the Unix epoch to a date of the Gregorian calendar. Years are counted from March, so that
+/// the day that comes every four years is the last one.
+fn days(year: u64, month: u64, day: u64) -> Option<u64> {
+    /// From the first of March of the year 0 to the Unix epoch.
+    const EPOCH: u64 = 719_468;
+    let (year, month) = match month {
+        1 | 2 => (year.checked_sub(1)?, month + 9),
+        _ => (year, month - 3),
+    };
+    let leaps = year / 4 - year / 100 + year / 400;
+    (year * 365 + leaps + (153 * month + 2) / 5 + day - 1).checked_sub(EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_an_older_server_is_read() {
+        let text = br#"{"from":7,"to":"42","type":"i","msg":"h\u00e9","send":true,"timestamp":"2022-06-01T12:30:45.678Z"}"#;
+        let (chat, time_ms) = read(text).unwrap();
+        assert_eq!(time_ms, 1_654_086_645_678);
+        assert_eq!((chat.from.number(), chat.to.number()), (7, 42));
+        assert_eq!((chat.kind, &*chat.msg), ('i', "h\u{e9}"));
+        assert_eq!((chat.packet_id, chat.is_online), (None, true));
+    }
+
+    #[test]
+    fn what_is_no_message_says_why() {
+        let with = |from: &str, msg: &str, timestamp: &str| {
+            let text = format!(
+                r#"{{"from":{from},"to":2,"type":"t","msg":"{msg}","send":false,"timestamp":"{timestamp}"}}"#
+            );
+            read(text.as_bytes()).err()
+        };
+        let time = "2022-06-01T12:30:45.678Z";
+        let longest = "x".repeat(TEXT_UNITS_MAX);
+        assert_eq!(with("1", &longest, time), None);
+        let long = format!("{longest}x");
+        assert_eq!(with("1", &long, time), Some("its text is too long"));
+        assert_eq!(with("0", "x", time), Some("its sender is none"));
+        assert_eq!(with("1", "x", "soon"), Some("its timestamp is none"));
+        let form = Some("it is not of the form of a message");
+        assert_eq!(with("-1", "x", time), form);
+        assert_eq!(read(b"\xff").err(), form);
+    }
+
+    #[test]
+    fn times_are_read_as_the_calendar_has_them() {
+        for (text, expect) in [
+            ("1970-01-01T00:00:00.000Z", Some(0)),
+            ("2000-02-29T00:00:00Z", Some(951_782_400_000)),
+            ("2024-02-29T23:59:59.9Z", Some(1_709_251_199_900)),
+            ("2026-11-29T07:42:48.123456Z", Some(1_795_938_168_123)),
+            ("1969-12-31T23:59:59Z", None),
+            ("2024-13-01T00:00:00Z", None),
+            ("2024-01-01T00:00:00", None),
+            ("2024-01-01T00:00:00.-1Z", None),
+            ("2024-01-01T00:00:00.\u{e9}Z", None),
+            ("99999999999999999999-01-01T00:00:00Z", None),
+            ("", None),
+        ] {
+            assert_eq!(time_ms(text), expect, "{text}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! How a session ends as a receiver: what its client is still sent, and when its socket goes.
+
+use std::sync::Arc;
+
+use super::{State, Subscriber};
+use crate::{
+    close::{CloseForm, CloseReason},
+    frame::Frame,
+    outbox::{Entry, Outbox},
+    router::transport::End,
+};
+
+impl Subscriber {
+    /// Ends the session. The first reason wins; says whether this one did.
+    pub fn close(self: &Arc<Self>, reason: CloseReason) -> bool {
+        let mut state = self.state.lock();
+        let first = self.close_locked(&mut state, reason);
+        self.wake(state);
+        first
+    }
+
+    /// Answers the client's own Close and ends the session.
+    pub fn close_echo(self: &Arc<Self>, code: Option<u16>) {
+        let form = code.map_or(CloseForm::Empty, CloseForm::Code);
+        let mut state = self.state.lock();
+        state.client_closed = true;
+        if let Some(frame) = Frame::close(form, "")
+            && state.outbox.close_with(CloseReason::ClientClosed, frame)
+        {
+            self.shard.watch_closing(self);
+        } else if state.outbox.is_empty() {
+            // Our Close has left before: theirs is the answer, and the connection is over.
+            self.transport.end(End::Both);
+        }
+        self.wake(state);
+    }
+
+    /// Why the session was closed, if it was.
+    pub fn closed(&self) -> Option<CloseReason> {
+        self.state.lock().outbox.closed()
+    }
+
+    /// Ends the connection.
+    pub fn end(&self, how: End) {
+        self.transport.end(how);
+    }
+
+    /// Gives up what waits: the connection is gone.
+    pub fn forget(&self) {
+        self.abandon(&mut self.state.lock());
+    }
+
+    pub(super) fn abandon(&self, state: &mut State) {
+        let before = state.outbox.bytes();
+        let reason = state.outbox.closed();
+        state.outbox = Outbox::default();
+        state
+            .outbox
+            .close(reason.unwrap_or(CloseReason::ClientGone), CloseForm::None);
+        self.shard.account(before, 0);
+    }
+
+    pub(super) fn close_locked(self: &Arc<Self>, state: &mut State, reason: CloseReason) -> bool {
+        let before = state.outbox.bytes();
+        if state.outbox.closed().is_none()
+            && let Some(farewell) = self.dialect.farewell(reason)
+        {
+            // It is the last one: there is room for it, whatever waits.
+            state.outbox.push(Entry::frame(farewell), usize::MAX);
+        }
+        let first = state.outbox.close(reason, self.dialect.close_form(reason));
+        if first {
+            self.shard.account(before, state.outbox.bytes());
+            self.shard.watch_closing(self);
+        }
+        first
+    }
+}

@@ -1,0 +1,232 @@
+//! The tables, and how those that are there already become what they have to be.
+//!
+//! The table `tidegate_migration` says which steps were made. One node at a time makes them, whoever
+//! has the lock; a node that is killed loses it. The server commits each statement that changes a table
+//! by itself: so every step can be made again from wherever it was left.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use sqlx::{MySqlConnection, Row as _, mysql::MySqlPool};
+use tokio::{sync::watch, time};
+use tokio_util::task::TaskTracker;
+
+use super::{
+    Lease,
+    errors::{Failure, NO_SUCH_TABLE, number},
+};
+
+/// Longest time of all steps. To change a table of a million rows takes half a minute.
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+/// Seconds that a node waits for another one that makes the steps.
+const LOCK_SECONDS: i32 = 5;
+/// How many steps this version knows.
+const KNOWN: u32 = 2;
+
+const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS tidegate_migration (
+    version INT UNSIGNED NOT NULL PRIMARY KEY,
+    made TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP
+) ENGINE=InnoDB";
+
+/// As the original program has it, but for the time, which has milliseconds and is not set anew when a
+/// row changes; for texts, of which every byte counts; and for the packet id. A `timestamp` is right
+/// for whoever reads it in a zone of its own, as the original does, where a `datetime` would not be;
+/// that it ends in 2038 is no matter, since the id of a row tells when it was accepted.
+const MESSAGE: &str = "CREATE TABLE IF NOT EXISTS message (
+    id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    `from` BIGINT UNSIGNED NOT NULL,
+    `to` BIGINT UNSIGNED NOT NULL,
+    type CHAR(1) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    msg VARCHAR(1023) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    send BIT(1) NOT NULL DEFAULT b'0',
+    `timestamp` TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+    packet_id VARBINARY(512) NULL,
+    INDEX message_from (`from`, id),
+    INDEX message_to (`to`, id),
+    INDEX message_between (`from`, `to`, id)
+) ENGINE=InnoDB";
+
+/// In one statement, which the server makes as a whole or not at all.
+const LEGACY: &str = "ALTER TABLE message
+    MODIFY type CHAR(1) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    MODIFY msg VARCHAR(1023) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    MODIFY send BIT(1) NOT NULL DEFAULT b'0',
+    MODIFY `timestamp` TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+    ADD COLUMN packet_id VARBINARY(512) NULL,
+    ADD INDEX message_from (`from`, id),
+    ADD INDEX message_to (`to`, id),
+    ADD INDEX message_between (`from`, `to`, id)";
+
+/// Topics and names are bytes: every collation of texts passes over blanks at their ends.
+const TOPIC_MESSAGE: &str = "CREATE TABLE IF NOT EXISTS topic_message (
+    id BIGINT UNSIGNED NOT NULL PRIMARY KEY,
+    topic VARBINARY(1100) NOT NULL,
+    name VARBINARY(1024) NOT NULL,
+    event VARCHAR(1023) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    data MEDIUMBLOB NOT NULL,
+    sender VARBINARY(1024) NULL,
+    `timestamp` TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+    INDEX topic_message_topic (topic, id)
+) ENGINE=InnoDB";
+
+/// Columns of the original table.
+const LEGACY_COLUMNS: [&str; 7] = ["from", "id", "msg", "send", "timestamp", "to", "type"];
+/// The one that it does not have.
+const NEW_COLUMN: &str = "packet_id";
+
+/// Makes the steps once, for all who need the tables.
+#[derive(Debug, Default)]
+pub(super) struct Migrations {
+    /// How the last attempt ended, or that it has not.
+    last: Mutex<Option<watch::Receiver<Attempt>>>,
+    tasks: TaskTracker,
+}
+
+#[derive(Clone, Debug, Default)]
+enum Attempt {
+    #[default]
+    UnderWay,
+    Done,
+    Away(Box<str>),
+    Refused(Box<str>),
+}
+
+impl Migrations {
+    /// Waits until the tables are there. An attempt goes on when nobody waits for it; one that failed
+    /// is made again by the next call.
+    pub(super) async fn done(&self, pool: &MySqlPool) -> Result<(), Failure> {
+        let mut attempt = self.attempt(pool);
+        let ended = attempt.wait_for(|attempt| !matches!(attempt, Attempt::UnderWay));
+        match ended.await.as_deref() {
+            Ok(Attempt::Done) => Ok(()),
+            Ok(Attempt::Refused(text)) => Err(Failure::Refused(text.clone())),
+            Ok(Attempt::Away(text)) => Err(Failure::Away(text.clone())),
+            Ok(Attempt::UnderWay) | Err(_) => Err(Failure::Away("it was broken off".into())),
+        }
+    }
+
+    fn attempt(&self, pool: &MySqlPool) -> watch::Receiver<Attempt> {
+        let mut last = self.last.lock();
+        if let Some(attempt) = &*last {
+            let is_over = attempt.has_changed().is_err();
+            let is_good = match &*attempt.borrow() {
+                Attempt::Done => true,
+                Attempt::UnderWay => !is_over,
+                Attempt::Away(_) | Attempt::Refused(_) => false,
+            };
+            if is_good {
+                return attempt.clone();
+            }
+        }
+        let (ended, attempt) = watch::channel(Attempt::UnderWay);
+        let pool = pool.clone();
+        self.tasks.spawn(async move {
+            let made = time::timeout(MIGRATION_TIMEOUT, make_all(&pool)).await;
+            ended.send_replace(match made {
+                Ok(Ok(())) => Attempt::Done,
+                Ok(Err(Failure::Refused(text))) => Attempt::Refused(text),
+                Ok(Err(Failure::Away(text) | Failure::Again(text) | Failure::Data(text))) => {
+                    Attempt::Away(text)
+                }
+                Ok(Err(Failure::Poison(..))) | Err(_) => Attempt::Away("no end in time".into()),
+            });
+        });
+        *last = Some(attempt.clone());
+        attempt
+    }
+}
+
+async fn make_all(pool: &MySqlPool) -> Result<(), Failure> {
+    let mut lease = Lease::of(pool).await?;
+    let connection = lease.connection();
+    if !is_new_enough(version(connection).await?)? {
+        lock(connection).await?;
+        // A lease that is not given back is closed, and the lock is free.
+        make_steps(connection).await?;
+        sqlx::query("SELECT RELEASE_ALL_LOCKS()")
+            .execute(&mut *connection)
+            .await?;
+    }
+    lease.give_back();
+    Ok(())
+}
+
+fn is_new_enough(version: u32) -> Result<bool, Failure> {
+    if KNOWN < version {
+        let text = format!(
+            "a newer version has made its tables: they are of version {version}, and this one knows \
+             {KNOWN}"
+        );
+        return Err(Failure::Refused(text.into()));
+    }
+    Ok(version == KNOWN)
+}
+
+async fn version(connection: &mut MySqlConnection) -> Result<u32, Failure> {
+    let select = "SELECT CAST(COALESCE(MAX(version), 0) AS UNSIGNED) FROM tidegate_migration";
+    match sqlx::query(select).fetch_one(connection).await {
+        Ok(row) => {
+            let version: u64 = row.try_get_unchecked(0)?;
+            Ok(u32::try_from(version).unwrap_or(u32::MAX))
+        }
+        Err(error) if number(&error) == Some(NO_SUCH_TABLE) => Ok(0),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A lock's name holds for all databases of a server, and may be 64 characters long.
+async fn lock(connection: &mut MySqlConnection) -> Result<(), Failure> {
+    let lock = "SELECT GET_LOCK(CONCAT('tidegate:', SHA1(DATABASE())), ?)";
+    let row = sqlx::query(lock).bind(LOCK_SECONDS);
+    let row = row.fetch_one(connection).await?;
+    match row.try_get_unchecked::<Option<i64>, _>(0)? {
+        Some(1) => Ok(()),
+        _ => Err(Failure::Away("another node is making its tables".into())),
+    }
+}
+
+async fn make_steps(connection: &mut MySqlConnection) -> Result<(), Failure> {
+    let had = version(connection).await?;
+    if is_new_enough(had)? {
+        return Ok(());
+    }
+    sqlx::raw_sql(VERSIONS).execute(&mut *connection).await?;
+    for step in had + 1..=KNOWN {
+        match step {
+            1 => make_message(connection).await?,
+            _ => {
+                let made = sqlx::raw_sql(TOPIC_MESSAGE).execute(&mut *connection);
+                made.await?;
+            }
+        }
+        let note = sqlx::query("INSERT INTO tidegate_migration (version) VALUES (?)").bind(step);
+        note.execute(&mut *connection).await?;
+        tracing::info!(step, "the tables of the store are of another version");
+    }
+    Ok(())
+}
+
+async fn make_message(connection: &mut MySqlConnection) -> Result<(), Failure> {
+    let columns = columns(connection).await?;
+    let has = |column: &str| columns.iter().any(|other| other == column);
+    let statement = match LEGACY_COLUMNS.iter().all(|column| has(column)) {
+        _ if columns.is_empty() => MESSAGE,
+        true if has(NEW_COLUMN) => return Ok(()),
+        true => LEGACY,
+        false => {
+            let text = "it has a table `message` that is not the one of the original program";
+            return Err(Failure::Refused(text.into()));
+        }
+    };
+    sqlx::raw_sql(statement).execute(connection).await?;
+    Ok(())
+}
+
+/// Those of the table `message`, if it is there.
+async fn columns(connection: &mut MySqlConnection) -> Result<Vec<String>, Failure> {
+    let select = "SELECT CAST(LOWER(column_name) AS CHAR) FROM information_schema.columns
+        WHERE table_schema = DATABASE() AND table_name = 'message'";
+    let rows = sqlx::query(select).fetch_all(connection).await?;
+    let columns = rows.iter().map(|row| row.try_get_unchecked(0));
+    Ok(columns.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,159 @@
+//! The journal of a node that has no Redis.
+
+use aws_lc_rs::digest::{Context, Digest, SHA256};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{
+    Database,
+    messages::{history, insert, signed},
+};
+use crate::{
+    clock::Clock,
+    id::Person,
+    journal::{Accepted, Journal, REPEATS_MS},
+    store::{Content, Pending, Query, Record, RecordId},
+};
+
+/// Expired entries that are removed with each call, and with each of its messages: more than come.
+const SWEEP: usize = 16;
+
+/// Messages that stay in the database in which they are accepted.
+#[derive(Clone, Debug)]
+pub struct SqliteJournal {
+    database: Database,
+    clock: Clock,
+}
+
+impl SqliteJournal {
+    /// The journal in this database.
+    pub const fn new(database: Database, clock: Clock) -> Self {
+        Self { database, clock }
+    }
+}
+
+impl Journal for SqliteJournal {
+    fn accept(&self, contents: Vec<Content>) -> Pending<'_, Vec<Accepted>> {
+        let clock = self.clock;
+        let accepting = self.database.transact(move |connection| {
+            // By now others have been given theirs.
+            let now_ms = clock.now().unix_ms;
+            let oldest = RecordId::at(now_ms.saturating_sub(REPEATS_MS));
+            let mut last = last(connection)?;
+            let count = contents.len();
+            let accepted = contents
+                .into_iter()
+                .map(|content| accept(connection, content, &mut last, oldest, now_ms));
+            let accepted = accepted.collect::<rusqlite::Result<Vec<_>>>()?;
+            sweep(connection, oldest, SWEEP + 2 * count)?;
+            Ok(accepted)
+        });
+        Box::pin(async move { Ok(accepting.await?) })
+    }
+
+    fn history(&self, query: Query) -> Pending<'_, Vec<Record>> {
+        let reading = self
+            .database
+            .read(move |connection| history(connection, &query));
+        Box::pin(async move { Ok(reading.await?) })
+    }
+}
+
+/// The greatest id that was given out. What was accepted last is in one of three tables, also if it was
+/// removed from the others since.
+fn last(connection: &Connection) -> rusqlite::Result<RecordId> {
+    let mut select = connection.prepare_cached(
+        "SELECT max(coalesce((SELECT max(id) FROM message), 0),
+            coalesce((SELECT max(id) FROM topic_message), 0),
+            coalesce((SELECT max(id) FROM accepted), 0))",
+    )?;
+    let last: i64 = select.query_one([], |row| row.get(0))?;
+    Ok(RecordId(last.cast_unsigned()))
+}
+
+fn accept(
+    connection: &Connection,
+    content: Content,
+    last: &mut RecordId,
+    oldest: RecordId,
+    now_ms: u64,
+) -> rusqlite::Result<Accepted> {
+    if let Content::Chat(chat) = &content
+        && !are_friends(connection, chat.from, chat.to)?
+    {
+        return Ok(Accepted::NotFriends);
+    }
+    let digest = digest(&content);
+    if let Some(digest) = &digest {
+        let mut select =
+            connection.prepare_cached("SELECT id FROM accepted WHERE digest = ?1 AND ?2 <= id")?;
+        let before = select.query_one(params![digest.as_ref(), signed(oldest.0)], |row| {
+            row.get::<_, i64>(0)
+        });
+        if let Some(id) = before.optional()? {
+            let id = RecordId(id.cast_unsigned());
+            return Ok(Accepted::Kept {
+                id,
+                is_repeat: true,
+            });
+        }
+    }
+    let id = last.next(now_ms);
+    *last = id;
+    let record = Record {
+        id,
+        time_ms: id.time_ms(),
+        content,
+    };
+    insert(connection, &record)?;
+    if let Some(digest) = &digest {
+        let mut remember =
+            connection.prepare_cached("REPLACE INTO accepted (digest, id) VALUES (?1, ?2)")?;
+        remember.execute(params![digest.as_ref(), signed(id.0)])?;
+    }
+    Ok(Accepted::Kept {
+        id,
+        is_repeat: false,
+    })
+}
+
+fn are_friends(connection: &Connection, from: Person, to: Person) -> rusqlite::Result<bool> {
+    let mut select =
+        connection.prepare_cached("SELECT 1 FROM im_friend WHERE of = ?1 AND friend = ?2")?;
+    select.exists(params![signed(from.number()), signed(to.number())])
+}
+
+/// What a repeat has in common with the message that it repeats. To look that up costs the same
+/// however often a client uses one packet id.
+fn digest(content: &Content) -> Option<Digest> {
+    let mut context = Context::new(&SHA256);
+    let mut add = |part: &[u8]| {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    };
+    match content {
+        Content::Chat(chat) => {
+            add(b"chat");
+            add(&chat.from.number().to_be_bytes());
+            add(&chat.to.number().to_be_bytes());
+            add(&u32::from(chat.kind).to_be_bytes());
+            add(chat.packet_id.as_ref()?.as_bytes());
+            add(chat.msg.as_bytes());
+        }
+        Content::Push(push) => {
+            add(b"push");
+            add(push.topic.as_str().as_bytes());
+            add(push.name.as_bytes());
+        }
+    }
+    Some(context.finish())
+}
+
+/// Forgets what is no repeat any more, at the old end.
+fn sweep(connection: &Connection, oldest: RecordId, max: usize) -> rusqlite::Result<()> {
+    let mut delete = connection.prepare_cached(
+        "DELETE FROM accepted WHERE digest IN
+            (SELECT digest FROM accepted WHERE id < ?1 ORDER BY id LIMIT ?2)",
+    )?;
+    delete.execute(params![signed(oldest.0), max as i64])?;
+    Ok(())
+}
