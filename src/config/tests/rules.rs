@@ -229,7 +229,8 @@ fn paths_begin_with_a_slash_and_belong_to_one_dialect() {
     let ride = |paths: &str| {
         mistakes_alone(
             &format!(
-                "[dialect.ride]\ntokens = \"any\"\nrealm = \"r\"\npaths = {paths}\n\
+                "cluster.redis = \"redis://h/\"\n\
+                 [dialect.ride]\ntokens = \"any\"\nrealm = \"r\"\npaths = {paths}\n\
                  [dialect.device]\nkeys = [{{ alg = \"HS256\", secret = \"s\" }}]"
             ),
             &[],
