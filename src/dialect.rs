@@ -6,6 +6,8 @@
 //!
 //! **Invariant:** a dialect never sees a socket, a clock, a store or another session.
 
+mod actions;
+mod call;
 pub mod device;
 pub mod im;
 pub mod json;
@@ -13,18 +15,20 @@ pub mod ride;
 #[cfg(test)]
 mod testing;
 
-use std::{collections::VecDeque, fmt, net::IpAddr, str::Utf8Error, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, str::Utf8Error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 
+pub use self::{
+    actions::{Action, Actions},
+    call::{Call, ChatDraft, Outcome, Request},
+};
 use crate::{
     close::{CloseForm, CloseReason},
-    contacts::Position,
     frame::Frame,
-    id::{Person, SessionId, UserId},
+    id::{SessionId, UserId},
     message::Message,
-    store::{Query, Record},
     topic::Topic,
 };
 
@@ -163,115 +167,9 @@ pub struct Refusal {
     pub header: Option<(&'static str, &'static str)>,
 }
 
-/// What a conversation wants done, in order.
-#[derive(Debug, Default)]
-pub struct Actions(VecDeque<Action>);
-
-/// One thing to be done for a conversation. Lives for a moment.
-#[derive(Debug)]
-#[allow(clippy::large_enum_variant)]
-pub enum Action {
-    /// Ask a service; no frames are fed in until it has answered.
-    Ask(Question),
-    /// Have a service do something, while frames go on being fed in. Only for a client who is a
-    /// [`Person`]. When too many calls of the session are under way, no frames are until one has
-    /// returned.
-    Call(Call),
-    /// The client is this user from now on: subscribe the session to `user:<id>`. At most once.
-    Authenticate(UserId),
-    /// End every other session that holds this claim; the newest wins, in the whole cluster.
-    Claim(Claim),
-    /// End the session. Nothing after it is executed.
-    Close(CloseReason),
-    /// Hand a message to the router. Number, sender and time are filled in.
-    Publish(Message),
-    /// Send a frame to this client.
-    Reply(Frame),
-    /// Subscribe the session to a topic.
-    Subscribe(Topic),
-    /// Undo a subscription.
-    Unsubscribe(Topic),
-}
-
 /// What only one session in the cluster may hold, for example a client id.
 #[derive(Clone, Eq, Hash, PartialEq)]
 pub struct Claim(pub Arc<str>);
-
-/// What a service is to do for a client.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Call {
-    /// Given back with the outcome.
-    pub reference: Box<str>,
-    /// What is to be done.
-    pub request: Request,
-}
-
-/// What a service can do for a client who is a [`Person`], in the client's name.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Request {
-    /// Keep a message and have it on its way to its receiver. Those of one session are kept and sent in
-    /// their order.
-    Chat(ChatDraft),
-    /// Read what a query asks for.
-    History(Query),
-    /// Take note of where the client is, who is a courier.
-    Locate(Position),
-    /// Say whether a user is online, anywhere in the cluster.
-    Online(UserId),
-    /// Take an order, which makes its customer and its courier friends.
-    TakeOrder(Box<str>),
-}
-
-/// A message of a client to another user.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ChatDraft {
-    /// Whom it is for.
-    pub to: Person,
-    /// `t` for a text, `i` for a picture.
-    pub kind: char,
-    /// The text, at most [`crate::store::TEXT_UNITS_MAX`] long.
-    pub msg: Box<str>,
-    /// The id that the client has given it, as it stands in its JSON.
-    pub packet_id: Box<str>,
-    /// The client's own value of the text, as JSON.
-    pub json: Box<str>,
-}
-
-/// What became of a [`Request`].
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// The message is kept, and on its way; it was accepted at this time, in milliseconds since the
-    /// Unix epoch.
-    Kept {
-        /// When.
-        time_ms: u64,
-    },
-    /// The receiver is none of the sender's friends.
-    NotFriends,
-    /// It is not known to be kept.
-    NotKept,
-    /// What was asked for, newest first.
-    History(Vec<Record>),
-    /// Note was taken.
-    Located,
-    /// The client is no courier.
-    NoCourier,
-    /// Whether the user is online.
-    Online(bool),
-    /// The order is the client's now, and its customer told.
-    Taken {
-        /// Who has ordered.
-        customer: Person,
-    },
-    /// The client has taken the order before.
-    TakenBefore,
-    /// There is no such order.
-    NoOrder,
-    /// The order is another courier's.
-    NotYours,
-    /// A service did not answer in time, or not as agreed.
-    Unavailable,
-}
 
 /// A question to a service.
 #[derive(Clone, Eq, PartialEq)]
@@ -350,85 +248,6 @@ impl<'a> Incoming<'a> {
             Self::Text(text) => Some(text),
             Self::Binary(bytes) => std::str::from_utf8(bytes).ok(),
         }
-    }
-}
-
-// === impl Actions ===
-
-impl Actions {
-    /// Asks a service.
-    pub fn ask(&mut self, question: Question) {
-        self.0.push_back(Action::Ask(question));
-    }
-
-    /// Has a service do something.
-    pub fn call(&mut self, call: Call) {
-        self.0.push_back(Action::Call(call));
-    }
-
-    /// Makes the client this user.
-    pub fn authenticate(&mut self, user: UserId) {
-        self.0.push_back(Action::Authenticate(user));
-    }
-
-    /// Ends every other holder of `claim`.
-    pub fn claim(&mut self, claim: Claim) {
-        self.0.push_back(Action::Claim(claim));
-    }
-
-    /// Ends the session.
-    pub fn close(&mut self, reason: CloseReason) {
-        self.0.push_back(Action::Close(reason));
-    }
-
-    /// Hands a message to the router.
-    pub fn publish(&mut self, message: Message) {
-        self.0.push_back(Action::Publish(message));
-    }
-
-    /// Sends a text to this client.
-    pub fn reply(&mut self, text: &[u8]) {
-        self.0.push_back(Action::Reply(Frame::text(text)));
-    }
-
-    /// Sends a frame to this client.
-    pub fn reply_frame(&mut self, frame: Frame) {
-        self.0.push_back(Action::Reply(frame));
-    }
-
-    /// Subscribes the session.
-    pub fn subscribe(&mut self, topic: Topic) {
-        self.0.push_back(Action::Subscribe(topic));
-    }
-
-    /// Undoes a subscription.
-    pub fn unsubscribe(&mut self, topic: Topic) {
-        self.0.push_back(Action::Unsubscribe(topic));
-    }
-
-    /// Takes the actions out, in order.
-    pub fn drain(&mut self) -> impl Iterator<Item = Action> + '_ {
-        self.0.drain(..)
-    }
-
-    /// Takes the next one out.
-    pub fn take_next(&mut self) -> Option<Action> {
-        self.0.pop_front()
-    }
-
-    /// Adds one to be the last.
-    pub fn push(&mut self, action: Action) {
-        self.0.push_back(action);
-    }
-
-    /// Puts one back to be the next.
-    pub fn put_back(&mut self, action: Action) {
-        self.0.push_front(action);
-    }
-
-    /// Whether there is nothing to be done.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }
 

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
+pub use crate::record::ORDER_BYTES_MAX;
 use crate::{id::Person, store::Pending};
 
-/// Longest id of an order, in bytes.
-pub const ORDER_BYTES_MAX: usize = 128;
 /// Longest name of a table or a column, in characters.
 pub const NAME_CHARS_MAX: usize = 64;
 

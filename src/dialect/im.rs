@@ -22,7 +22,7 @@ use crate::{
     id::{Person, UserId},
     iso8601,
     message::{DeliveryClass, Message, MessageId, Relay},
-    store::RecordId,
+    record::RecordId,
     topic::Topic,
 };
 

@@ -2,6 +2,7 @@
 
 mod calls;
 mod deadlines;
+mod execute;
 mod rate;
 
 use std::{fmt, future::Future, mem, pin::Pin, sync::Arc};
@@ -20,11 +21,9 @@ use super::{
 };
 use crate::{
     close::CloseReason,
-    dialect::{Action, Actions, Answer, Claim, Conversation, Incoming, Now},
+    dialect::{Actions, Answer, Claim, Conversation, Incoming, Now},
     frame::Frame,
-    message::{Message, Sender},
     router::Room,
-    services::Asked,
     topic::Topic,
 };
 
@@ -287,118 +286,6 @@ impl Core {
         self.conversation.receive(message, now, &mut actions);
         self.execute(session, actions, now)
             .or_else(|| self.rate.message(session, settings, now))
-    }
-
-    /// Carries out actions in order, up to one that has to wait.
-    fn execute(&mut self, session: &Arc<Session>, mut actions: Actions, now: Now) -> Option<Pause> {
-        while let Some(action) = actions.take_next() {
-            let pause = match action {
-                Action::Ask(question) => {
-                    let services = &session.context.services;
-                    match services.ask(session.subscriber.dialect_id(), question) {
-                        Asked::Later(answer) => Some(Pause::Answer(answer)),
-                        Asked::Now(answer) => {
-                            self.conversation.answered(answer, now, &mut actions);
-                            None
-                        }
-                    }
-                }
-                Action::Call(call) => self.call(session, call).err().map(|(call, pause)| {
-                    actions.put_back(Action::Call(call));
-                    pause
-                }),
-                Action::Publish(message) => self.publish(session, message, now).map(|busy| {
-                    actions.put_back(Action::Publish(*busy.message));
-                    Pause::Room(busy.room)
-                }),
-                Action::Close(reason) => {
-                    self.end(session, reason);
-                    return None;
-                }
-                Action::Subscribe(topic) if self.is_overfull(session, &topic) => {
-                    actions = Actions::default();
-                    self.conversation.overfull(now, &mut actions);
-                    None
-                }
-                other => {
-                    self.execute_now(session, other, now);
-                    None
-                }
-            };
-            if pause.is_some() {
-                self.put_before_waiting(actions);
-                return pause;
-            }
-            if self.ended {
-                return None;
-            }
-        }
-        if mem::take(&mut self.holds_mail) {
-            // Behind the answer to the login.
-            session.context.router.bring_mail(&session.subscriber);
-        }
-        None
-    }
-
-    /// Carries out what never has to wait.
-    fn execute_now(&mut self, session: &Session, action: Action, now: Now) {
-        let subscriber = &session.subscriber;
-        let router = &session.context.router;
-        match action {
-            Action::Authenticate(user) => {
-                let topic = Topic::user(&user);
-                if subscriber.authenticate(user) {
-                    self.holds_mail = router.hold_mail(subscriber);
-                    self.subscribe(session, topic, now);
-                }
-            }
-            Action::Claim(claim) => {
-                if let Some(before) = self.claim.replace(claim.clone()) {
-                    router.release(before, subscriber);
-                }
-                router.claim(claim, subscriber);
-            }
-            Action::Reply(frame) => subscriber.send(frame),
-            Action::Subscribe(topic) => self.subscribe(session, topic, now),
-            Action::Unsubscribe(topic) => {
-                if let Some(index) = self.topics.iter().position(|joined| *joined == topic) {
-                    self.topics.swap_remove(index);
-                    router.unsubscribe(&topic, subscriber);
-                }
-            }
-            Action::Ask(_) | Action::Call(_) | Action::Close(_) | Action::Publish(_) => {}
-        }
-    }
-
-    /// Whether `topic` would be one more than the session may have. The user's own always fits: it is
-    /// the first.
-    fn is_overfull(&self, session: &Session, topic: &Topic) -> bool {
-        let topics_max = session.context.settings.load().topics_max;
-        topics_max <= self.topics.len() && !self.topics.contains(topic)
-    }
-
-    fn subscribe(&mut self, session: &Session, topic: Topic, now: Now) {
-        if self.topics.contains(&topic) {
-            return;
-        }
-        session
-            .context
-            .router
-            .subscribe(&topic, &session.subscriber, now);
-        self.topics.push(topic);
-    }
-
-    fn publish(
-        &self,
-        session: &Session,
-        mut message: Message,
-        now: Now,
-    ) -> Option<crate::router::Busy> {
-        message.sender = Some(Sender {
-            user: session.subscriber.user().cloned(),
-            session: session.context.router.session_id(session.subscriber.serial),
-        });
-        session.context.router.publish(message, now).err()
     }
 
     fn end(&mut self, session: &Session, reason: CloseReason) {

@@ -21,6 +21,8 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("iso8601", Layer::Vocabulary),
     ("message", Layer::Vocabulary),
     ("peer", Layer::Vocabulary),
+    ("position", Layer::Vocabulary),
+    ("record", Layer::Vocabulary),
     ("stats", Layer::Vocabulary),
     ("topic", Layer::Vocabulary),
     ("bus.rs", Layer::Core),

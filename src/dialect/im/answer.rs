@@ -4,7 +4,7 @@
 use crate::{
     dialect::{Now, Outcome, Profile, json::ObjectWriter},
     iso8601,
-    store::{Chat, Content, Record},
+    record::{Chat, Content, Record},
 };
 
 /// The id in packets that answer none.

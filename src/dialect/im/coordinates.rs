@@ -7,7 +7,7 @@
 use std::f64::consts::PI;
 
 use super::settings::Coordinates;
-use crate::contacts::Position;
+use crate::position::Position;
 
 /// Radius of the earth, in metres, as the formulas have it.
 const EARTH_RADIUS: f64 = 6_378_137.0;

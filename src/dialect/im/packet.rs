@@ -9,15 +9,15 @@ use super::{
     value::{self, field},
 };
 use crate::{
-    contacts::Position,
     dialect::{
         ChatDraft, Incoming, Profile, Request,
         json::{self, Json, Object},
     },
     id::{Person, UserId},
     iso8601,
-    orders::ORDER_BYTES_MAX,
-    store::{Of, Query, RecordId, TEXT_UNITS_MAX},
+    position::Position,
+    record::ORDER_BYTES_MAX,
+    record::{Of, Query, RecordId, TEXT_UNITS_MAX},
 };
 
 /// Longest id of a packet, in bytes, as it stands in its JSON.

@@ -4,13 +4,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    contacts::Position,
     dialect::{
         Action, Answer, Call, Grant, Outcome, Request,
         testing::{Client, UNIX_MS, check_order, json as any_json, lines, payload, session, steps},
     },
     message::Sender,
-    store::{Chat, Content, Of, Push, Query, Record, TEXT_UNITS_MAX},
+    position::Position,
+    record::{Chat, Content, Of, Push, Query, Record, TEXT_UNITS_MAX},
 };
 
 const PROFILES: [Profile; 2] = [Profile::Documented, Profile::Observed];

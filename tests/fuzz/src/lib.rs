@@ -7,7 +7,7 @@
 pub mod script;
 
 pub use gateway::{
-    close, config, contacts, dialect, frame, id, iso8601, message, orders, session, store, topic,
+    close, config, dialect, frame, id, iso8601, message, position, record, session, topic,
 };
 
 #[allow(dead_code, unused_imports)]
@@ -15,14 +15,13 @@ pub use gateway::{
 mod gateway {
     pub mod close;
     pub mod config;
-    pub mod contacts;
     pub mod dialect;
     pub mod frame;
     pub mod id;
     pub mod iso8601;
     pub mod message;
-    pub mod orders;
-    pub mod store;
+    pub mod position;
+    pub mod record;
     pub mod topic;
 
     /// Of the sessions only what reads frames.

@@ -33,7 +33,7 @@ async fn a_bad_token_is_upgraded_told_so_and_closed() {
         ("observed", Closed::Empty),
     ] {
         let gateway = Gateway::start(&format!("dialect.im.profile = \"{profile}\""));
-        for path in ["/a.b.c", "/im/nonsense", "/im/"] {
+        for path in ["/a.b.c", "/im/x", "/im/a.b.c?x=1", "/im/"] {
             let mut client = Client::connect(&gateway, path).await;
             client
                 .expect(r#"{"id":0,"from":0,"type":"E","msg":"Invalidate token"}"#)

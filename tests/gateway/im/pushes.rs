@@ -52,7 +52,7 @@ async fn what_is_pushed_to_a_user_by_name_has_a_history_too() {
     gateway.publish(&push).await;
     let rows = gateway.history("user:anna").await;
     assert_eq!((rows.len(), &rows[0]["to"]), (1, &json!("anna")));
-    assert!(rows[0]["packet_id"].is_u64());
+    assert!(!rows[0]["packet_id"].is_null());
 }
 
 impl Gateway {

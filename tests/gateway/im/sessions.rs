@@ -1,6 +1,6 @@
 //! How many sessions a user has, and how they end.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{error, login, pair, says};
 use crate::support::{Closed, Gateway, client::code};
@@ -43,7 +43,7 @@ async fn who_is_kicked_is_told_so() {
     let gateway = Gateway::start("");
     let mut client = login(&gateway, 7).await;
     gateway
-        .api("DELETE", "/api/users/7/sessions", &Value::Null)
+        .api("DELETE", "/api/users/7/sessions", &json!({}))
         .await;
     client.expect(GOODBYE).await;
     assert_eq!(client.closed().await, code(1008, "kicked"));

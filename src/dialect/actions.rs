@@ -1,0 +1,115 @@
+//! Actions: what a conversation wants done.
+
+use std::collections::VecDeque;
+
+use super::{Call, Claim, Question};
+use crate::{close::CloseReason, frame::Frame, id::UserId, message::Message, topic::Topic};
+
+/// What a conversation wants done, in order.
+#[derive(Debug, Default)]
+pub struct Actions(VecDeque<Action>);
+
+/// One thing to be done for a conversation. Lives for a moment.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant)]
+pub enum Action {
+    /// Ask a service; no frames are fed in until it has answered.
+    Ask(Question),
+    /// Have a service do something, while frames go on being fed in. Only for a client who is a
+    /// [`Person`]. When too many calls of the session are under way, no frames are until one has
+    /// returned.
+    Call(Call),
+    /// The client is this user from now on: subscribe the session to `user:<id>`. At most once.
+    Authenticate(UserId),
+    /// End every other session that holds this claim; the newest wins, in the whole cluster.
+    Claim(Claim),
+    /// End the session. Nothing after it is executed.
+    Close(CloseReason),
+    /// Hand a message to the router. Number, sender and time are filled in.
+    Publish(Message),
+    /// Send a frame to this client.
+    Reply(Frame),
+    /// Subscribe the session to a topic.
+    Subscribe(Topic),
+    /// Undo a subscription.
+    Unsubscribe(Topic),
+}
+
+// === impl Actions ===
+
+impl Actions {
+    /// Asks a service.
+    pub fn ask(&mut self, question: Question) {
+        self.0.push_back(Action::Ask(question));
+    }
+
+    /// Has a service do something.
+    pub fn call(&mut self, call: Call) {
+        self.0.push_back(Action::Call(call));
+    }
+
+    /// Makes the client this user.
+    pub fn authenticate(&mut self, user: UserId) {
+        self.0.push_back(Action::Authenticate(user));
+    }
+
+    /// Ends every other holder of `claim`.
+    pub fn claim(&mut self, claim: Claim) {
+        self.0.push_back(Action::Claim(claim));
+    }
+
+    /// Ends the session.
+    pub fn close(&mut self, reason: CloseReason) {
+        self.0.push_back(Action::Close(reason));
+    }
+
+    /// Hands a message to the router.
+    pub fn publish(&mut self, message: Message) {
+        self.0.push_back(Action::Publish(message));
+    }
+
+    /// Sends a text to this client.
+    pub fn reply(&mut self, text: &[u8]) {
+        self.0.push_back(Action::Reply(Frame::text(text)));
+    }
+
+    /// Sends a frame to this client.
+    pub fn reply_frame(&mut self, frame: Frame) {
+        self.0.push_back(Action::Reply(frame));
+    }
+
+    /// Subscribes the session.
+    pub fn subscribe(&mut self, topic: Topic) {
+        self.0.push_back(Action::Subscribe(topic));
+    }
+
+    /// Undoes a subscription.
+    pub fn unsubscribe(&mut self, topic: Topic) {
+        self.0.push_back(Action::Unsubscribe(topic));
+    }
+
+    /// Takes the actions out, in order.
+    pub fn drain(&mut self) -> impl Iterator<Item = Action> + '_ {
+        self.0.drain(..)
+    }
+
+    /// Takes the next one out.
+    pub fn take_next(&mut self) -> Option<Action> {
+        self.0.pop_front()
+    }
+
+    /// Adds one to be the last.
+    pub fn push(&mut self, action: Action) {
+        self.0.push_back(action);
+    }
+
+    /// Puts one back to be the next.
+    pub fn put_back(&mut self, action: Action) {
+        self.0.push_front(action);
+    }
+
+    /// Whether there is nothing to be done.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
