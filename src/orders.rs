@@ -68,9 +68,7 @@ impl Lookup {
     /// [`LookupError::Name`].
     pub fn table(table: Table) -> Result<Self, LookupError> {
         let columns = [&table.order, &table.customer, &table.courier];
-        let is_good = table.table.split('.').count() <= 2
-            && table.table.split('.').all(is_name)
-            && columns.iter().all(|column| is_name(column));
+        let is_good = is_table(&table.table) && columns.iter().all(|column| is_column(column));
         match is_good {
             true => Ok(Self::Table(table)),
             false => Err(LookupError::Name),
@@ -108,7 +106,13 @@ impl Default for Table {
     }
 }
 
-fn is_name(text: &str) -> bool {
+/// Whether it can be the name of a table, with that of a database before it or without.
+pub fn is_table(text: &str) -> bool {
+    text.split('.').count() <= 2 && text.split('.').all(is_column)
+}
+
+/// Whether it can be the name of a column. Nothing in it ends a name that stands in quotes.
+pub fn is_column(text: &str) -> bool {
     let is_good = |c: char| c.is_alphanumeric() || "_$-".contains(c);
     !text.is_empty() && text.chars().count() <= NAME_CHARS_MAX && text.chars().all(is_good)
 }

@@ -16,7 +16,7 @@ use crate::{
     config::{self, Config},
     contacts::Contacts,
     journal::Journal,
-    orders::{Lookup, Orders, Table},
+    orders::{Lookup, Orders},
     stats::{ArchiveStats, RetentionStats},
     store::{
         MessageStore,
@@ -158,15 +158,7 @@ fn orders(config: &Config, base: &Base, client: &HttpClient, clock: Clock) -> Ar
         let hook = Hook::new(client.clone(), url, *timeout, secret, ORDERS_WAITING_MAX);
         return Arc::new(OrderHook::new(hook, clock));
     }
-    let lookup = match &settings.query {
-        Some(query) => Lookup::query(query),
-        None => Lookup::table(Table {
-            table: settings.table.as_str().into(),
-            order: settings.order_column.as_str().into(),
-            customer: settings.customer_column.as_str().into(),
-            courier: settings.courier_column.as_str().into(),
-        }),
-    };
+    let lookup = settings.lookup();
     base.orders(&lookup.expect("a configuration that was read has names that can be used"))
 }
 

@@ -85,8 +85,8 @@ impl Default for Cluster {
 impl Default for Store {
     fn default() -> Self {
         Self {
-            retention: Duration::ZERO,
             url: Secret::new("sqlite://tidegate.db"),
+            retention: Duration::ZERO,
         }
     }
 }

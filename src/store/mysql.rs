@@ -8,7 +8,15 @@ mod messages;
 mod migrations;
 mod orders;
 
-use std::{fmt, str::FromStr as _, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    str::FromStr as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use sqlx::{
     Executor as _, MySql, MySqlConnection,
@@ -41,6 +49,7 @@ pub struct Server(Arc<Inner>);
 struct Inner {
     pool: MySqlPool,
     migrations: Migrations,
+    legacy_ms: AtomicU64,
 }
 
 /// Why a server cannot be used as it is configured. The messages hold no password.
@@ -90,13 +99,21 @@ impl Server {
         Ok(Self(Arc::new(Inner {
             pool,
             migrations: Migrations::default(),
+            legacy_ms: AtomicU64::new(0),
         })))
     }
 
     /// Makes the tables, or brings them to what this version needs, unless that was done. It goes on
-    /// when the caller does not wait for it.
-    async fn migrated(&self) -> Result<(), Failure> {
-        self.0.migrations.done(&self.0.pool).await
+    /// when the caller does not wait for it. Says how new the newest row is that is older than Tidegate,
+    /// in milliseconds.
+    async fn migrated(&self) -> Result<u64, Failure> {
+        let legacy_ms = self.0.migrations.done(&self.0.pool).await?;
+        Ok(legacy_ms.max(self.0.legacy_ms.load(Relaxed)))
+    }
+
+    /// A row that is older than Tidegate was inserted by this node.
+    fn has_legacy(&self, time_ms: u64) {
+        self.0.legacy_ms.fetch_max(time_ms, Relaxed);
     }
 
     async fn lease(&self) -> Result<Lease, Failure> {

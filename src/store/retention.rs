@@ -63,3 +63,74 @@ impl Retention {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        id::Person,
+        store::{
+            Chat, Content, Of, Query, Record, RecordId,
+            sqlite::{Database, Place, SqliteMessages},
+        },
+    };
+
+    /// One chat message a second, up to now.
+    fn records(now_ms: u64, count: u64) -> Vec<Record> {
+        let [from, to] = [1, 2].map(|number| Person::new(number).unwrap());
+        let record = |ago: u64| {
+            let time_ms = now_ms - ago * 1000;
+            let chat = Chat {
+                from,
+                to,
+                kind: 't',
+                msg: "a".into(),
+                packet_id: None,
+                is_online: true,
+            };
+            Record {
+                id: RecordId::at(time_ms),
+                time_ms,
+                content: Content::Chat(chat),
+            }
+        };
+        (0..count).map(record).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_too_old_is_removed_and_counted_until_it_is_stopped() {
+        let (clock, count) = (Clock::start(), 3 * BATCH as u64);
+        let database = Database::open(&Place::Memory).unwrap();
+        let store = Arc::new(SqliteMessages::new(database));
+        let now_ms = clock.now().unix_ms;
+        store.insert(records(now_ms, count)).await.unwrap();
+        let (stats, stop) = (
+            Arc::new(RetentionStats::default()),
+            CancellationToken::new(),
+        );
+        let retention = |keep: Duration| Retention {
+            store: Arc::clone(&store) as Arc<dyn MessageStore>,
+            keep,
+            clock,
+            stats: Arc::clone(&stats),
+        };
+        // For ever: it ends at once.
+        retention(Duration::ZERO).run(stop.clone()).await;
+        let keep = Duration::from_millis(100_500);
+        retention(keep).look().await.unwrap();
+        let removed = stats.removed.load();
+        assert!((count - 101..=count - 90).contains(&removed), "{removed}");
+        let query = Query {
+            of: Of::Chat(Person::new(1).unwrap()),
+            after: RecordId::default(),
+            before: None,
+            since_ms: 0,
+            from: None,
+            max: usize::MAX,
+        };
+        let rest = store.history(query).await.unwrap().len() as u64;
+        assert_eq!(rest + removed, count);
+        stop.cancel();
+        retention(keep).run(stop).await;
+    }
+}

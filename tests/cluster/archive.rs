@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use tidegate::{
     cluster::redis::Redis,
     journal::{Accepted, Journal},
-    store::{Query, StoreError},
+    store::{Query, Record, StoreError},
 };
 use tokio::{task::JoinSet, time};
 
@@ -285,43 +285,41 @@ async fn a_server_that_is_killed_under_load_loses_nothing_that_was_answered_for(
     println!("{} messages, {errors} errors", accepted.len());
 }
 
+/// Reads the newest messages until this one is there. Says how often; each number has to stand next to
+/// the one before it.
+async fn read_until(journal: Arc<dyn Journal>, last: u64) -> usize {
+    let newest = Query {
+        max: 40,
+        ..all_of(1)
+    };
+    let number = |record: &Record| -> u64 { chat_of(record).msg.parse().unwrap() };
+    let mut reads = 0;
+    loop {
+        let found = journal.history(newest.clone()).await.unwrap();
+        let numbers: Vec<u64> = found.iter().map(number).collect();
+        let mut pairs = numbers.windows(2);
+        assert!(pairs.all(|pair| pair[0] == pair[1] + 1), "{numbers:?}");
+        reads += 1;
+        if numbers.first() == Some(&last) {
+            return reads;
+        }
+    }
+}
+
 /// Moved in the middle of a history: it is in one half or in the other, and in both for a moment.
 #[tokio::test]
 async fn a_history_has_no_gap_while_messages_are_moved() {
-    let (_server, redis) = server(&[]).await;
+    let (server, redis) = server(&[]).await;
     let shelf = Shelf::new();
     let journal = chat::journal(&redis, &shelf);
     let archiver = Archiver::start(&redis, &shelf, SOON);
-    let reader = {
-        let (redis, shelf) = (rigs::redis(&_server.url(), "tg:"), Arc::clone(&shelf));
-        let journal = chat::journal(&redis, &shelf);
-        tokio::spawn(async move {
-            let mut reads = 0;
-            loop {
-                let found = journal
-                    .history(Query {
-                        max: 40,
-                        ..all_of(1)
-                    })
-                    .await
-                    .unwrap();
-                let numbers: Vec<u64> = found
-                    .iter()
-                    .map(|record| chat_of(record).msg.parse().unwrap())
-                    .collect();
-                let is_next = |numbers: &[u64]| numbers[0] == numbers[1] + 1;
-                assert!(numbers.windows(2).all(is_next), "{numbers:?}");
-                reads += 1;
-                if numbers.first() == Some(&999) {
-                    return reads;
-                }
-            }
-        })
-    };
+    let mut reader = JoinSet::new();
+    let reading = chat::journal(&rigs::redis(&server.url(), "tg:"), &shelf);
+    reader.spawn(read_until(reading, 999));
     for number in 0..1000 {
         keep(&*journal, text(1, 2, number, &number.to_string())).await;
     }
-    assert!(10 < reader.await.unwrap());
+    assert!(10 < reader.join_all().await[0]);
     all_is_moved(&redis).await;
     archiver.stop().await;
 }

@@ -19,7 +19,7 @@ use tidegate::{
 };
 use tokio::{
     sync::Notify,
-    task::JoinHandle,
+    task::JoinSet,
     time::{self, Instant},
 };
 use tokio_util::sync::CancellationToken;
@@ -50,7 +50,7 @@ struct State {
 pub(crate) struct Archiver {
     pub(crate) stats: Arc<ArchiveStats>,
     stop: CancellationToken,
-    task: JoinHandle<()>,
+    task: JoinSet<()>,
 }
 
 // === impl Shelf ===
@@ -166,23 +166,20 @@ impl Archiver {
         let (stats, stop) = (Arc::default(), CancellationToken::new());
         let (backlog, store) = (redis.backlog(claim_after), Arc::clone(store));
         let running = archive::run(backlog, store, Arc::clone(&stats), stop.clone());
-        Self {
-            task: tokio::spawn(running),
-            stats,
-            stop,
-        }
+        let mut task = JoinSet::new();
+        task.spawn(running);
+        Self { stats, stop, task }
     }
 
     /// Its node ends as it should.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
-        self.task.await.unwrap();
+        self.task.join_all().await;
     }
 
     /// Its node dies, whatever it was about to do.
-    pub(crate) async fn kill(self) {
-        self.task.abort();
-        let _ = self.task.await;
+    pub(crate) async fn kill(mut self) {
+        self.task.shutdown().await;
     }
 }
 

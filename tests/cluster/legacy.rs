@@ -10,7 +10,7 @@ use tidegate::{
     stats::ArchiveStats,
     store::Content,
 };
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -35,11 +35,13 @@ fn write(server: &Server, numbers: std::ops::Range<u64>) {
     }
 }
 
-fn start(redis: &Redis) -> (Arc<ArchiveStats>, CancellationToken, JoinHandle<()>) {
+fn start(redis: &Redis) -> (Arc<ArchiveStats>, CancellationToken, JoinSet<()>) {
     let (stats, stop) = (Arc::<ArchiveStats>::default(), CancellationToken::new());
     let legacy = redis.legacy(chat::settings(0));
     let draining = archive::drain(legacy, Arc::clone(&stats), stop.clone());
-    (stats, stop, tokio::spawn(draining))
+    let mut task = JoinSet::new();
+    task.spawn(draining);
+    (stats, stop, task)
 }
 
 /// `server`: the one that has the list.
@@ -78,7 +80,7 @@ async fn drains<R: Rig<Streams = Redis>>(rig: R, server: impl Fn(&R) -> &Server)
     let (mut drained, mut dead) = (0, 0);
     for (stats, stop, task) in drainers {
         stop.cancel();
-        task.await.unwrap();
+        task.join_all().await;
         drained += stats.drained.load();
         dead += stats.dead.load();
     }

@@ -3,7 +3,7 @@
 use super::Check;
 use crate::{
     config::rsa::{PRIVATE, PUBLIC, PrivateKey, PublicKey},
-    orders::{Lookup, Table},
+    orders::{is_column, is_table},
 };
 
 impl Check<'_> {
@@ -39,30 +39,26 @@ impl Check<'_> {
             );
             self.mistake("dialect.im.public_keys", problem);
         }
+        self.login_hook("dialect.im.orders.hook", im.orders.hook.as_ref());
         self.orders();
     }
 
     fn orders(&mut self) {
         let orders = &self.config.dialect.im.orders;
-        self.login_hook("dialect.im.orders.hook", orders.hook.as_ref());
-        if let Some(query) = &orders.query
-            && let Err(error) = Lookup::query(query)
-        {
-            self.mistake("dialect.im.orders.query", error.to_string());
+        if orders.query.is_some() && orders.lookup().is_err() {
+            let problem = "is not usable, expected one query with one ? for the id of the order";
+            self.mistake("dialect.im.orders.query", problem);
         }
-        for (key, name) in [
-            ("order_column", &orders.order_column),
-            ("customer_column", &orders.customer_column),
-            ("courier_column", &orders.courier_column),
-            ("table", &orders.table),
+        for (key, is_good) in [
+            ("table", is_table(&orders.table)),
+            ("order_column", is_column(&orders.order_column)),
+            ("customer_column", is_column(&orders.customer_column)),
+            ("courier_column", is_column(&orders.courier_column)),
         ] {
-            let mut table = Table::default();
-            match key {
-                "table" => table.table = name.as_str().into(),
-                _ => table.order = name.as_str().into(),
-            }
-            if let Err(error) = Lookup::table(table) {
-                self.mistake(format!("dialect.im.orders.{key}"), error.to_string());
+            if !is_good {
+                let problem =
+                    "is not usable, expected a name of up to 64 letters, digits, _, $ and -";
+                self.mistake(format!("dialect.im.orders.{key}"), problem);
             }
         }
     }

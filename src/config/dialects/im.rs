@@ -13,6 +13,7 @@ use crate::{
         visit::{Section, Visitor},
     },
     dialect::DialectId,
+    orders::{Lookup, LookupError, Table},
 };
 
 /// Settings of the chat between customers and couriers.
@@ -149,15 +150,40 @@ impl Im {
     }
 }
 
+impl Orders {
+    /// How the database is asked.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`]; none of a configuration that was read.
+    pub fn lookup(&self) -> Result<Lookup, LookupError> {
+        match &self.query {
+            Some(query) => Lookup::query(query),
+            None => Lookup::table(Table {
+                table: self.table.as_str().into(),
+                order: self.order_column.as_str().into(),
+                customer: self.customer_column.as_str().into(),
+                courier: self.courier_column.as_str().into(),
+            }),
+        }
+    }
+}
+
 impl Default for Orders {
     fn default() -> Self {
+        let Table {
+            table,
+            order,
+            customer,
+            courier,
+        } = Table::default();
         Self {
             hook: None,
             query: None,
-            table: "orders".to_owned(),
-            order_column: "id".to_owned(),
-            customer_column: "customer_id".to_owned(),
-            courier_column: "courier_id".to_owned(),
+            table: table.into(),
+            order_column: order.into(),
+            customer_column: customer.into(),
+            courier_column: courier.into(),
         }
     }
 }

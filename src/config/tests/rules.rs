@@ -152,6 +152,25 @@ fn neighbours_have_known_schemes() {
 }
 
 #[test]
+fn orders_are_looked_up_by_plain_names_or_one_query() {
+    let name = "is not usable, expected a name of up to 64 letters, digits, _, $ and -";
+    for key in ["table", "order_column", "customer_column", "courier_column"] {
+        let key = format!("dialect.im.orders.{key}");
+        for bad in ["", "a b", "a`", "a;"] {
+            check_mistake(&format!("{key} = '{bad}'"), &format!("{key}: {name}"));
+        }
+    }
+    sound("dialect.im.orders.table = 'shop.require'", &[]);
+    let key = "dialect.im.orders.query";
+    let problem = "is not usable, expected one query with one ? for the id of the order";
+    check_mistake(
+        &format!("{key} = 'SELECT a, b FROM c'"),
+        &format!("{key}: {problem}"),
+    );
+    sound(&format!("{key} = 'SELECT a, b FROM c WHERE d = ?'"), &[]);
+}
+
+#[test]
 fn limits_that_would_let_nothing_through_are_mistakes() {
     for key in [
         "message_bytes_max",

@@ -1,11 +1,14 @@
 //! What the server's errors mean.
 
+use std::io::ErrorKind;
+
 use sqlx::mysql::MySqlDatabaseError;
 
 use crate::store::{RecordId, StoreError};
 
 /// Numbers of errors, the same with MySQL and MariaDB.
 pub(super) const NO_SUCH_TABLE: u16 = 1146;
+pub(super) const ILLEGAL_MIX: u16 = 1267;
 const LOCK_WAIT_TIMEOUT: u16 = 1205;
 const DEADLOCK: u16 = 1213;
 const PACKET_TOO_LARGE: u16 = 1153;
@@ -45,6 +48,8 @@ impl From<sqlx::Error> for Failure {
                 _ => Self::Away(text),
             },
             sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => Self::Refused(text),
+            // So a certificate is refused that was not expected.
+            sqlx::Error::Io(error) if error.kind() == ErrorKind::InvalidData => Self::Refused(text),
             _ => Self::Away(text),
         }
     }

@@ -4,7 +4,7 @@ mod rows;
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, MySqlConnection};
+use sqlx::{AssertSqlSafe, MySqlConnection, Row as _};
 use tokio::time;
 
 use super::{MysqlError, Server, errors::Failure, in_time};
@@ -16,8 +16,10 @@ use crate::store::{
 /// Most rows of one statement. Statements have a power of two of them, so that the server has prepared
 /// each after a while.
 const ROWS_MAX: usize = 128;
-/// Most bytes of the texts of one statement that has more than one row. Servers take 16 MiB and more.
-const BYTES_MAX: usize = 1 << 20;
+/// Most bytes of the texts of one statement that has more than one row. Every server takes a MiB.
+const BYTES_MAX: usize = 1 << 19;
+/// Bytes of a statement that are no texts, and more.
+const OTHER_BYTES: usize = 1024;
 /// How often a call is tried again that other transactions are in the way of, and the pause before the
 /// first time; the next ones are longer.
 const ATTEMPTS: u32 = 5;
@@ -84,6 +86,10 @@ impl MysqlMessages {
             return Ok(());
         }
         self.0.migrated().await?;
+        let legacy = records.iter().filter(|one| one.id < RecordId::FIRST);
+        if let Some(newest_ms) = legacy.map(|one| one.time_ms).max() {
+            self.0.has_legacy(newest_ms);
+        }
         let mut attempts = 0;
         loop {
             let mut lease = self.0.lease().await?;
@@ -126,11 +132,11 @@ impl MysqlMessages {
     }
 
     async fn read(&self, query: &Query) -> Result<Vec<Record>, Failure> {
-        self.0.migrated().await?;
+        let legacy_ms = self.0.migrated().await?;
         let mut lease = self.0.lease().await?;
         let mut found = Vec::new();
         for range in ranges(query) {
-            if query.max <= found.len() {
+            if query.max <= found.len() || legacy_ms < range.since_ms {
                 break;
             }
             for part in parts(query) {
@@ -191,6 +197,7 @@ async fn insert(connection: &mut MySqlConnection, records: &[Record]) -> Result<
     let pushes: Vec<_> = chats
         .extract_if(.., |record| !is_chat(&&**record))
         .collect();
+    fit(connection, records).await?;
     begin(connection).await?;
     for mut rest in [&chats[..], &pushes[..]] {
         while !rest.is_empty() {
@@ -210,15 +217,46 @@ async fn begin(connection: &mut MySqlConnection) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A server that is sent more than it takes does not say so, but ends the connection, as one does that
+/// is killed.
+async fn fit(connection: &mut MySqlConnection, records: &[Record]) -> Result<(), Failure> {
+    let longest = records.iter().max_by_key(|record| bytes(record));
+    let Some(longest) = longest.filter(|record| BYTES_MAX < bytes(record)) else {
+        return Ok(());
+    };
+    let most = sqlx::query("SELECT CAST(@@max_allowed_packet AS UNSIGNED)");
+    let most: u64 = most.fetch_one(connection).await?.try_get_unchecked(0)?;
+    if most < (bytes(longest) + OTHER_BYTES) as u64 {
+        let reason = format!("it is longer than the server takes, max_allowed_packet = {most}");
+        return Err(Failure::Poison(longest.id, reason.into()));
+    }
+    Ok(())
+}
+
 fn rows_of_one_statement(records: &[&Record]) -> usize {
-    let mut bytes = 0;
+    let mut sum = 0;
     let fitting = records.iter().take_while(|record| {
-        bytes += match &record.content {
-            Content::Chat(chat) => chat.msg.len(),
-            Content::Push(push) => push.data.len() + push.event.len(),
-        };
-        bytes <= BYTES_MAX
+        sum += bytes(record);
+        sum <= BYTES_MAX
     });
     let count = fitting.count().clamp(1, ROWS_MAX);
     1 << count.ilog2()
+}
+
+/// Those of its texts.
+fn bytes(record: &Record) -> usize {
+    match &record.content {
+        Content::Chat(chat) => chat.msg.len() + chat.packet_id.as_ref().map_or(0, |id| id.len()),
+        Content::Push(push) => {
+            let sender = push
+                .sender
+                .as_ref()
+                .map_or(0, |sender| sender.as_str().len());
+            push.topic.as_str().len()
+                + push.name.len()
+                + push.event.len()
+                + push.data.len()
+                + sender
+        }
+    }
 }

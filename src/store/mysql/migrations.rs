@@ -1,6 +1,7 @@
 //! The tables, and how those that are there already become what they have to be.
 //!
-//! The table `tidegate_migration` says which steps were made. One node at a time makes them, whoever
+//! The table `tidegate_migration` says which steps were made, and how new the newest row is that is
+//! older than Tidegate: who asks for what is newer need not look among them. One node at a time makes them, whoever
 //! has the lock; a node that is killed loses it. The server commits each statement that changes a table
 //! by itself: so every step can be made again from wherever it was left.
 
@@ -15,6 +16,7 @@ use super::{
     Lease,
     errors::{Failure, NO_SUCH_TABLE, number},
 };
+use crate::store::RecordId;
 
 /// Longest time of all steps. To change a table of a million rows takes half a minute.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(60 * 60);
@@ -25,7 +27,8 @@ const KNOWN: u32 = 2;
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS tidegate_migration (
     version INT UNSIGNED NOT NULL PRIMARY KEY,
-    made TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP
+    made TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    legacy_ms BIGINT UNSIGNED NOT NULL DEFAULT 0
 ) ENGINE=InnoDB";
 
 /// As the original program has it, but for the time, which has milliseconds and is not set anew when a
@@ -86,19 +89,19 @@ pub(super) struct Migrations {
 enum Attempt {
     #[default]
     UnderWay,
-    Done,
+    Done(u64),
     Away(Box<str>),
     Refused(Box<str>),
 }
 
 impl Migrations {
     /// Waits until the tables are there. An attempt goes on when nobody waits for it; one that failed
-    /// is made again by the next call.
-    pub(super) async fn done(&self, pool: &MySqlPool) -> Result<(), Failure> {
+    /// is made again by the next call. Says how new the newest row is that is older than Tidegate.
+    pub(super) async fn done(&self, pool: &MySqlPool) -> Result<u64, Failure> {
         let mut attempt = self.attempt(pool);
         let ended = attempt.wait_for(|attempt| !matches!(attempt, Attempt::UnderWay));
         match ended.await.as_deref() {
-            Ok(Attempt::Done) => Ok(()),
+            Ok(Attempt::Done(legacy_ms)) => Ok(*legacy_ms),
             Ok(Attempt::Refused(text)) => Err(Failure::Refused(text.clone())),
             Ok(Attempt::Away(text)) => Err(Failure::Away(text.clone())),
             Ok(Attempt::UnderWay) | Err(_) => Err(Failure::Away("it was broken off".into())),
@@ -110,7 +113,7 @@ impl Migrations {
         if let Some(attempt) = &*last {
             let is_over = attempt.has_changed().is_err();
             let is_good = match &*attempt.borrow() {
-                Attempt::Done => true,
+                Attempt::Done(_) => true,
                 Attempt::UnderWay => !is_over,
                 Attempt::Away(_) | Attempt::Refused(_) => false,
             };
@@ -123,7 +126,7 @@ impl Migrations {
         self.tasks.spawn(async move {
             let made = time::timeout(MIGRATION_TIMEOUT, make_all(&pool)).await;
             ended.send_replace(match made {
-                Ok(Ok(())) => Attempt::Done,
+                Ok(Ok(legacy_ms)) => Attempt::Done(legacy_ms),
                 Ok(Err(Failure::Refused(text))) => Attempt::Refused(text),
                 Ok(Err(Failure::Away(text) | Failure::Again(text) | Failure::Data(text))) => {
                     Attempt::Away(text)
@@ -136,40 +139,55 @@ impl Migrations {
     }
 }
 
-async fn make_all(pool: &MySqlPool) -> Result<(), Failure> {
+async fn make_all(pool: &MySqlPool) -> Result<u64, Failure> {
     let mut lease = Lease::of(pool).await?;
     let connection = lease.connection();
-    if !is_new_enough(version(connection).await?)? {
+    let mut had = versions(connection).await?;
+    if !had.is_new_enough()? {
         lock(connection).await?;
         // A lease that is not given back is closed, and the lock is free.
         make_steps(connection).await?;
-        sqlx::query("SELECT RELEASE_ALL_LOCKS()")
-            .execute(&mut *connection)
-            .await?;
+        let unlock = sqlx::query("SELECT RELEASE_LOCK(CONCAT('tidegate:', SHA1(DATABASE())))");
+        unlock.execute(&mut *connection).await?;
+        had = versions(connection).await?;
     }
     lease.give_back();
-    Ok(())
+    Ok(had.legacy_ms)
 }
 
-fn is_new_enough(version: u32) -> Result<bool, Failure> {
-    if KNOWN < version {
-        let text = format!(
-            "a newer version has made its tables: they are of version {version}, and this one knows \
-             {KNOWN}"
-        );
-        return Err(Failure::Refused(text.into()));
+/// What is noted of the steps that were made.
+#[derive(Debug, Default)]
+struct Versions {
+    last: u32,
+    legacy_ms: u64,
+}
+
+impl Versions {
+    fn is_new_enough(&self) -> Result<bool, Failure> {
+        let last = self.last;
+        if KNOWN < last {
+            let text = format!(
+                "a newer version has made its tables: they are of version {last}, and this one \
+                 knows {KNOWN}"
+            );
+            return Err(Failure::Refused(text.into()));
+        }
+        Ok(last == KNOWN)
     }
-    Ok(version == KNOWN)
 }
 
-async fn version(connection: &mut MySqlConnection) -> Result<u32, Failure> {
-    let select = "SELECT CAST(COALESCE(MAX(version), 0) AS UNSIGNED) FROM tidegate_migration";
+async fn versions(connection: &mut MySqlConnection) -> Result<Versions, Failure> {
+    let select = "SELECT CAST(COALESCE(MAX(version), 0) AS UNSIGNED),
+        CAST(COALESCE(MAX(legacy_ms), 0) AS UNSIGNED) FROM tidegate_migration";
     match sqlx::query(select).fetch_one(connection).await {
         Ok(row) => {
-            let version: u64 = row.try_get_unchecked(0)?;
-            Ok(u32::try_from(version).unwrap_or(u32::MAX))
+            let last: u64 = row.try_get_unchecked(0)?;
+            Ok(Versions {
+                last: u32::try_from(last).unwrap_or(u32::MAX),
+                legacy_ms: row.try_get_unchecked(1)?,
+            })
         }
-        Err(error) if number(&error) == Some(NO_SUCH_TABLE) => Ok(0),
+        Err(error) if number(&error) == Some(NO_SUCH_TABLE) => Ok(Versions::default()),
         Err(error) => Err(error.into()),
     }
 }
@@ -186,24 +204,36 @@ async fn lock(connection: &mut MySqlConnection) -> Result<(), Failure> {
 }
 
 async fn make_steps(connection: &mut MySqlConnection) -> Result<(), Failure> {
-    let had = version(connection).await?;
-    if is_new_enough(had)? {
+    let had = versions(connection).await?;
+    if had.is_new_enough()? {
         return Ok(());
     }
     sqlx::raw_sql(VERSIONS).execute(&mut *connection).await?;
-    for step in had + 1..=KNOWN {
+    for step in had.last + 1..=KNOWN {
+        let mut legacy_ms = 0;
         match step {
-            1 => make_message(connection).await?,
+            1 => {
+                make_message(connection).await?;
+                legacy_ms = newest_legacy(connection).await?;
+            }
             _ => {
                 let made = sqlx::raw_sql(TOPIC_MESSAGE).execute(&mut *connection);
                 made.await?;
             }
         }
-        let note = sqlx::query("INSERT INTO tidegate_migration (version) VALUES (?)").bind(step);
+        let note = "INSERT INTO tidegate_migration (version, legacy_ms) VALUES (?, ?)";
+        let note = sqlx::query(note).bind(step).bind(legacy_ms);
         note.execute(&mut *connection).await?;
-        tracing::info!(step, "the tables of the store are of another version");
+        tracing::info!(step, "the tables of the store were changed");
     }
     Ok(())
+}
+
+async fn newest_legacy(connection: &mut MySqlConnection) -> Result<u64, Failure> {
+    let select = "SELECT CAST(COALESCE(UNIX_TIMESTAMP(MAX(`timestamp`)), 0) * 1000 AS UNSIGNED)
+        FROM message WHERE id < ?";
+    let select = sqlx::query(select).bind(RecordId::FIRST.0);
+    Ok(select.fetch_one(connection).await?.try_get_unchecked(0)?)
 }
 
 async fn make_message(connection: &mut MySqlConnection) -> Result<(), Failure> {

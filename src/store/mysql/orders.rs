@@ -2,7 +2,11 @@
 
 use sqlx::{AssertSqlSafe, Row as _, TypeInfo as _, ValueRef as _, mysql::MySqlRow};
 
-use super::{Server, errors::Failure, in_time};
+use super::{
+    Server,
+    errors::{Failure, ILLEGAL_MIX, number},
+    in_time,
+};
 use crate::{
     orders::{Lookup, Order, Orders, Table},
     store::{
@@ -41,7 +45,11 @@ impl MysqlOrders {
         for _ in 0..self.ids {
             query = query.bind(id);
         }
-        let row = query.fetch_optional(lease.connection()).await?;
+        let row = match query.fetch_optional(lease.connection()).await {
+            // The column's characters are not all that there are, and the id has others.
+            Err(error) if number(&error) == Some(ILLEGAL_MIX) => None,
+            row => row?,
+        };
         let order = match row {
             Some(row) => found(&row)?.order(id),
             None => None,

@@ -22,6 +22,13 @@ const TAKEN_MS: u64 = 35 * 24 * 60 * 60 * 1000;
 /// Expired ones that are removed with each that is added.
 const SWEEP: usize = 16;
 
+pub(super) const SELECT_FRIENDS: &str =
+    "SELECT friend FROM im_friend WHERE of = ?1 ORDER BY friend";
+pub(super) const SELECT_COURIER: &str = "SELECT 1 FROM im_courier WHERE id = ?1";
+pub(super) const SELECT_TAKEN: &str = "SELECT courier FROM im_taken WHERE order_id = ?1";
+pub(super) const SWEEP_TAKEN: &str = "DELETE FROM im_taken WHERE order_id IN
+    (SELECT order_id FROM im_taken WHERE taken_ms < ?1 ORDER BY taken_ms LIMIT ?2)";
+
 /// The contacts of a node that has no Redis. Where couriers are is in memory, one place for each.
 #[derive(Clone, Debug)]
 pub struct SqliteContacts {
@@ -81,9 +88,8 @@ impl SqliteContacts {
 
 impl Contacts for SqliteContacts {
     fn friends(&self, of: Person) -> Pending<'_, Vec<Person>> {
-        let select = "SELECT friend FROM im_friend WHERE of = ?1 ORDER BY friend";
         let of = signed(of.number());
-        Box::pin(async move { Ok(self.people(select, [of]).await?) })
+        Box::pin(async move { Ok(self.people(SELECT_FRIENDS, [of]).await?) })
     }
 
     fn set_friend(&self, of: Person, friend: Person, is_friend: bool) -> Pending<'_, ()> {
@@ -118,8 +124,7 @@ impl Contacts for SqliteContacts {
         Box::pin(async move {
             let number = signed(courier.number());
             let reading = self.database.read(move |connection| {
-                let select = "SELECT 1 FROM im_courier WHERE id = ?1";
-                connection.prepare_cached(select)?.exists([number])
+                connection.prepare_cached(SELECT_COURIER)?.exists([number])
             });
             let is_courier = reading.await?;
             let mut places = self.places.lock();
@@ -138,8 +143,7 @@ impl Contacts for SqliteContacts {
     fn taken_by(&self, order: &str) -> Pending<'_, Option<Person>> {
         let order = order.to_owned();
         let reading = self.database.read(move |connection| {
-            let select = "SELECT courier FROM im_taken WHERE order_id = ?1";
-            let mut select = connection.prepare_cached(select)?;
+            let mut select = connection.prepare_cached(SELECT_TAKEN)?;
             select.query_one([order], |row| person(row, 0)).optional()
         });
         Box::pin(async move { Ok(reading.await?) })
@@ -161,10 +165,7 @@ impl Contacts for SqliteContacts {
 }
 
 fn forget(connection: &Connection, before_ms: u64) -> rusqlite::Result<()> {
-    let mut delete = connection.prepare_cached(
-        "DELETE FROM im_taken WHERE order_id IN
-            (SELECT order_id FROM im_taken WHERE taken_ms < ?1 ORDER BY taken_ms LIMIT ?2)",
-    )?;
+    let mut delete = connection.prepare_cached(SWEEP_TAKEN)?;
     delete.execute(params![signed(before_ms), SWEEP as i64])?;
     Ok(())
 }

@@ -17,6 +17,14 @@ use crate::{
 /// Expired entries that are removed with each call, and with each of its messages: more than come.
 const SWEEP: usize = 16;
 
+pub(super) const SELECT_LAST: &str = "SELECT max(coalesce((SELECT max(id) FROM message), 0),
+    coalesce((SELECT max(id) FROM topic_message), 0),
+    coalesce((SELECT max(id) FROM accepted), 0))";
+pub(super) const SELECT_REPEAT: &str = "SELECT id FROM accepted WHERE digest = ?1 AND ?2 <= id";
+pub(super) const SELECT_FRIEND: &str = "SELECT 1 FROM im_friend WHERE of = ?1 AND friend = ?2";
+pub(super) const SWEEP_REPEATS: &str = "DELETE FROM accepted WHERE digest IN
+    (SELECT digest FROM accepted WHERE id < ?1 ORDER BY id LIMIT ?2)";
+
 /// Messages that stay in the database in which they are accepted.
 #[derive(Clone, Debug)]
 pub struct SqliteJournal {
@@ -61,11 +69,7 @@ impl Journal for SqliteJournal {
 /// The greatest id that was given out. What was accepted last is in one of three tables, also if it was
 /// removed from the others since.
 fn last(connection: &Connection) -> rusqlite::Result<RecordId> {
-    let mut select = connection.prepare_cached(
-        "SELECT max(coalesce((SELECT max(id) FROM message), 0),
-            coalesce((SELECT max(id) FROM topic_message), 0),
-            coalesce((SELECT max(id) FROM accepted), 0))",
-    )?;
+    let mut select = connection.prepare_cached(SELECT_LAST)?;
     let last: i64 = select.query_one([], |row| row.get(0))?;
     Ok(RecordId(last.cast_unsigned()))
 }
@@ -84,8 +88,7 @@ fn accept(
     }
     let digest = digest(&content);
     if let Some(digest) = &digest {
-        let mut select =
-            connection.prepare_cached("SELECT id FROM accepted WHERE digest = ?1 AND ?2 <= id")?;
+        let mut select = connection.prepare_cached(SELECT_REPEAT)?;
         let before = select.query_one(params![digest.as_ref(), signed(oldest.0)], |row| {
             row.get::<_, i64>(0)
         });
@@ -117,8 +120,7 @@ fn accept(
 }
 
 fn are_friends(connection: &Connection, from: Person, to: Person) -> rusqlite::Result<bool> {
-    let mut select =
-        connection.prepare_cached("SELECT 1 FROM im_friend WHERE of = ?1 AND friend = ?2")?;
+    let mut select = connection.prepare_cached(SELECT_FRIEND)?;
     select.exists(params![signed(from.number()), signed(to.number())])
 }
 
@@ -150,10 +152,7 @@ fn digest(content: &Content) -> Option<Digest> {
 
 /// Forgets what is no repeat any more, at the old end.
 fn sweep(connection: &Connection, oldest: RecordId, max: usize) -> rusqlite::Result<()> {
-    let mut delete = connection.prepare_cached(
-        "DELETE FROM accepted WHERE digest IN
-            (SELECT digest FROM accepted WHERE id < ?1 ORDER BY id LIMIT ?2)",
-    )?;
+    let mut delete = connection.prepare_cached(SWEEP_REPEATS)?;
     delete.execute(params![signed(oldest.0), max as i64])?;
     Ok(())
 }

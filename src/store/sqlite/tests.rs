@@ -3,7 +3,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::*;
 use crate::{
     clock::Clock,
+    id::Person,
     mail::{Bounds, Mail as _},
+    store::parts::Part,
     topic::Topic,
 };
 
@@ -107,4 +109,74 @@ async fn it_is_known_who_has_mail_also_after_a_restart() {
     let pages = mail.read(users.to_vec()).await.unwrap();
     assert!(pages.iter().all(Vec::is_empty));
     assert_eq!(know(&mail), [false, false]);
+}
+
+/// What SQLite says that it does for this.
+fn plan(connection: &Connection, statement: &str, values: &[&dyn rusqlite::ToSql]) -> String {
+    let explain = format!("EXPLAIN QUERY PLAN {statement}");
+    let mut explain = connection.prepare(&explain).unwrap();
+    let steps = explain.query_map(values, |row| row.get::<_, String>(3));
+    let steps: Vec<_> = steps.unwrap().map(Result::unwrap).collect();
+    steps.join("; ")
+}
+
+#[tokio::test]
+async fn every_part_of_a_history_is_found_by_its_index_and_in_its_order() {
+    let database = Database::open(&Place::Memory).unwrap();
+    let explain = database.transact(|on| {
+        let [one, two] = [1, 2].map(|number| Person::new(number).unwrap());
+        let topic = "user:1".parse().unwrap();
+        for (part, index) in [
+            (
+                Part::From(one),
+                "message_from (from=? AND rowid>? AND rowid<?)",
+            ),
+            (Part::To(one), "message_to (to=? AND rowid>? AND rowid<?)"),
+            (
+                Part::Between { from: one, to: two },
+                "message_between (from=? AND to=? AND rowid>? AND rowid<?)",
+            ),
+            (
+                Part::Pushed(topic),
+                "topic_message_topic (topic=? AND rowid>? AND rowid<?)",
+            ),
+        ] {
+            let (statement, [first, second]) = messages::statement(&part);
+            let values: [&dyn rusqlite::ToSql; 6] = [&first, &second, &0, &9, &0, &40];
+            let plan = plan(on, &statement, &values);
+            assert!(plan.ends_with(index), "{plan}");
+            // One step: nothing is looked at that is not given, and nothing sorted.
+            assert!(plan.starts_with("SEARCH") && !plan.contains(';'), "{plan}");
+        }
+        Ok(())
+    });
+    explain.await.unwrap();
+}
+
+/// The others are not those of a query, and short enough to be compared with the code by eye.
+#[tokio::test]
+async fn nothing_that_a_call_does_looks_at_a_whole_table() {
+    let database = Database::open(&Place::Memory).unwrap();
+    let statements = [
+        journal::SELECT_LAST,
+        journal::SELECT_REPEAT,
+        journal::SWEEP_REPEATS,
+        journal::SELECT_FRIEND,
+        contacts::SELECT_FRIENDS,
+        contacts::SELECT_COURIER,
+        contacts::SELECT_TAKEN,
+        contacts::SWEEP_TAKEN,
+    ];
+    let explain = database.transact(move |on| {
+        for statement in statements {
+            let count = on.prepare(statement)?.parameter_count();
+            let plan = plan(on, statement, &vec![&1 as &dyn rusqlite::ToSql; count]);
+            // A constant row is "scanned", too.
+            let scans = plan.split("; ").filter(|step| step.starts_with("SCAN"));
+            let scans: Vec<_> = scans.filter(|step| *step != "SCAN CONSTANT ROW").collect();
+            assert!(scans.is_empty(), "{statement}: {plan}");
+        }
+        Ok(())
+    });
+    explain.await.unwrap();
 }

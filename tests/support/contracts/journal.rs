@@ -300,8 +300,7 @@ pub(crate) async fn what_has_no_packet_id_is_no_repeat(
     assert_eq!(journal.history(all_of(2)).await, Ok(all));
 }
 
-/// `later` is the same journal, by a clock that is this much ahead: first just under the day, then
-/// just over it.
+/// The others are the same journal by clocks that are just under a day ahead, and just over it.
 pub(crate) async fn a_repeat_is_forgotten_after_a_day(
     journal: Arc<dyn Journal>,
     contacts: Arc<dyn Contacts>,
@@ -309,9 +308,16 @@ pub(crate) async fn a_repeat_is_forgotten_after_a_day(
     later: Arc<dyn Journal>,
 ) {
     befriend(&*contacts).await;
-    for content in [text(1, 2, 1, "a"), push("room:r", "1", "1")] {
-        let (first, _) = keep(&*journal, content.clone()).await;
-        assert_eq!(keep(&*within, content.clone()).await, (first, true));
+    let contents = [text(1, 2, 1, "a"), push("room:r", "1", "1")];
+    let mut ids = Vec::new();
+    for content in &contents {
+        ids.push(keep(&*journal, content.clone()).await.0);
+    }
+    for (content, first) in contents.iter().zip(&ids) {
+        let again = keep(&*within, content.clone()).await;
+        assert_eq!(again, (*first, true));
+    }
+    for (content, first) in contents.into_iter().zip(ids) {
         let (id, is_repeat) = keep(&*later, content.clone()).await;
         assert!(!is_repeat && first < id);
         assert_eq!(keep(&*later, content).await, (id, true));
