@@ -2,6 +2,7 @@
 
 mod command;
 mod limits;
+mod login;
 mod redis;
 mod shared;
 

@@ -39,3 +39,48 @@ async fn a_token_is_for_a_user_that_can_be() {
         place.ends(line, 2).await;
     }
 }
+
+#[tokio::test]
+async fn a_token_of_the_command_line_is_made_by_the_node_that_has_the_key() {
+    let place = Place::new("");
+    let text = place.ends("token im --id 42", 1).await;
+    assert!(text.contains("no node runs here"), "{text}");
+    let node = place.start().await;
+    let token = place.ends("token im --id 42", 0).await;
+    let mut client = place.connect(&format!("/im/{}", token.trim())).await;
+    let welcome = client.text().await;
+    assert!(welcome.contains(r#""type":"L""#), "{welcome}");
+    // What it says at its start tells how to get one, and nothing it says has one in it.
+    let log = place.log();
+    assert!(log.contains("tidegate token im --id 42"), "{log}");
+    assert!(!log.contains("eyJ") && !log.contains("BEGIN"), "{log}");
+    drop(node);
+}
+
+#[tokio::test]
+async fn a_token_is_made_without_a_node_where_the_key_is_configured() {
+    let place = Place::new(BARE);
+    place.ends("keys im", 0).await;
+    let text = place.ends("token im --id 42", 1).await;
+    assert!(text.contains("dialect.im.enabled: is false"), "{text}");
+    place.configure(&format!("{BARE}dialect.im.private_key_file = \"im.pem\"\n"));
+    let token = place.ends("token im --id 42", 0).await;
+    let public = fs::read_to_string(place.file("im.pub.pem")).unwrap();
+    assert_eq!(super::claims(token.trim(), &public).unwrap()["id"], 42);
+    // Who only checks tokens makes none.
+    place.configure(&format!(
+        "{BARE}dialect.im.public_key_files = [\"im.pub.pem\"]\n"
+    ));
+    let text = place.ends("token im --id 42", 1).await;
+    assert!(
+        text.contains("dialect.im.private_key: is missing"),
+        "{text}"
+    );
+    // Without keys it has to be said that they are missing.
+    place.configure(&format!("{BARE}dialect.im.enabled = true\n"));
+    let text = place.ends("check", 2).await;
+    assert!(
+        text.contains("dialect.im.public_keys: is missing"),
+        "{text}"
+    );
+}
