@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use rustix::process::Signal;
 use tidegate::{
     cluster::redis::Redis,
     contacts::Contacts,
@@ -232,6 +233,19 @@ async fn a_message_that_too_few_replicas_have_is_not_answered_for() {
     let (_, is_repeat) = keep(&*journal, text(1, 2, 1, "a")).await;
     assert!(is_repeat, "it was there all the time");
     assert_eq!(replica.ask(&["XLEN", "tg:mq"]), "1");
+    // It is there, but not on the replica, whoever asks, and although it seems to be of yesterday.
+    replica.signal(Signal::STOP);
+    let content = vec![text(1, 2, 2, "b")];
+    assert!(journal.accept(content.clone()).await.is_err());
+    let rename = "local key = redis.call('KEYS', 'tg:mq:seen:*')[1] \
+        local day = tonumber(string.match(key, 'seen:(%d+)')) \
+        return redis.call('RENAME', key, 'tg:mq:seen:' .. (day - 1) .. ':{tg:mq}')";
+    primary.tell(&["EVAL", rename, "0"]);
+    let other = chat::journal_with(&redis, &Shelf::new(), 1);
+    assert!(other.accept(content.clone()).await.is_err());
+    replica.signal(Signal::CONT);
+    let (_, is_repeat) = keep(&*other, content[0].clone()).await;
+    assert!(is_repeat);
 }
 
 #[tokio::test]

@@ -26,7 +26,8 @@ use crate::{
     store::{Content, MessageStore, Of, Pending, Query, Record, RecordId, StoreError},
 };
 
-/// Most entries of one page.
+/// Fewest and most entries of one page: some of them may not meet all conditions.
+const PAGE_MIN: usize = 50;
 const PAGE_MAX: usize = 200;
 
 /// A page of a set: the least id that was looked at, and what stands in the stream under each id, newest
@@ -148,7 +149,8 @@ impl RedisJournal {
             call.key(self.writer.keys.stream.clone());
             call.arg(before);
             call.arg(format!("({}", query.after.0));
-            call.arg(PAGE_MAX.to_string());
+            let missing = query.max - records.len();
+            call.arg(missing.clamp(PAGE_MIN, PAGE_MAX).to_string());
             let (answer, _) = PAGE.run(&self.servers, call).await?;
             let (least, entries): Page = from_value(answer)?;
             if least.is_empty() {

@@ -96,7 +96,11 @@ impl RedisLegacy {
         let drafts = messages.into_iter().map(|(drawn, content, time_ms)| Draft {
             content,
             time_ms: Some(time_ms),
-            digest: Some(writer::digest(&[b"legacy", drawn.id.as_bytes()])),
+            digest: Some(writer::digest(&[
+                b"legacy",
+                drawn.id.as_bytes(),
+                &drawn.text,
+            ])),
         });
         let drafts: Vec<Draft> = drafts.collect();
         let given = self.writer.write(&drafts).await?;

@@ -38,7 +38,8 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// digest, its body, and its two sets or 0.
 ///
 /// Whoever finds `last` gone or outdated goes on behind what the stream remembers. Nothing has happened
-/// when the first write is refused for want of memory, and that is the one into the stream.
+/// when the first write is refused for want of memory, and that is the one into the stream. There is one
+/// in every run, a repeat's too: replicas that have it have all that was before.
 static ACCEPT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "local time = redis.call('TIME')
@@ -79,10 +80,10 @@ for at = 3, #ARGV, 4 do
       if ARGV[key] ~= '0' then redis.call('ZADD', KEYS[tonumber(ARGV[key])], text, text) end
     end
     if digest ~= '' then redis.call('HSET', today, digest, text) end
-    redis.call('SET', KEYS[2], text)
     ids[#ids + 1] = text
   end
 end
+redis.call('SET', KEYS[2], string.format('%.0f', last))
 redis.call('PEXPIRE', today, 172800000)
 return ids",
     )
