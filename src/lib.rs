@@ -18,6 +18,7 @@ pub mod envelope;
 pub mod frame;
 pub mod id;
 pub mod ingress;
+pub mod iso8601;
 pub mod journal;
 pub mod log;
 pub mod mail;

@@ -18,6 +18,7 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("envelope", Layer::Vocabulary),
     ("frame", Layer::Vocabulary),
     ("id", Layer::Vocabulary),
+    ("iso8601", Layer::Vocabulary),
     ("message", Layer::Vocabulary),
     ("peer", Layer::Vocabulary),
     ("stats", Layer::Vocabulary),
