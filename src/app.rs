@@ -24,11 +24,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::node::{Node, Reloader};
 use self::{
-    identity::Identity,
-    kept::{Couriers, Kept},
-    member::Membership,
-    services::Front,
-    shards::ShardThread,
+    identity::Identity, kept::Couriers, member::Membership, services::Front, shards::ShardThread,
     stored::Moving,
 };
 use crate::{
@@ -142,48 +138,33 @@ impl App {
         let membership = Membership::new(&config, &identity).map_err(BuildError::Redis)?;
         let client = HttpClient::new().map_err(BuildError::Client)?;
         let authenticator = authenticator(&config, clock, membership.as_ref(), &client);
+        let (kept, moving) = kept::open(&config, membership.as_ref(), &client, &identity)?;
         let keys = Arc::new(ApiKeys::new(&config.api.keys));
         let tokens = TokenEndpoint::new(Arc::clone(&authenticator), Arc::clone(&keys));
         let front = Arc::new(Front {
             authenticator: Arc::clone(&authenticator),
-            desk: OnceLock::new(),
+            desk: kept.desk.clone(),
         });
         let session_settings = Arc::new(ArcSwap::from_pointee(settings::session(&config)));
         let failed = CancellationToken::new();
-        let mut shards = Vec::new();
-        for shard in router.shards() {
-            let context = Arc::new(session::Context {
-                router: Arc::clone(&router),
-                shard: Arc::clone(shard),
-                services: Arc::clone(&front) as Arc<_>,
-                settings: Arc::clone(&session_settings),
-                clock,
-                timers: session::timers::Timers::default(),
-                tracker: TaskTracker::new(),
-            });
-            shards.push(ShardThread::start(context, failed.clone()).map_err(BuildError::Thread)?);
-        }
+        let contexts = router.shards().iter().map(|shard| session::Context {
+            router: Arc::clone(&router),
+            shard: Arc::clone(shard),
+            services: Arc::clone(&front) as Arc<_>,
+            settings: Arc::clone(&session_settings),
+            clock,
+            timers: session::timers::Timers::default(),
+            tracker: TaskTracker::new(),
+        });
+        let shards = start_shards(contexts, &failed)?;
         let sides = shards
             .iter()
             .map(|shard| (Arc::clone(&shard.context), shard.handle.clone()));
         let ingress = Ingress::new(sides, settings::ingress(&config, tls, &mounted, &tokens));
-        let kept = kept::open(&config, membership.as_ref(), &client, &identity)?;
-        let Kept {
-            post,
-            pushes,
-            desk,
-            moving,
-        } = kept;
-        // Set once: there are no sessions yet.
-        let _ = front.desk.set(desk.clone());
         let node = Node {
             addresses,
             cluster: membership.as_ref().map(Membership::cluster),
-            post,
-            pushes,
-            desk,
-            archive: Arc::clone(&moving.archive_stats),
-            retention: Arc::clone(&moving.retention_stats),
+            kept,
             ingest: Arc::default(),
             router,
             ingress: Arc::new(ingress),
@@ -309,6 +290,16 @@ impl App {
             has_failed: node.failed.is_cancelled(),
         }
     }
+}
+
+/// A thread for the sessions of each shard.
+fn start_shards(
+    contexts: impl Iterator<Item = session::Context>,
+    failed: &CancellationToken,
+) -> Result<Vec<ShardThread>, BuildError> {
+    let start = |context| ShardThread::start(Arc::new(context), failed.clone());
+    let shards = contexts.map(|context| start(context).map_err(BuildError::Thread));
+    shards.collect()
 }
 
 fn listen(config: &Config) -> Result<(Vec<TcpListener>, TcpListener), BuildError> {

@@ -26,10 +26,12 @@ use crate::{
         postman,
     },
     queue::Queue,
+    stats::{ArchiveStats, RetentionStats},
     store::sqlite::{SqliteMail, SqliteQueue},
 };
 
 /// Where durable things are.
+#[derive(Debug)]
 pub(super) struct Kept {
     /// Durable messages to users.
     pub(super) post: Post,
@@ -37,7 +39,10 @@ pub(super) struct Kept {
     pub(super) pushes: Arc<dyn Queue>,
     /// Chat.
     pub(super) desk: Desk,
-    pub(super) moving: Moving,
+    /// What is moved to the database.
+    pub(super) archive: Arc<ArchiveStats>,
+    /// What is removed from it.
+    pub(super) retention: Arc<RetentionStats>,
 }
 
 /// Opens the store, and Redis if there is a cluster.
@@ -46,7 +51,7 @@ pub(super) fn open(
     membership: Option<&Membership>,
     client: &HttpClient,
     identity: &Identity,
-) -> Result<Kept, BuildError> {
+) -> Result<(Kept, Moving), BuildError> {
     let clock = identity.clock;
     let base = Base::open(config)?;
     let stored = stored::open(config, &base, membership, client, clock);
@@ -72,12 +77,14 @@ pub(super) fn open(
         post: post.clone(),
         clock,
     });
-    Ok(Kept {
+    let kept = Kept {
         post,
         pushes,
         desk,
-        moving,
-    })
+        archive: Arc::clone(&moving.archive_stats),
+        retention: Arc::clone(&moving.retention_stats),
+    };
+    Ok((kept, moving))
 }
 
 /// Mail and queues: in Redis, or in the store of a node that is alone.
@@ -122,14 +129,14 @@ pub(super) struct Couriers {
 impl Couriers {
     pub(super) fn begin(node: &Node, moving: Moving, state: &Arc<admin::State>) -> Self {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(postman::run(node.post.clone(), stop.clone()));
+        tasks.spawn(postman::run(node.kept.post.clone(), stop.clone()));
         let publisher = Arc::new(Publisher(Arc::clone(state)));
-        let (pushes, stats) = (Arc::clone(&node.pushes), Arc::clone(&node.ingest));
+        let (pushes, stats) = (Arc::clone(&node.kept.pushes), Arc::clone(&node.ingest));
         tasks.spawn(ingest::run(pushes, publisher, stats, stop.clone()));
         moving.begin(&tasks, &stop);
         Self {
-            desk: node.desk.clone(),
-            post: node.post.clone(),
+            desk: node.kept.desk.clone(),
+            post: node.kept.post.clone(),
             stop,
             tasks,
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
-use super::{Addresses, Mounted, identity::Identity, member, settings};
+use super::{Addresses, Mounted, identity::Identity, kept::Kept, member, settings};
 use crate::{
     admin::{self, Issuing, Phase, Process, Reloaded},
     auth::{
@@ -14,17 +14,14 @@ use crate::{
         issue::{TokenRequest, issue, person},
         token_endpoint::TokenEndpoint,
     },
-    chat::Desk,
     clock::Clock,
     cluster::Cluster,
     config::{Config, ReloadSource},
     ingress::Ingress,
     log,
-    mail::post::Post,
-    queue::Queue,
     router::Router,
     session,
-    stats::{ApiStats, ArchiveStats, IngestStats, RetentionStats},
+    stats::{ApiStats, IngestStats},
     telemetry::{Sources, Telemetry},
 };
 
@@ -47,14 +44,8 @@ pub struct Node {
     pub(super) identity: Arc<Identity>,
     /// Absent if the node is alone.
     pub(super) cluster: Option<Weak<Cluster>>,
-    /// Durable messages to users.
-    pub(super) post: Post,
-    /// Chat.
-    pub(super) desk: Desk,
-    pub(super) archive: Arc<ArchiveStats>,
-    pub(super) retention: Arc<RetentionStats>,
-    /// What applications push.
-    pub(super) pushes: Arc<dyn Queue>,
+    /// What is not only in memory.
+    pub(super) kept: Kept,
     pub(super) ingest: Arc<IngestStats>,
     /// A part of the node has failed for good.
     pub(super) failed: CancellationToken,
@@ -77,11 +68,11 @@ impl Node {
             auth: Arc::clone(self.authenticator.stats()),
             api: Arc::clone(&api),
             cluster: self.cluster.clone(),
-            post: self.post.clone(),
+            post: self.kept.post.clone(),
             ingest: Arc::clone(&self.ingest),
-            chat: Arc::clone(self.desk.stats()),
-            archive: Arc::clone(&self.archive),
-            retention: Arc::clone(&self.retention),
+            chat: Arc::clone(self.kept.desk.stats()),
+            archive: Arc::clone(&self.kept.archive),
+            retention: Arc::clone(&self.kept.retention),
             clock: self.clock,
         });
         let state = admin::State::new(admin::Parts {
@@ -91,9 +82,9 @@ impl Node {
             control: config.control.clone(),
             stats: api,
             telemetry: Arc::new(telemetry),
-            post: self.post.clone(),
-            desk: self.desk.clone(),
-            queue: Arc::clone(&self.pushes),
+            post: self.kept.post.clone(),
+            desk: self.kept.desk.clone(),
+            queue: Arc::clone(&self.kept.pushes),
             process: Arc::clone(self) as Arc<_>,
             public: self.addresses.public.clone(),
             admin: self.addresses.admin,

@@ -1,11 +1,11 @@
 //! Who answers the questions of sessions, and does what they call for.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::{
     auth::Authenticator,
     chat::Desk,
-    dialect::{DialectId, Outcome, Question, Request},
+    dialect::{DialectId, Question, Request},
     services::{Asked, Caller, Outcomes, Services},
 };
 
@@ -13,8 +13,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Front {
     pub(super) authenticator: Arc<Authenticator>,
-    /// Set before there are sessions.
-    pub(super) desk: OnceLock<Desk>,
+    pub(super) desk: Desk,
 }
 
 impl Services for Front {
@@ -23,12 +22,6 @@ impl Services for Front {
     }
 
     fn carry_out(&self, caller: Caller, requests: Vec<Request>) -> Outcomes {
-        match self.desk.get() {
-            Some(desk) => desk.carry_out(caller, requests),
-            None => {
-                let outcomes = vec![Outcome::Unavailable; requests.len()];
-                Box::pin(std::future::ready(outcomes))
-            }
-        }
+        self.desk.carry_out(caller, requests)
     }
 }

@@ -225,6 +225,18 @@ async fn how_far_the_store_is_behind_is_known() {
     archiver.stop().await;
 }
 
+/// Waits until many more were accepted.
+async fn more(accepted: &Mutex<BTreeSet<u64>>) {
+    let enough = accepted.lock().len() + 200;
+    for _ in 0..4000 {
+        if enough <= accepted.lock().len() {
+            return;
+        }
+        time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("nothing is accepted any more");
+}
+
 /// Whoever is not answered asks again, as clients do.
 #[tokio::test]
 async fn a_server_that_is_killed_under_load_loses_nothing_that_was_answered_for() {
@@ -257,17 +269,11 @@ async fn a_server_that_is_killed_under_load_loses_nothing_that_was_answered_for(
         });
     }
     for _ in 0..3 {
-        let before = accepted.lock().len();
-        while accepted.lock().len() < before + 200 {
-            time::sleep(Duration::from_millis(5)).await;
-        }
+        more(&accepted).await;
         server.kill();
         server.run();
     }
-    let before = accepted.lock().len();
-    while accepted.lock().len() < before + 200 {
-        time::sleep(Duration::from_millis(5)).await;
-    }
+    more(&accepted).await;
     is_over.cancel();
     let errors: u64 = writers.join_all().await.into_iter().sum();
     assert!(0 < errors, "nobody has noticed");
@@ -283,6 +289,26 @@ async fn a_server_that_is_killed_under_load_loses_nothing_that_was_answered_for(
     // Each writer may not have heard of its last one.
     assert!(numbers.len() <= accepted.len() + WRITERS as usize);
     println!("{} messages, {errors} errors", accepted.len());
+}
+
+/// The worst moment: the store has looked, and only then has what it did not find.
+#[tokio::test]
+async fn what_is_moved_while_the_store_is_asked_is_in_the_history() {
+    let (_server, redis) = server(&[]).await;
+    let shelf = Shelf::new();
+    let journal = chat::journal(&redis, &shelf);
+    accept_all(&*journal, 0..3).await;
+    shelf.give_late(true);
+    let moving = async {
+        shelf.until("a question", |shelf| 0 < shelf.asked()).await;
+        let archiver = Archiver::start(&redis, &shelf, NEVER);
+        all_is_moved(&redis).await;
+        archiver.stop().await;
+        shelf.give_late(false);
+    };
+    let (found, ()) = tokio::join!(journal.history(all_of(1)), moving);
+    assert_eq!(found.unwrap().len(), 3);
+    check(&shelf, 0..3);
 }
 
 /// Reads the newest messages until this one is there. Says how often; each number has to stand next to

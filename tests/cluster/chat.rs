@@ -42,6 +42,8 @@ struct State {
     calls: usize,
     takes_nothing: bool,
     gives_nothing: bool,
+    gives_late: bool,
+    asked: usize,
     hangs: bool,
     poison: BTreeSet<Box<str>>,
 }
@@ -68,6 +70,12 @@ impl Shelf {
         self.state.lock().gives_nothing = is_so;
     }
 
+    /// Whoever asks is answered when that is over, with what was there at first.
+    pub(crate) fn give_late(&self, is_so: bool) {
+        self.state.lock().gives_late = is_so;
+        self.changed.notify_waiters();
+    }
+
     /// Whoever inserts something hears nothing any more, though it is there.
     pub(crate) fn hang(&self, is_so: bool) {
         self.state.lock().hangs = is_so;
@@ -81,6 +89,11 @@ impl Shelf {
     /// Calls that would insert something, the failed ones included.
     pub(crate) fn calls(&self) -> usize {
         self.state.lock().calls
+    }
+
+    /// How often it was asked for a history.
+    pub(crate) fn asked(&self) -> usize {
+        self.state.lock().asked
     }
 
     /// The texts of all rows, in order.
@@ -144,12 +157,15 @@ impl MessageStore for Shelf {
 
     fn history(&self, query: Query) -> Pending<'_, Vec<Record>> {
         Box::pin(async move {
-            let state = self.state.lock();
-            if state.gives_nothing {
+            if self.state.lock().gives_nothing {
                 return Err(StoreError::Unavailable("it gives nothing".into()));
             }
-            let rows: Vec<Record> = state.rows.values().cloned().collect();
-            Ok(contracts::expected(&rows, &query))
+            let found = contracts::expected(&self.rows(), &query);
+            self.state.lock().asked += 1;
+            self.changed.notify_waiters();
+            self.until("the end of a delay", |shelf| !shelf.state.lock().gives_late)
+                .await;
+            Ok(found)
         })
     }
 
