@@ -37,6 +37,8 @@ pub(super) struct Membership {
     cluster: Arc<Cluster>,
     redis: Arc<Redis>,
     linger: Duration,
+    /// Whether somebody wants chat, so that a user of Redis who may not serve it is a mistake.
+    has_chat: bool,
 }
 
 /// A membership that has begun.
@@ -77,6 +79,7 @@ impl Membership {
             cluster,
             redis: Arc::new(redis),
             linger,
+            has_chat: config.dialect.im.mount.enabled && config.dialect.im.has_keys(),
         }))
     }
 
@@ -86,7 +89,7 @@ impl Membership {
 
     /// Asks Redis once whether it refuses us.
     pub(super) async fn check(&self) -> Result<(), StreamsError> {
-        match self.redis.check().await {
+        match check_once(&self.redis, self.has_chat).await {
             Err(StreamsError::Unavailable(_)) => Ok(()),
             checked => checked,
         }
@@ -100,9 +103,9 @@ impl Membership {
     pub(super) fn begin(self, failed: CancellationToken) -> Running {
         let stop = CancellationToken::new();
         let (cluster, redis) = (Arc::clone(&self.cluster), Arc::clone(&self.redis));
-        let until = stop.clone();
+        let (until, has_chat) = (stop.clone(), self.has_chat);
         let task = TaskTracker::new().spawn(async move {
-            match check(&redis, &until).await {
+            match check(&redis, has_chat, &until).await {
                 Ok(()) => cluster.run(redis, until).await,
                 Err(error) => {
                     tracing::error!("cluster.redis: {error}");
@@ -118,11 +121,23 @@ impl Membership {
     }
 }
 
+async fn check_once(redis: &Redis, has_chat: bool) -> Result<(), StreamsError> {
+    redis.check().await?;
+    match has_chat {
+        true => redis.contacts().check().await,
+        false => Ok(()),
+    }
+}
+
 /// Asks Redis whether it can be used, until it answers or `stop` fires.
-async fn check(redis: &Redis, stop: &CancellationToken) -> Result<(), StreamsError> {
+async fn check(
+    redis: &Redis,
+    has_chat: bool,
+    stop: &CancellationToken,
+) -> Result<(), StreamsError> {
     let mut is_first = true;
     while !stop.is_cancelled() {
-        match redis.check().await {
+        match check_once(redis, has_chat).await {
             Err(StreamsError::Unavailable(reason)) => {
                 if std::mem::take(&mut is_first) {
                     tracing::warn!(%reason, "Redis is not there yet; the node waits for it");
@@ -151,6 +166,7 @@ impl Running {
             cluster,
             redis,
             linger,
+            ..
         } = self.membership;
         if 1 < cluster.members_count() {
             let linger = until.min(Instant::now() + linger);
