@@ -35,10 +35,10 @@ const CONNECTIONS_MAX: u32 = 8;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Longest time of a call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(9);
-/// What each connection is told first, whatever the server's own settings are: times are UTC; what
-/// does not fit is an error and not cut; a row that is read without a lock keeps nobody from writing.
-const SETTINGS: &str = "SET SESSION time_zone = '+00:00', \
-    SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO', \
+/// What each connection is told first, whatever the server's own settings are: what does not fit is an
+/// error and not cut; a row that is read without a lock keeps nobody from writing.
+const SETTINGS: &str = "SET SESSION \
+    sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO', \
     SESSION innodb_lock_wait_timeout = 2; \
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
@@ -75,6 +75,10 @@ impl Server {
     /// # Errors
     ///
     /// [`MysqlError::Url`].
+    ///
+    /// # Panics
+    ///
+    /// Outside of a Tokio runtime, which keeps the connections.
     pub fn connect(url: &str) -> Result<Self, MysqlError> {
         let options = MySqlConnectOptions::from_str(url);
         let options = options.map_err(|error| MysqlError::Url(errors::text(&error)))?;
@@ -82,6 +86,7 @@ impl Server {
             return Err(MysqlError::Url("it names no database".into()));
         }
         use sqlx::ConnectOptions as _;
+        // Each connection's first words, whatever the address says.
         let options = options
             .timezone(Some("+00:00".to_owned()))
             .charset("utf8mb4")

@@ -1,6 +1,9 @@
 //! The table of the original program, brought to the new form.
 
+use std::time::Duration;
+
 use tidegate::store::{Content, MessageStore, Query, Record, RecordId, mysql::MysqlMessages};
+use tokio::{task::JoinSet, time::timeout};
 
 use super::{
     contracts::{
@@ -92,7 +95,7 @@ async fn its_rows_are_read_as_they_were_and_new_ones_come_after_them() {
     assert_eq!(server.ask(columns), "timestamp(3)");
 }
 
-/// Several nodes, one of which is killed while it is at it.
+/// Several nodes start at once.
 #[tokio::test]
 async fn it_is_changed_once_and_a_node_that_goes_on_waits_for_it() {
     let server = Mariadb::start();
@@ -105,26 +108,36 @@ async fn it_is_changed_once_and_a_node_that_goes_on_waits_for_it() {
     ));
     let rows = "SELECT COUNT(*), SUM(id), SUM(UNIX_TIMESTAMP(timestamp)) FROM a.message";
     let before = server.ask(rows);
-    let stores = [0; 3].map(|_| MysqlMessages::connect(&url).unwrap());
-    let queries = stores.each_ref().map(|store| {
-        store.history(Query {
-            max: 5,
-            ..all_of(2)
-        })
-    });
-    let [first, mut second, third] = queries;
-    // The first caller gives up at once, and what it has begun goes on.
-    drop(first);
-    let early = std::time::Duration::from_millis(20);
-    assert!(tokio::time::timeout(early, &mut second).await.is_err());
-    drop(second);
-    assert_eq!(third.await.unwrap().len(), 5);
+    let stores = [0; 4].map(|_| MysqlMessages::connect(&url).unwrap());
+    let read = |store: &MysqlMessages| {
+        let store = store.clone();
+        async move {
+            store
+                .history(Query {
+                    max: 5,
+                    ..all_of(2)
+                })
+                .await
+        }
+    };
+    let [first, rest @ ..] = stores;
+    // A caller gives up, and what it has begun goes on.
+    let early = Duration::from_millis(20);
+    assert!(timeout(early, read(&first)).await.is_err());
+    let mut tasks = JoinSet::new();
+    for store in &rest {
+        tasks.spawn(read(store));
+    }
+    for found in tasks.join_all().await {
+        assert_eq!(found.unwrap().len(), 5);
+    }
     let number = |text: &str| -> Vec<f64> {
         text.split_whitespace()
             .map(|number| number.parse().unwrap())
             .collect()
     };
     assert_eq!(number(&server.ask(rows)), number(&before));
-    let versions = "SELECT COUNT(*) FROM a.tidegate_migration";
-    assert_eq!(server.ask(versions), "2");
+    let versions = "SELECT GROUP_CONCAT(version ORDER BY version) FROM a.tidegate_migration";
+    assert_eq!(server.ask(versions), "1,2");
+    assert_eq!(read(&first).await.unwrap().len(), 5);
 }

@@ -138,7 +138,7 @@ async fn an_order_comes_from_the_query_of_an_application() {
 
 #[tokio::test]
 async fn what_cannot_be_stored_is_named_and_nothing_of_its_call_is_stored() {
-    let server = Mariadb::start();
+    let server = Mariadb::start_with(&ODD);
     let store = MysqlMessages::connect(&server.database("a")).unwrap();
     let long = "x".repeat(2000);
     let mut wide = push("room:r", "1", "1");

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    future::pending,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::SeqCst},
@@ -11,7 +12,10 @@ use std::{
 
 use tidegate::store::{MessageStore, RecordId, StoreError, mysql::MysqlMessages};
 use tokio::{
-    task::JoinSet,
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::{JoinHandle, JoinSet, spawn_blocking, yield_now},
     time::{Instant, timeout},
 };
 
@@ -22,6 +26,8 @@ use super::{
 
 /// By then every call has ended.
 const CALL_MAX: Duration = Duration::from_secs(10);
+/// Connections that a node has.
+const CONNECTIONS: usize = 8;
 /// Tasks that insert at the same time.
 const TASKS: u64 = 4;
 /// Records of one call.
@@ -83,7 +89,7 @@ async fn what_was_answered_is_there_once_after_a_kill() {
     for _ in 0..3 {
         let before = answered.load(SeqCst);
         while answered.load(SeqCst) < before + 20 {
-            tokio::task::yield_now().await;
+            yield_now().await;
         }
         server.kill();
         server.run();
@@ -123,8 +129,99 @@ async fn insert_much(
     ids
 }
 
+/// Has somebody else insert a record, and undo that so many seconds later, or when it is killed.
+async fn held(server: &Arc<Mariadb>, RecordId(id): RecordId, seconds: u32) -> JoinHandle<()> {
+    let other = Arc::clone(server);
+    let holding = spawn_blocking(move || {
+        // One that is killed has an error.
+        let _ = other.try_ask(&format!(
+            "START TRANSACTION; INSERT INTO a.message (id, `from`, `to`, type, msg) VALUES
+                ({id}, 9, 9, 't', 'x'); DO SLEEP({seconds}); ROLLBACK"
+        ));
+    });
+    let sleeps = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'DO SLEEP%'";
+    until(server, sleeps, 1).await;
+    holding
+}
+
+/// Waits until the server counts so many.
+async fn until(server: &Mariadb, select: &str, count: usize) {
+    let begin = Instant::now();
+    while server.ask(select) != count.to_string() {
+        assert!(begin.elapsed() < 3 * CALL_MAX, "{select}");
+        yield_now().await;
+    }
+}
+
 #[tokio::test]
-async fn a_full_table_refuses_a_call_and_works_again() {
+async fn somebody_elses_transaction_is_waited_for() {
+    let server = Arc::new(Mariadb::start());
+    let store = MysqlMessages::connect(&server.database("a")).unwrap();
+    store.check().await.unwrap();
+    let all = records(vec![text(1, 2, 1, "a"), text(2, 1, 2, "b")]);
+    // Longer than a server lets one wait for the other.
+    let holding = held(&server, all[0].id, 3).await;
+    store.insert(all.clone()).await.unwrap();
+    holding.await.unwrap();
+    let found = store.history(all_of(1)).await;
+    assert_eq!(found, Ok(expected(&all, &all_of(1))));
+}
+
+/// A way to a server that forgets connections without a word, as a firewall does, and takes new ones.
+async fn forgetful(server: String) -> (String, watch::Sender<u64>, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (forgets, forgotten) = watch::channel(0);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut server = TcpStream::connect(&server).await.unwrap();
+            let mut forgotten = forgotten.clone();
+            forgotten.mark_unchanged();
+            connections.spawn(async move {
+                tokio::select! {
+                    _ = copy_bidirectional(&mut client, &mut server) => {}
+                    _ = forgotten.changed() => pending().await,
+                }
+            });
+        }
+    });
+    (address, forgets, tasks)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_say_nothing_any_more_are_given_up() {
+    let server = Arc::new(Mariadb::start());
+    let url = server.database("a");
+    let (address, forgets, _way) = forgetful(server.host()).await;
+    let url = url.replace(&server.host(), &address);
+    let store = Arc::new(MysqlMessages::connect(&url).unwrap());
+    store.check().await.unwrap();
+    let all = records(vec![text(1, 2, 1, "a")]);
+    let holding = held(&server, all[0].id, 60).await;
+    let mut tasks = JoinSet::new();
+    // As many as there are connections.
+    for _ in 0..CONNECTIONS {
+        let (store, all) = (Arc::clone(&store), all.clone());
+        tasks.spawn(async move { store.insert(all).await });
+    }
+    let waits = "SELECT variable_value FROM information_schema.global_status
+        WHERE variable_name = 'INNODB_ROW_LOCK_CURRENT_WAITS'";
+    until(&server, waits, CONNECTIONS).await;
+    forgets.send(1).unwrap();
+    let ended = timeout(CALL_MAX, tasks.join_all()).await.unwrap();
+    assert!(ended.iter().all(Result::is_err), "{ended:?}");
+    let holder = "SELECT id FROM information_schema.processlist WHERE info LIKE 'DO SLEEP%'";
+    server.ask(&format!("KILL {}", server.ask(holder)));
+    holding.await.unwrap();
+    store.insert(all.clone()).await.unwrap();
+    assert_eq!(store.history(all_of(1)).await, Ok(all));
+}
+
+#[tokio::test]
+async fn a_database_that_takes_nothing_refuses_a_call_and_works_again() {
     let server = Mariadb::start();
     let store = MysqlMessages::connect(&server.database("a")).unwrap();
     store.check().await.unwrap();

@@ -122,7 +122,8 @@ impl Mariadb {
         answer.unwrap_or_else(|error| panic!("{statements:.300}: {error}"))
     }
 
-    fn try_ask(&self, statements: &str) -> Result<String, String> {
+    /// The same, or what the server has against it.
+    pub(crate) fn try_ask(&self, statements: &str) -> Result<String, String> {
         let socket = self.folder.path().join("socket").display().to_string();
         let mut client = Command::new("mariadb")
             .args([

@@ -44,15 +44,15 @@ impl Orders for SqliteOrders {
     }
 }
 
-/// An index finds the order however its column is declared; where that makes a number of a text, the
-/// id that is read tells which one was found.
+/// An index finds the order however its column is declared. Where that makes a number of a text, or
+/// passes over case, the bytes of the id that stands there tell whether it is the one.
 fn of_table(table: &Table) -> String {
     let name: Vec<_> = table.table.split('.').map(quoted).collect();
     let [id, customer, courier] =
         [&table.order, &table.customer, &table.courier].map(|c| quoted(c));
     let name = name.join(".");
     format!(
-        "SELECT {customer}, {courier}, {id} FROM {name}
+        "SELECT {customer}, {courier} FROM {name}
         WHERE {id} = ?1 AND CAST({id} AS TEXT) = ?1 COLLATE BINARY LIMIT 1"
     )
 }

@@ -26,7 +26,8 @@ impl Readers {
         let (reads, waiting) = mpsc::channel(WAITING_MAX);
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..THREADS {
-            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            // As the other one was opened, but it makes no file.
+            let flags = OpenFlags::default().difference(OpenFlags::SQLITE_OPEN_CREATE);
             let connection = Connection::open_with_flags(path, flags)?;
             connection.busy_timeout(LOCK_TIMEOUT)?;
             // Who opens a file for reading only cannot read a log that nobody has begun yet.

@@ -44,6 +44,28 @@ async fn an_error_undoes_its_own_call_and_no_other() {
     assert_eq!(sum.await, Ok(4));
 }
 
+/// As a disk that is full may do it.
+#[tokio::test]
+async fn what_comes_after_the_end_of_a_transaction_is_not_one_of_its_own() {
+    let database = Database::open(&Place::Memory).unwrap();
+    let make = database.transact(|on| on.execute_batch("CREATE TABLE t (n INTEGER)"));
+    make.await.unwrap();
+    let (go, may_go) = std::sync::mpsc::channel::<()>();
+    let first = database.transact(move |_| {
+        may_go.recv().unwrap();
+        Ok(())
+    });
+    let end = database.transact(|on| on.execute_batch("ROLLBACK"));
+    let insert = database.transact(|on| on.execute("INSERT INTO t VALUES (1)", []));
+    // Both are in the queue by then, and so in one transaction.
+    let release = async { go.send(()).unwrap() };
+    let (_, ended, inserted, ()) = tokio::join!(first, end, insert, release);
+    assert!(ended.is_err() && inserted.is_err());
+    let count =
+        database.transact(|on| on.query_one("SELECT count(*) FROM t", [], |row| row.get(0)));
+    assert_eq!(count.await, Ok(0));
+}
+
 #[tokio::test]
 async fn what_was_answered_is_in_the_file_and_the_file_is_for_its_owner_alone() {
     let folder = tempfile::tempdir().unwrap();
