@@ -2,6 +2,7 @@
 //! a page in a browser.
 
 mod browser;
+mod im;
 
 use std::{env, path::Path, process::Command, time::Duration};
 
