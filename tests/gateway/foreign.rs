@@ -3,6 +3,7 @@
 
 mod browser;
 mod im;
+mod page;
 
 use std::{env, path::Path, process::Command, time::Duration};
 

@@ -63,7 +63,7 @@ impl Client {
     }
 
     /// Sends a packet and gives the next one, which answers it.
-    async fn ask(&mut self, packet: &Value) -> Value {
+    pub(crate) async fn ask(&mut self, packet: &Value) -> Value {
         self.send(packet.to_string()).await;
         let answer = self.packet().await;
         assert_eq!(answer["id"], packet["id"], "{answer}");

@@ -28,6 +28,12 @@ pub(super) struct Browser {
     _folder: Folder,
 }
 
+/// What a page does has to happen as soon as a browser lets it.
+pub(super) async fn soon(happening: impl Future<Output = ()>) {
+    let happened = time::timeout(BROWSER_TIMEOUT, happening).await;
+    happened.expect("the page does it");
+}
+
 /// The next thing the page tells has to be this.
 pub(super) async fn expect(told: &mut Asked, what: impl Display) {
     let told = time::timeout(BROWSER_TIMEOUT, told.recv()).await;

@@ -22,7 +22,7 @@ fn start(redis: &Redis) -> Gateway {
 async fn a_courier_is_in_redis_where_it_is_by_wgs84() {
     let redis = Redis::start();
     let gateway = start(&redis);
-    redis.tell(&["SADD", "DELIVER", "8"]);
+    redis.ask(&["SADD", "DELIVER", "8"]);
     enlist(&gateway, 7).await;
     assert_eq!(redis.ask(&["SISMEMBER", "DELIVER", "7"]), "1");
     for courier in [7, 8] {
@@ -36,7 +36,7 @@ async fn a_courier_is_in_redis_where_it_is_by_wgs84() {
         let north = (found[1] - PLACE.1) * DEGREE;
         assert!(east.hypot(north) < OFF_MAX, "{found:?}");
     }
-    redis.tell(&["SREM", "DELIVER", "8"]);
+    redis.ask(&["SREM", "DELIVER", "8"]);
     let answer = gateway.api("GET", "/api/im/couriers", &Value::Null).await;
     assert_eq!(answer.body, r#"{"couriers":[7]}"#);
 }
@@ -51,11 +51,11 @@ async fn friends_that_the_application_changes_in_redis_count_at_once() {
     for _ in 0..3 {
         assert_eq!(client.ask(&packet).await, refused);
         // Of the sender alone it is asked.
-        redis.tell(&["SADD", "URS:42", "7"]);
+        redis.ask(&["SADD", "URS:42", "7"]);
         assert_eq!(client.ask(&packet).await, refused);
-        redis.tell(&["SADD", "URS:7", "42"]);
+        redis.ask(&["SADD", "URS:7", "42"]);
         client.say("1", 42, "hi").await;
-        redis.tell(&["DEL", "URS:7", "URS:42"]);
+        redis.ask(&["DEL", "URS:7", "URS:42"]);
     }
     assert_eq!(gateway.history("user:42").await.len(), 1);
 }
