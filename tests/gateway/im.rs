@@ -1,6 +1,7 @@
 //! The `im` dialect on whole nodes: tokens, packets, friends, stored messages and their history.
 
 mod chat;
+mod dead;
 mod history;
 mod legacy;
 pub(crate) mod orders;
