@@ -137,7 +137,7 @@ impl Couriers {
         tasks.spawn(ingest::run(pushes, publisher, stats, stop.clone()));
         moving.begin(&tasks, &stop);
         if node.cluster.is_none() && node.config.load().throw_away.page_key.is_some() {
-            tasks.spawn(befriend(node.desk.clone()));
+            tasks.spawn(befriend(node.kept.desk.clone()));
         }
         Self {
             desk: node.kept.desk.clone(),
