@@ -40,7 +40,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::page::Page;
+pub use self::page::{CHAT_USERS, Page};
 use self::{
     linger::Lingering,
     mounts::Mounts,

@@ -1,6 +1,11 @@
 //! The process around a node: command line, logging, runtime, signals, exit code.
 
-use std::{convert::Infallible, path::Path, process::ExitCode, time::Duration};
+use std::{
+    convert::Infallible,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use tidegate::{
     app::{App, Reloader},
@@ -24,6 +29,8 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 /// Threads for everything that is not a session: accepting, the admin listener, services. Sessions
 /// have threads of their own.
 const WORKER_THREADS: usize = 2;
+/// Its name, where nobody says how it was called.
+const PROGRAM: &str = "tidegate";
 /// What blocking tasks, name look-ups and the store's, may still take when everything has ended.
 const RUNTIME_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -84,7 +91,10 @@ async fn run(config: Config, source: ReloadSource) -> Result<(), Failure> {
         .map_err(|error| Failure::failed(chain(&error)))?;
     tracing::info!(member, public = ?addresses.public, admin = %addresses.admin, "listening");
     if config.development {
-        cli::say(&cli::welcome(&config, &addresses, file.as_deref()));
+        let program = std::env::args_os().next();
+        let program = program.map_or_else(|| PathBuf::from(PROGRAM), PathBuf::from);
+        let text = cli::welcome(&config, &addresses, &program, file.as_deref());
+        cli::say(&text);
     }
 
     let (stop, kill) = (CancellationToken::new(), CancellationToken::new());

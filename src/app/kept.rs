@@ -20,6 +20,8 @@ use crate::{
     clock::Clock,
     cluster::redis::MailSettings,
     config::Config,
+    id::Person,
+    ingress,
     mail::{
         Bounds, Mail,
         post::{self, Post},
@@ -134,6 +136,9 @@ impl Couriers {
         let (pushes, stats) = (Arc::clone(&node.kept.pushes), Arc::clone(&node.ingest));
         tasks.spawn(ingest::run(pushes, publisher, stats, stop.clone()));
         moving.begin(&tasks, &stop);
+        if node.cluster.is_none() && node.config.load().throw_away.page_key.is_some() {
+            tasks.spawn(befriend(node.kept.desk.clone()));
+        }
         Self {
             desk: node.kept.desk.clone(),
             post: node.kept.post.clone(),
@@ -149,6 +154,20 @@ impl Couriers {
         self.post.close().await;
         self.tasks.close();
         self.tasks.wait().await;
+    }
+}
+
+/// Makes those friends who chat on the demo page; of a node that is alone, since in Redis such things are
+/// the application's.
+async fn befriend(desk: Desk) {
+    let [one, other] = ingress::CHAT_USERS.map(Person::new);
+    let (Some(one), Some(other)) = (one, other) else {
+        return;
+    };
+    for (of, friend) in [(one, other), (other, one)] {
+        if let Err(error) = desk.contacts().set_friend(of, friend, true).await {
+            tracing::warn!(%error, "the users of the demo page are no friends");
+        }
     }
 }
 

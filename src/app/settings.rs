@@ -164,7 +164,8 @@ fn device(config: &Config) -> device::Settings {
 /// The demo page, in development mode.
 fn page(config: &Config) -> Option<ingress::Page> {
     let config = config.development.then(|| config.clone())?;
-    Some(ingress::Page::new(move |now| {
+    let im_key = config.throw_away.page_key.clone();
+    Some(ingress::Page::new(im_key, move |now| {
         let request = TokenRequest::Device {
             user: "demo".to_owned(),
             devices: vec!["d1".to_owned()],

@@ -7,8 +7,14 @@ use crate::{
     config::{Config, RIDE_BACKEND, Secret},
 };
 
-/// Throw-away credentials, where everything is, and a command to paste.
-pub fn welcome(config: &Config, addresses: &Addresses, file: Option<&Path>) -> String {
+/// Throw-away credentials, where everything is, and commands to paste; `program` is how this one was
+/// called, `file` its configuration.
+pub fn welcome(
+    config: &Config,
+    addresses: &Addresses,
+    program: &Path,
+    file: Option<&Path>,
+) -> String {
     let Addresses { public, admin } = addresses;
     let made = &config.throw_away;
     let mut lines = vec![
@@ -41,10 +47,11 @@ pub fn welcome(config: &Config, addresses: &Addresses, file: Option<&Path>) -> S
             "These credentials end with the process. A token for a device client:".to_owned(),
         );
         let option = file.map_or(String::new(), |path| format!(" --config {}", word(path)));
-        lines.push(format!("  tidegate token device --user 42{option}"));
+        let program = word(program);
+        lines.push(format!("  {program} token device --user 42{option}"));
         if config.dialect.im.mount.enabled && !config.dialect.im.has_keys() {
             lines.push("And one for an im client, good for a login within two minutes:".to_owned());
-            lines.push(format!("  tidegate token im --id 42{option}"));
+            lines.push(format!("  {program} token im --id 42{option}"));
         }
     }
     // A key of somebody's own is no throw-away one, and is not for the screen.
@@ -81,7 +88,8 @@ mod tests {
             admin: config.listen.admin,
         };
         let file = source.file.as_ref().map(|file| Path::new(&file.name));
-        let text = welcome(&config, &addresses, file);
+        let program = Path::new("target/release/tidegate");
+        let text = welcome(&config, &addresses, program, file);
         (config, text)
     }
 
@@ -95,7 +103,12 @@ mod tests {
         assert!(text.contains("http://127.0.0.1:8080/"), "{text}");
         assert!(text.contains("http://127.0.0.1:8081/api/publish"), "{text}");
         assert!(!text.contains(config.control.expose()), "{text}");
-        assert!(text.contains("token device --user 42\n"), "{text}");
+        for command in ["token device --user 42", "token im --id 42"] {
+            let line = format!("\n  target/release/tidegate {command}\n");
+            assert!(text.contains(&line), "{text}");
+        }
+        let page_key = made.page_key.unwrap();
+        assert!(!text.contains(page_key.expose()), "{text}");
     }
 
     #[test]

@@ -19,15 +19,20 @@ pub struct Generated {
     node: NodeId,
     control: Secret,
     api_key: Secret,
+    page_key: Secret,
     ride_backend: Secret,
     device_secret: Secret,
 }
 
-/// The credentials of a [`Config`] that end with the process. They are printed at start.
+/// The credentials of a [`Config`] that end with the process. They are printed at start,
+/// but that of the page, which has it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ThrowAway {
     /// An API key with every scope.
     pub api_key: Option<Secret>,
+    /// An API key that gives out `im` tokens and nothing else: that of the demo page, which anybody can
+    /// read. Absent if tokens are signed with a configured key, which may be good elsewhere.
+    pub page_key: Option<Secret>,
     /// The secret of the `ride` backend [`RIDE_BACKEND`].
     pub ride_backend: Option<Secret>,
     /// The secret that `device` tokens are signed with.
@@ -44,6 +49,7 @@ impl Generated {
             node: node_name(),
             control: Secret::new(random_hex::<32>()),
             api_key: Secret::new(random_hex::<16>()),
+            page_key: Secret::new(random_hex::<16>()),
             ride_backend: Secret::new(random_hex::<16>()),
             device_secret: Secret::new(random_hex::<32>()),
         }
@@ -98,6 +104,14 @@ impl Config {
                 scopes: Scope::ALL.to_vec(),
             });
             self.throw_away.api_key = Some(generated.api_key.clone());
+            let im = &self.dialect.im;
+            if im.mount.enabled && !im.has_keys() {
+                self.api.keys.push(ApiKey {
+                    key: generated.page_key.clone(),
+                    scopes: vec![Scope::Token],
+                });
+                self.throw_away.page_key = Some(generated.page_key.clone());
+            }
         }
         let ride = &mut self.dialect.ride;
         if ride.mount.enabled {

@@ -2,6 +2,8 @@
 //! a page in a browser.
 
 mod browser;
+mod im;
+mod page;
 
 use std::{env, path::Path, process::Command, time::Duration};
 

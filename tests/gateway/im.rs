@@ -1,12 +1,16 @@
 //! The `im` dialect on whole nodes: tokens, packets, friends, stored messages and their history.
 
 mod chat;
+mod dead;
 mod history;
-mod orders;
+mod legacy;
+pub(crate) mod orders;
+mod others;
 mod packets;
 mod pushes;
 mod sessions;
 mod store;
+mod tables;
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -22,7 +26,7 @@ async fn token(gateway: &Gateway, user: u64) -> String {
 }
 
 /// A session of `user` that was welcomed.
-async fn login(gateway: &Gateway, user: u64) -> Client {
+pub(crate) async fn login(gateway: &Gateway, user: u64) -> Client {
     let token = token(gateway, user).await;
     let mut client = Client::connect(gateway, &format!("/{token}")).await;
     let welcome = client.packet().await;
@@ -32,7 +36,7 @@ async fn login(gateway: &Gateway, user: u64) -> Client {
 }
 
 /// Lets `a` and `b` write to each other.
-async fn befriend(gateway: &Gateway, a: u64, b: u64) {
+pub(crate) async fn befriend(gateway: &Gateway, a: u64, b: u64) {
     for (of, friend) in [(a, b), (b, a)] {
         let path = format!("/api/im/friends/{of}/{friend}");
         let answer = gateway.api("PUT", &path, &Value::Null).await;
@@ -48,7 +52,7 @@ async fn pair(gateway: &Gateway) -> (Client, Client) {
 
 impl Client {
     /// The next packet.
-    async fn packet(&mut self) -> Value {
+    pub(crate) async fn packet(&mut self) -> Value {
         loop {
             match self.message().await {
                 Message::Text(text) => return serde_json::from_str(&text).unwrap(),
@@ -60,7 +64,7 @@ impl Client {
     }
 
     /// Sends a packet and gives the next one, which answers it.
-    async fn ask(&mut self, packet: &Value) -> Value {
+    pub(crate) async fn ask(&mut self, packet: &Value) -> Value {
         self.send(packet.to_string()).await;
         let answer = self.packet().await;
         assert_eq!(answer["id"], packet["id"], "{answer}");
@@ -68,7 +72,7 @@ impl Client {
     }
 
     /// Sends a text, which has to be acknowledged.
-    async fn say(&mut self, id: &str, to: u64, text: &str) {
+    pub(crate) async fn say(&mut self, id: &str, to: u64, text: &str) {
         let answer = self.ask(&says(id, to, text)).await;
         assert_eq!(answer["type"], "A", "{answer}");
     }

@@ -36,7 +36,12 @@ fn signs(pair: &PemPair) -> String {
 }
 
 fn start(toml: &str) -> Gateway {
-    Gateway::start_im(Folder::new(), &format!("{KEYS}{toml}"))
+    Gateway::start_in(Folder::new(), &format!("{KEYS}{toml}"))
+}
+
+/// One node, for what each of them has of its own.
+fn start_alone(toml: &str) -> Gateway {
+    Gateway::start_alone(&format!("{KEYS}{toml}"))
 }
 
 async fn post(gateway: &Gateway, bearer: &str, body: &str) -> Answer {
@@ -273,7 +278,7 @@ async fn without_a_list_any_page_may_ask_and_read_why_not() {
 
 #[tokio::test]
 async fn a_node_that_drains_gives_no_tokens() {
-    let gateway = start(&format!("{}drain.delay = \"60s\"\n", signs(&pair())));
+    let gateway = start_alone(&format!("{}drain.delay = \"60s\"\n", signs(&pair())));
     // Whoever is there makes the drain wait.
     let _session = Raw::ride(&gateway, "c", "me").await;
     gateway.stop();
@@ -289,7 +294,7 @@ async fn tokens_are_given_out_over_tls() {
 
     let (folder, toml) = tls::certified();
     let toml = format!("{KEYS}{toml}{}", signs(&pair()));
-    let gateway = Gateway::start_im(folder, &toml);
+    let gateway = Gateway::start_in(folder, &toml);
     let mut stream = tls::connect(&gateway, false).await;
     let length = BODY.len();
     let request = format!(

@@ -4,6 +4,9 @@ pub(crate) mod client;
 pub(crate) mod http;
 #[path = "../support/machine.rs"]
 pub(crate) mod machine;
+#[path = "../support/mariadb.rs"]
+#[allow(dead_code, reason = "shared with tests that look at more")]
+pub(crate) mod mariadb;
 pub(crate) mod node;
 pub(crate) mod process;
 pub(crate) mod raw;

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// As the original program makes it.
-const TABLE: &str = "CREATE TABLE a.message (
+pub(super) const TABLE: &str = "CREATE TABLE a.message (
     id bigint unsigned NOT NULL AUTO_INCREMENT,
     `from` bigint unsigned NOT NULL,
     `to` bigint unsigned NOT NULL,

@@ -10,6 +10,7 @@ use tidegate::{
 
 use super::{
     contracts::{store::records, text},
+    legacy::TABLE,
     mariadb::Mariadb,
 };
 
@@ -19,12 +20,15 @@ async fn what_a_database_refuses_is_said_at_once_and_without_the_password() {
     let url = server.database("a");
     server.ask(
         "CREATE USER reader@'%' IDENTIFIED BY 'p4ss'; GRANT SELECT ON a.* TO reader@'%';
-        CREATE USER writer@'%' IDENTIFIED BY 'p4ss'; GRANT SELECT, INSERT ON a.* TO writer@'%';",
+        CREATE USER writer@'%' IDENTIFIED BY 'p4ss'; GRANT SELECT, INSERT ON a.* TO writer@'%';
+        CREATE USER keeper@'%' IDENTIFIED BY 'p4ss';
+        GRANT SELECT, INSERT, UPDATE ON a.* TO keeper@'%';",
     );
     let check = async |url: &str| MysqlMessages::connect(url).unwrap().check().await;
     let host = server.host();
     let reader = format!("mysql://reader:p4ss@{host}/a");
     let writer = format!("mysql://writer:p4ss@{host}/a");
+    let keeper = format!("mysql://keeper:p4ss@{host}/a");
     for (url, text) in [
         (
             url.replace("s3cret-of-tg", "wr0ng"),
@@ -44,9 +48,40 @@ async fn what_a_database_refuses_is_said_at_once_and_without_the_password() {
     }
     check(&url).await.unwrap();
     // Tables are there, and rights are still too few.
-    for (url, text) in [(&reader, "INSERT"), (&writer, "DELETE")] {
+    for (url, text) in [
+        (&reader, "INSERT"),
+        (&writer, "UPDATE"),
+        (&keeper, "DELETE"),
+    ] {
         let refused = check(url).await.unwrap_err().to_string();
         assert!(refused.contains(text), "{refused}");
+    }
+}
+
+/// The statements of docs/OPERATIONS.md that make the user.
+fn documented_user() -> &'static str {
+    let text = include_str!("../../docs/OPERATIONS.md");
+    let begin = text.find("CREATE DATABASE tidegate").unwrap();
+    text[begin..].split("```").next().unwrap()
+}
+
+#[tokio::test]
+async fn the_documented_rights_are_enough_for_new_tables_and_for_those_of_the_original() {
+    for original in [false, true] {
+        let server = Mariadb::start();
+        server.ask(documented_user());
+        if original {
+            server.ask(&TABLE.replace("a.message", "tidegate.message"));
+        }
+        let url = format!("mysql://tidegate:change-me@{}/tidegate", server.host());
+        let messages = MysqlMessages::connect(&url).unwrap();
+        messages.check().await.unwrap();
+        let all = records(vec![text(1, 2, 1, "a"), text(2, 1, 2, "b")]);
+        for _ in 0..2 {
+            messages.insert(all.clone()).await.unwrap();
+        }
+        let before = all.iter().map(|record| record.time_ms).max().unwrap() + 1;
+        assert_eq!(messages.prune(before, 100).await, Ok(2));
     }
 }
 

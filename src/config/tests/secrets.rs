@@ -1,6 +1,7 @@
 //! Secrets come from files, and show nowhere.
 
 use super::*;
+use crate::config::rsa::{BITS, PrivateKey};
 
 #[test]
 fn every_secret_can_be_a_file() {
@@ -209,11 +210,35 @@ fn development_mode_makes_what_is_missing_and_nothing_else() {
     assert_eq!(made.device_secret, config.dialect.device.keys[0].secret);
     assert_eq!(config.dialect.ride.tokens, Some(RideTokens::Any));
     let shown = format!("{config:?}");
-    assert!(!shown.contains(made.api_key.as_ref().unwrap().expose()));
+    for key in [&made.api_key, &made.page_key] {
+        assert!(!shown.contains(key.as_ref().unwrap().expose()));
+    }
 
     let config = sound("development = true", &[]);
     assert!(config.throw_away.device_secret.is_none());
     assert!(config.throw_away.api_key.is_some());
+}
+
+#[test]
+fn the_key_of_the_page_is_good_for_tokens_that_are_good_for_nothing_else() {
+    let config = Config::from_source(&Source::default(), &GENERATED).unwrap();
+    let page = config.throw_away.page_key.as_ref().unwrap();
+    let found: Vec<_> = { config.api.keys.iter() }
+        .filter(|it| it.key == *page)
+        .collect();
+    assert_eq!((found.len(), &*found[0].scopes), (1, &[Scope::Token][..]));
+    let pair = PrivateKey::make(BITS).unwrap().to_pem().unwrap();
+    let own_key = format!("dialect.im.private_key = '''{}'''", pair.private.expose());
+    for own in [
+        "api.keys = [{ key = \"mine\", scopes = [\"admin\"] }]",
+        "dialect.im.enabled = false",
+        &own_key,
+    ] {
+        let config = sound(&format!("development = true\n{own}"), &[]);
+        assert_eq!(config.throw_away.page_key, None, "{own}");
+        let mut keys = config.api.keys.iter();
+        assert!(!keys.any(|key| key.scopes == [Scope::Token]), "{own}");
+    }
 }
 
 #[test]

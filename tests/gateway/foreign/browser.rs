@@ -23,20 +23,26 @@ const PAGE: &str = include_str!("device.html");
 const BROWSER_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A browser that shows a page; dropping it ends it.
-struct Browser {
+pub(super) struct Browser {
     child: Child,
     _folder: Folder,
 }
 
+/// What a page does has to happen as soon as a browser lets it.
+pub(super) async fn soon(happening: impl Future<Output = ()>) {
+    let happened = time::timeout(BROWSER_TIMEOUT, happening).await;
+    happened.expect("the page does it");
+}
+
 /// The next thing the page tells has to be this.
-async fn expect(told: &mut Asked, what: impl Display) {
+pub(super) async fn expect(told: &mut Asked, what: impl Display) {
     let told = time::timeout(BROWSER_TIMEOUT, told.recv()).await;
     let told = told.unwrap_or_else(|_| panic!("the page has not told {what}"));
     assert_eq!(told.unwrap(), what.to_string());
 }
 
 impl Browser {
-    fn open(address: SocketAddr) -> Self {
+    pub(super) fn open(address: SocketAddr) -> Self {
         let folder = Folder::new();
         let program = ["/usr/bin/chromium", "/usr/bin/chromium-browser"]
             .into_iter()

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{error, login};
 use crate::support::{Gateway, site::Site};
 
-async fn enlist(gateway: &Gateway, courier: u64) {
+pub(super) async fn enlist(gateway: &Gateway, courier: u64) {
     let path = format!("/api/im/couriers/{courier}");
     let answer = gateway.api("PUT", &path, &Value::Null).await;
     assert_eq!(answer.status, 204, "{answer:?}");
@@ -33,7 +33,7 @@ async fn only_couriers_have_positions() {
 }
 
 /// Orders 17 and 19 of customer 42 are courier 7's, and 18 is courier 8's.
-fn orders() -> String {
+pub(crate) fn order_hook() -> String {
     let (address, _) = Site::bind().serve(|body| {
         let asked: Value = serde_json::from_str(body).unwrap();
         match asked["order"].as_str().unwrap() {
@@ -48,7 +48,7 @@ fn orders() -> String {
 
 #[tokio::test]
 async fn who_takes_an_order_becomes_a_friend_of_its_customer_who_is_told() {
-    let gateway = Gateway::start(&orders());
+    let gateway = Gateway::start(&order_hook());
     let mut courier = login(&gateway, 7).await;
     let mut customer = login(&gateway, 42).await;
     let take = |id: Value| json!({"id": "t", "to": 0, "type": "T", "msg": id});
@@ -76,7 +76,7 @@ async fn who_takes_an_order_becomes_a_friend_of_its_customer_who_is_told() {
 
 #[tokio::test]
 async fn a_customer_who_is_away_is_told_at_the_next_login() {
-    let gateway = Gateway::start(&orders());
+    let gateway = Gateway::start(&order_hook());
     let mut courier = login(&gateway, 7).await;
     courier
         .ask(&json!({"id": "t", "to": 0, "type": "T", "msg": 17}))

@@ -3,7 +3,9 @@
 use tidegate::config::parse_duration;
 use tokio::time::Instant;
 
-use super::{BODY, PATH, check_header, check_problem, pair, post, signs, start, token};
+use super::{
+    BODY, PATH, check_header, check_problem, pair, post, signs, start, start_alone, token,
+};
 use crate::support::{Raw, http, raw::Response};
 
 /// The answer to these bytes.
@@ -79,7 +81,7 @@ async fn a_connection_has_one_request() {
 #[tokio::test]
 async fn who_asks_too_often_is_told_when_to_come_again() {
     let toml = "dialect.im.tokens_per_second = 1\nlisten.trusted_proxies = [\"127.0.0.0/8\"]\n";
-    let gateway = start(&format!("{}{toml}", signs(&pair())));
+    let gateway = start_alone(&format!("{}{toml}", signs(&pair())));
     let ask = async |client: &str| {
         let headers = [
             ("x-forwarded-for", client),

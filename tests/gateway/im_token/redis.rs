@@ -12,7 +12,7 @@ use tidegate::{
     services::Asked,
 };
 
-use super::{BODY, claims, pair, post, start, token};
+use super::{BODY, claims, pair, post, start, start_alone, token};
 use crate::support::{redis::Redis, soon};
 
 /// Who decides about logins on one more node.
@@ -90,8 +90,8 @@ async fn the_strings_of_the_original_system_are_used_and_a_change_of_them_counts
 #[tokio::test]
 async fn in_development_mode_a_pair_is_made_in_redis_once() {
     let redis = Redis::start();
-    let first = start(&in_redis(&redis));
-    let second = start(&format!("{}cluster.node = \"other\"\n", in_redis(&redis)));
+    let first = start_alone(&in_redis(&redis));
+    let second = start_alone(&format!("{}cluster.node = \"other\"\n", in_redis(&redis)));
     let (one, other) = tokio::join!(post(&first, "asks", BODY), post(&second, "asks", BODY));
     let public = redis.ask(&["GET", "publicKey"]);
     for answer in [one, other] {

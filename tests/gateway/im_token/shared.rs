@@ -27,7 +27,7 @@ async fn all_nodes_sign_with_the_same_key() {
 
 #[tokio::test]
 async fn the_key_of_development_mode_may_ask() {
-    let gateway = Gateway::start_im(super::Folder::new(), "");
+    let gateway = Gateway::start("");
     let key = gateway.config().throw_away.api_key.as_ref().unwrap();
     let token = token(&post(&gateway, key.expose(), BODY).await);
     // Somebody else's key did not sign it.

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     env, fs,
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -36,6 +36,9 @@ const BASE: &[(&str, &str)] = &[
     ("store.url", "\"sqlite::memory:\""),
 ];
 
+/// A store that several nodes have in common: a file on their machine.
+const SHARED_STORE: &str = "store.db";
+
 /// How many nodes a gateway has, one or two: what a test says of one has to hold for a cluster.
 const NODES: &str = "TG_TEST_NODES";
 
@@ -48,7 +51,7 @@ pub(crate) struct Gateway {
     folder: Folder,
     /// Entries of the log that each of two nodes had not read of the other one when they met.
     unread: Vec<f64>,
-    _redis: Option<Redis>,
+    redis: Option<Redis>,
 }
 
 /// A node in this process.
@@ -69,31 +72,29 @@ impl Gateway {
 
     /// Starts a gateway whose files, for example certificates, stand in `folder`.
     pub(crate) fn start_in(folder: Folder, toml: &str) -> Self {
-        Self::start_with(folder, toml, |_| {})
-    }
-
-    /// Starts a gateway that gives out tokens of the `im` dialect, whether it serves the dialect or not.
-    pub(crate) fn start_im(folder: Folder, toml: &str) -> Self {
-        Self::start_with(folder, toml, |config| {
-            config.dialect.im.mount.enabled = true
-        })
-    }
-
-    fn start_with(folder: Folder, toml: &str, change: impl FnOnce(&mut Config)) -> Self {
         let count = env::var(NODES).map_or(1, |count| count.parse().unwrap());
+        Self::launch(count, folder, toml)
+    }
+
+    /// Starts one node, however many other tests have: for what is of a node and not of a gateway.
+    pub(crate) fn start_alone(toml: &str) -> Self {
+        Self::launch(1, Folder::new(), toml)
+    }
+
+    /// Starts two nodes with Redis between them, however many other tests have.
+    pub(crate) fn start_two(toml: &str) -> Self {
+        Self::launch(2, Folder::new(), toml)
+    }
+
+    fn launch(count: usize, folder: Folder, toml: &str) -> Self {
         let has_redis = toml.contains("cluster.redis");
         let redis = (1 < count && !has_redis).then(Redis::start);
-        let mut toml = complete(toml);
-        if let Some(redis) = &redis {
-            toml += &format!("\ncluster.redis = \"{}\"\n", redis.url());
-        }
-        let path = folder.path().join("tidegate.toml");
+        let (path, toml) = settings(&folder, toml, 1 < count, redis.as_ref());
         fs::write(&path, toml).unwrap();
         let source = || ReloadSource::new(Some(path.clone()), BTreeMap::new());
         // The first node reads again what was read here, throw-away credentials included.
         let mut first = Some(source());
-        let mut config = first.as_ref().unwrap().load().unwrap();
-        change(&mut config);
+        let config = first.as_ref().unwrap().load().unwrap();
         let nodes = (0..count).map(|number| {
             let mut config = config.clone();
             if 1 < count {
@@ -108,7 +109,7 @@ impl Gateway {
             config,
             folder,
             unread: Vec::new(),
-            _redis: redis,
+            redis,
         };
         if 1 < count {
             gateway.meet();
@@ -257,11 +258,23 @@ impl Gateway {
         self.folder.path()
     }
 
-    /// Puts other settings in the place of those it was started with, and has them read.
+    /// The Redis that was started for two nodes.
+    pub(crate) fn redis(&self) -> Option<&Redis> {
+        self.redis.as_ref()
+    }
+
+    /// Puts other settings in the place of those it was started with, and has every node read them.
+    /// Gives what came of it on the first one.
     pub(crate) fn reload(&self, toml: &str) -> Reloaded {
-        let path = self.folder().join("tidegate.toml");
-        fs::write(path, complete(toml)).unwrap();
-        self.nodes[0].reloader.reload().unwrap()
+        let is_cluster = 1 < self.nodes.len();
+        let (path, toml) = settings(&self.folder, toml, is_cluster, self.redis());
+        fs::write(path, toml).unwrap();
+        let reloaded = self
+            .nodes
+            .iter()
+            .map(|node| node.reloader.reload().unwrap());
+        let mut reloaded: Vec<Reloaded> = reloaded.collect();
+        reloaded.swap_remove(0)
     }
 
     /// Begins the drain, like the first signal.
@@ -329,6 +342,24 @@ impl Drop for Gateway {
             }
         }
     }
+}
+
+/// The file of settings in the folder, and what stands in it for one node or for those of a cluster.
+fn settings(
+    folder: &Folder,
+    toml: &str,
+    is_cluster: bool,
+    redis: Option<&Redis>,
+) -> (PathBuf, String) {
+    let mut toml = toml.to_owned();
+    if is_cluster && !toml.contains("store.url") {
+        let store = folder.path().join(SHARED_STORE);
+        toml += &format!("\nstore.url = \"sqlite://{}\"\n", store.display());
+    }
+    if let Some(redis) = redis {
+        toml += &format!("\ncluster.redis = \"{}\"\n", redis.url());
+    }
+    (folder.path().join("tidegate.toml"), complete(&toml))
 }
 
 /// The settings of a test with those it leaves out.
