@@ -206,6 +206,13 @@ impl Node {
         serde_json::from_str(&answer.body).unwrap()
     }
 
+    /// What the HTTP API answers, if it can now.
+    pub(crate) async fn try_api(&self, path: &str) -> Option<Value> {
+        let answer = self.call("GET", path, "").await.unwrap();
+        assert!([200, 503].contains(&answer.status), "{answer:?}");
+        (answer.status == 200).then(|| serde_json::from_str(&answer.body).unwrap())
+    }
+
     /// Publishes a number to a user, to be kept. Says whether it is.
     pub(crate) async fn push(&self, user: &str, number: u64) -> bool {
         self.try_push(user, number).await.unwrap()
