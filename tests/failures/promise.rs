@@ -205,6 +205,7 @@ async fn a_database_that_stays_away_holds_up_no_acknowledgement_and_no_history_a
 async fn a_node_that_drains_has_answered_for_everything_that_it_has_kept() {
     let begin = Instant::now();
     let mut scene = Scene::embedded(seed()).await;
+    scene.stays = true;
     let crowd = Crowd::of(&scene);
     for _ in 0..kills().div_ceil(2) {
         scene.live(0).await;

@@ -41,6 +41,8 @@ pub(crate) struct Phone {
     pub(crate) key: EncodingKey,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) chance: Chance,
+    /// Never leaves of itself.
+    pub(crate) stays: bool,
     /// The senders begin nothing more.
     pub(crate) is_enough: Arc<AtomicBool>,
 }
@@ -119,18 +121,14 @@ impl Phone {
     async fn talk(&mut self, line: &mut Line, open: &mut Open, next: &mut u64) -> End {
         for packet in open.values() {
             self.ledger.count(|figures| figures.repeats += 1);
-            if !line.say(packet).await {
-                return End::Cut;
-            }
+            line.say(packet).await;
         }
         loop {
             while open.len() < WINDOW && !self.is_enough.load(SeqCst) {
                 let packet = self.compose(*next);
                 open.insert(*next, packet.clone());
                 *next += 1;
-                if !line.say(&packet).await {
-                    return End::Cut;
-                }
+                line.say(&packet).await;
             }
             if open.is_empty() {
                 return End::Done;
@@ -175,10 +173,10 @@ impl Phone {
                 self.ledger
                     .acknowledged(&(self.user, id.to_string()), line.node);
                 assert!(open.remove(&number).is_some(), "{answer} once more");
-                if self.chance.once_in(LOOKS) && !line.say(&look(number)).await {
-                    return false;
+                if self.chance.once_in(LOOKS) {
+                    line.say(&look(number)).await;
                 }
-                !self.chance.once_in(LEAVES)
+                self.stays || !self.chance.once_in(LEAVES)
             }
             Some("E") if ["Fail to storage message", "Unknown error"].contains(&text) => {
                 let packet = &open[&number_of(id)];
@@ -187,7 +185,8 @@ impl Phone {
                     figures.repeats += 1;
                 });
                 time::sleep(PAUSE).await;
-                line.say(packet).await
+                line.say(packet).await;
+                true
             }
             // A newer session of the same user, which is this phone's before, or a drain.
             Some("C") => false,
@@ -239,11 +238,11 @@ impl Phone {
 // === impl Line ===
 
 impl Line {
-    /// Says whether it is on its way.
-    async fn say(&mut self, packet: &str) -> bool {
+    /// Whoever does not listen any more may have said something before.
+    async fn say(&mut self, packet: &str) {
         let sending = self.socket.send(Message::text(packet));
         let sent = time::timeout(ANSWER, sending).await;
-        sent.expect("the node takes nothing").is_ok()
+        let _ = sent.expect("the node takes nothing");
     }
 
     /// The next packet, which has to come in time; none when the connection ends.

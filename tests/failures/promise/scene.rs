@@ -38,6 +38,8 @@ pub(crate) struct Scene {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) chance: Chance,
     pub(crate) is_enough: Arc<AtomicBool>,
+    /// Nobody leaves of himself.
+    pub(crate) stays: bool,
     key: EncodingKey,
 }
 
@@ -101,6 +103,7 @@ impl Scene {
             ledger: Arc::default(),
             chance: Chance::new(seed),
             is_enough: Arc::default(),
+            stays: false,
             key: EncodingKey::from_rsa_pem(key.expose().as_bytes()).unwrap(),
         }
     }
@@ -113,6 +116,7 @@ impl Scene {
             key: self.key.clone(),
             ledger: Arc::clone(&self.ledger),
             chance: self.chance.of(user),
+            stays: self.stays,
             is_enough: Arc::clone(&self.is_enough),
         }
     }
