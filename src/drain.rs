@@ -2,8 +2,8 @@
 //!
 //! Guarantees: from its beginning on the node is not ready and takes no new session; every session is
 //! told with its dialect's close, at a pace that lets clients come back elsewhere without a storm;
-//! what it has called for is answered, and what waits for it written, before its close; and all of it ends within the grace period,
-//! after which the rest is cut and counted.
+//! what a client has called for is answered, and what waits for it written, before its close; and all
+//! of it ends within the grace period, after which the rest is cut and counted.
 
 use std::{
     sync::{Arc, Weak},

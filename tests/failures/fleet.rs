@@ -93,12 +93,14 @@ impl Node {
         self.stays = true;
     }
 
-    /// Starts the process of a node that stays, and waits until clients get through.
+    /// Starts the process of a node that stays, and waits until clients get through and it has said by
+    /// which key it may be asked.
     pub(crate) async fn run_again(&mut self) {
+        let before = self.log().len();
         self.spawn(&["start"]);
         let public = self.public;
         within(WHOLE, "the node listens again", async || {
-            TcpStream::connect(public).await.is_ok()
+            TcpStream::connect(public).await.is_ok() && self.log()[before..].contains("Bearer ")
         })
         .await;
     }

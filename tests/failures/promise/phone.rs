@@ -13,6 +13,7 @@ use std::{
 use futures_util::{SinkExt as _, StreamExt as _};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
+use tidegate::iso8601;
 use tokio::{net::TcpStream, time};
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 
@@ -31,6 +32,8 @@ const PAUSE: Duration = Duration::from_millis(30);
 /// middle.
 const LOOKS: u64 = 12;
 const LEAVES: u64 = 150;
+/// Most rows of a history.
+const ROWS_MAX: usize = 40;
 
 /// Who is on the phone, and where there are nodes.
 #[derive(Clone)]
@@ -164,8 +167,9 @@ impl Phone {
     async fn answered(&mut self, line: &mut Line, open: &mut Open, answer: &Value) -> bool {
         let text = answer["msg"].as_str().unwrap_or_default();
         let id = &answer["id"];
-        if let Some(number) = looked_for(id) {
-            return self.looked(number, answer);
+        if let Some((number, time_ms)) = looked_for(id) {
+            self.looked(number, time_ms, answer);
+            return true;
         }
         match answer["type"].as_str() {
             Some("A") => {
@@ -174,7 +178,8 @@ impl Phone {
                     .acknowledged(&(self.user, id.to_string()), line.node);
                 assert!(open.remove(&number).is_some(), "{answer} once more");
                 if self.chance.once_in(LOOKS) {
-                    line.say(&look(number)).await;
+                    let time_ms = answer["timestamp"].as_u64().unwrap();
+                    line.say(&look(number, time_ms)).await;
                 }
                 self.stays || !self.chance.once_in(LEAVES)
             }
@@ -194,14 +199,20 @@ impl Phone {
         }
     }
 
-    /// What was acknowledged is in the history from then on.
-    fn looked(&self, number: u64, answer: &Value) -> bool {
+    /// What was acknowledged is in the history from then on, unless it took so long that too much came
+    /// behind it.
+    fn looked(&self, number: u64, time_ms: u64, answer: &Value) {
         if answer["type"] != "H" {
             assert_eq!(answer["msg"], "Unknown error", "{answer}");
-            return true;
+            return;
         }
         let beginning = format!("{number} from {} ", self.user);
         let rows = answer["msg"].as_array().unwrap();
+        let oldest = rows.last().and_then(|row| row["timestamp"].as_str());
+        let time = iso8601::format(time_ms);
+        if rows.len() == ROWS_MAX && oldest.is_some_and(|oldest| *time <= *oldest) {
+            return;
+        }
         let mut texts = rows.iter().map(|row| row["msg"].as_str().unwrap());
         assert!(
             texts.any(|text| text.starts_with(&beginning)),
@@ -209,7 +220,6 @@ impl Phone {
             self.user
         );
         self.ledger.count(|figures| figures.found += 1);
-        true
     }
 
     async fn hear(&mut self, line: &mut Line) {
@@ -278,12 +288,13 @@ fn number_of(id: &Value) -> u64 {
 }
 
 /// Asks for the newest messages.
-fn look(number: u64) -> String {
+fn look(number: u64, time_ms: u64) -> String {
     let msg = json!({"id": -1, "from": -1});
-    json!({"id": format!("look {number}"), "to": 0, "type": "H", "msg": msg}).to_string()
+    json!({"id": format!("look {number} {time_ms}"), "to": 0, "type": "H", "msg": msg}).to_string()
 }
 
-/// The message that a history is the answer about.
-fn looked_for(id: &Value) -> Option<u64> {
-    id.as_str()?.strip_prefix("look ")?.parse().ok()
+/// The message that a history was asked for, and its time.
+fn looked_for(id: &Value) -> Option<(u64, u64)> {
+    let (number, time_ms) = id.as_str()?.strip_prefix("look ")?.split_once(' ')?;
+    Some((number.parse().ok()?, time_ms.parse().ok()?))
 }
