@@ -2,8 +2,8 @@
 //!
 //! Guarantees: from its beginning on the node is not ready and takes no new session; every session is
 //! told with its dialect's close, at a pace that lets clients come back elsewhere without a storm;
-//! what waits for a client is written before its close; and all of it ends within the grace period,
-//! after which the rest is cut and counted.
+//! what a client has called for is answered, and what waits for it written, before its close; and all
+//! of it ends within the grace period, after which the rest is cut and counted.
 
 use std::{
     sync::{Arc, Weak},
@@ -46,7 +46,7 @@ pub async fn run(router: &Router, settings: &Drain, accepting: &CancellationToke
         let per_step = pace(sessions.len(), settings.rate, left);
         for step in sessions.chunks(per_step) {
             for session in step.iter().filter_map(Weak::upgrade) {
-                session.close(CloseReason::Draining);
+                session.leave(CloseReason::Draining);
             }
             if until <= Instant::now() {
                 break;

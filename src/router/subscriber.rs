@@ -75,6 +75,21 @@ struct State {
     blocked: bool,
     /// The client has said goodbye: nothing more will come from it.
     client_closed: bool,
+    /// Ends for this reason with the last call that is under way.
+    leaving: Option<CloseReason>,
+    /// What its client has called for and was not answered.
+    calls: u16,
+}
+
+/// Whether a session still does what its client says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// It was closed.
+    Closed,
+    /// It ends as soon as its client is answered.
+    Leaving,
+    /// It does.
+    Open,
 }
 
 /// What a flush led to.
@@ -314,6 +329,14 @@ impl fmt::Debug for Subscriber {
 // === impl State ===
 
 impl State {
+    fn standing(&self) -> Standing {
+        match self.leaving {
+            _ if self.outbox.closed().is_some() => Standing::Closed,
+            Some(_) => Standing::Leaving,
+            None => Standing::Open,
+        }
+    }
+
     /// Says whether the session must be put into a queue of the flusher, and takes it for done.
     fn mark(&mut self) -> bool {
         !self.blocked && !std::mem::replace(&mut self.dirty, true)

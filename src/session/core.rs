@@ -23,7 +23,7 @@ use crate::{
     close::CloseReason,
     dialect::{Actions, Answer, Claim, Conversation, Incoming, Now},
     frame::Frame,
-    router::Room,
+    router::{Room, subscriber::Standing},
     topic::Topic,
 };
 
@@ -278,9 +278,14 @@ impl Core {
         message: Incoming<'_>,
         now: Now,
     ) -> Option<Pause> {
-        if session.subscriber.closed().is_some() {
-            self.ended = true;
-            return None;
+        match session.subscriber.standing() {
+            Standing::Open => {}
+            // Answers to what came before are still due.
+            Standing::Leaving => return None,
+            Standing::Closed => {
+                self.ended = true;
+                return None;
+            }
         }
         let mut actions = Actions::default();
         self.conversation.receive(message, now, &mut actions);

@@ -10,6 +10,7 @@ use std::{
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
 
 use crate::{
     WHOLE,
@@ -22,7 +23,9 @@ use crate::{
 /// One gateway process; dropping it ends it.
 pub(crate) struct Node {
     name: String,
-    redis: String,
+    settings: String,
+    /// Listens where it did before when it is started again.
+    stays: bool,
     folder: Folder,
     child: Option<Child>,
     public: SocketAddr,
@@ -30,12 +33,19 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// A node that does not run yet.
+    /// A node of a cluster that does not run yet.
     pub(crate) fn new(name: &str, redis: &str) -> Self {
+        let settings = format!("cluster.redis = \"{redis}\"\nlog.level = \"debug\"\n");
+        Self::with(name, &settings)
+    }
+
+    /// A node with these settings that does not run yet.
+    pub(crate) fn with(name: &str, settings: &str) -> Self {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         Self {
             name: name.to_owned(),
-            redis: redis.to_owned(),
+            settings: settings.to_owned(),
+            stays: false,
             folder: Folder::new(),
             child: None,
             public: nowhere,
@@ -78,18 +88,39 @@ impl Node {
         (self.public, self.admin) = found.unwrap();
     }
 
+    /// From now on it listens where it does when it is started again.
+    pub(crate) fn stay(&mut self) {
+        self.stays = true;
+    }
+
+    /// Starts the process of a node that stays, and waits until clients get through and it has said by
+    /// which key it may be asked.
+    pub(crate) async fn run_again(&mut self) {
+        let before = self.log().len();
+        self.spawn(&["start"]);
+        let public = self.public;
+        within(WHOLE, "the node listens again", async || {
+            TcpStream::connect(public).await.is_ok() && self.log()[before..].contains("Bearer ")
+        })
+        .await;
+    }
+
     /// Starts the process with these words, and gives its number.
     pub(crate) fn spawn(&mut self, words: &[&str]) -> u32 {
         let Self {
             name,
-            redis,
+            settings,
             folder,
             ..
         } = &*self;
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (public, admin) = match self.stays {
+            true => (self.public, self.admin),
+            false => (nowhere, nowhere),
+        };
         let text = format!(
-            "development = true\nlisten.public = \"127.0.0.1:0\"\nlisten.admin = \"127.0.0.1:0\"\n\
-             cluster.redis = \"{redis}\"\ncluster.node = \"{name}\"\ndrain.delay = \"0s\"\n\
-             log.level = \"debug\"\n"
+            "development = true\nlisten.public = \"{public}\"\nlisten.admin = \"{admin}\"\n\
+             cluster.node = \"{name}\"\ndrain.delay = \"0s\"\n{settings}"
         );
         let folder = folder.path();
         fs::write(folder.join("tidegate.toml"), text).unwrap();
@@ -118,7 +149,7 @@ impl Node {
         fs::read_to_string(self.file("log")).unwrap()
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -177,6 +208,13 @@ impl Node {
         serde_json::from_str(&answer.body).unwrap()
     }
 
+    /// What the HTTP API answers, if it can now.
+    pub(crate) async fn try_api(&self, path: &str) -> Option<Value> {
+        let answer = self.call("GET", path, "").await.unwrap();
+        assert!([200, 503].contains(&answer.status), "{answer:?}");
+        (answer.status == 200).then(|| serde_json::from_str(&answer.body).unwrap())
+    }
+
     /// Publishes a number to a user, to be kept. Says whether it is.
     pub(crate) async fn push(&self, user: &str, number: u64) -> bool {
         self.try_push(user, number).await.unwrap()
@@ -190,6 +228,12 @@ impl Node {
         let status = self.call("POST", "/api/publish", &message).await?.status;
         assert!([200, 503].contains(&status), "{status}");
         Ok(status == 200)
+    }
+
+    /// Has the HTTP API do something.
+    pub(crate) async fn put(&self, path: &str) {
+        let answer = self.call("PUT", path, "").await.unwrap();
+        assert_eq!(answer.status, 204, "{answer:?}");
     }
 
     async fn call(&self, method: &str, path: &str, body: &str) -> io::Result<http::Answer> {

@@ -15,10 +15,14 @@ mod http;
 #[path = "../support/machine.rs"]
 mod machine;
 mod mail;
+#[path = "../support/mariadb.rs"]
+#[allow(dead_code, reason = "shared with tests that look at more")]
+mod mariadb;
 mod member;
 mod network;
 #[path = "../support/old_redis.rs"]
 mod old_redis;
+mod promise;
 #[path = "../support/proxy.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
 mod proxy;

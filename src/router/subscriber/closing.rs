@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{State, Subscriber};
+use parking_lot::MutexGuard;
+
+use super::{Standing, State, Subscriber};
 use crate::{
     close::{CloseForm, CloseReason},
     frame::Frame,
@@ -17,6 +19,41 @@ impl Subscriber {
         let first = self.close_locked(&mut state, reason);
         self.wake(state);
         first
+    }
+
+    /// Ends the session when what its client has called for is answered; at once if that is nothing.
+    pub fn leave(self: &Arc<Self>, reason: CloseReason) {
+        let mut state = self.state.lock();
+        state.leaving = Some(reason);
+        self.end_answered(state);
+    }
+
+    /// The client calls for something. Says whether that is to be done: not if nobody would be told.
+    pub fn begin_call(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_open = state.standing() == Standing::Open;
+        state.calls += u16::from(is_open);
+        is_open
+    }
+
+    /// The client has its answer to a call that was begun.
+    pub fn end_call(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        state.calls -= 1;
+        self.end_answered(state);
+    }
+
+    fn end_answered(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        if let Some(reason) = state.leaving.filter(|_| state.calls == 0)
+            && self.close_locked(&mut state, reason)
+        {
+            self.wake(state);
+        }
+    }
+
+    /// Whether the session still does what its client says.
+    pub fn standing(&self) -> Standing {
+        self.state.lock().standing()
     }
 
     /// Answers the client's own Close and ends the session.

@@ -47,6 +47,9 @@ impl Core {
             let returned = Arc::clone(&calls.returned);
             return Err((call, Pause::Call(returned)));
         }
+        if !session.subscriber.begin_call() {
+            return Ok(());
+        }
         calls.under_way += 1;
         let session = Arc::clone(session);
         let tracker = session.context.tracker.clone();
@@ -68,6 +71,11 @@ impl Core {
     }
 
     fn returned(&mut self, session: &Arc<Session>, reference: &str, outcome: Outcome) {
+        self.answer(session, reference, outcome);
+        session.subscriber.end_call();
+    }
+
+    fn answer(&mut self, session: &Arc<Session>, reference: &str, outcome: Outcome) {
         if let Some(calls) = self.calls.as_deref_mut() {
             calls.under_way -= 1;
             calls.returned.notify_one();

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use super::{befriend, error, login, says};
-use crate::support::{Client, Gateway, machine::Folder, soon};
+use crate::support::{Client, Gateway, client::code, machine::Folder, soon};
 
 const REFUSING: &str = "CREATE TRIGGER refuse BEFORE INSERT ON message
     BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
@@ -122,4 +122,38 @@ async fn in_a_cluster_a_store_that_is_away_holds_up_nobody_and_nothing_is_missin
             assert_eq!(texts(&gateway, client).await, whole);
         }
     }
+}
+
+#[tokio::test]
+async fn a_client_that_is_sent_away_is_answered_first() {
+    let folder = Folder::new();
+    let path = folder.path().join("chat.db");
+    let toml = format!("store.url = \"sqlite://{}\"", path.display());
+    let mut gateway = Gateway::start_alone(&toml);
+    befriend(&gateway, 7, 42).await;
+    let mut client = login(&gateway, 7).await;
+    let mut idle = login(&gateway, 42).await;
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    for number in 0..3 {
+        let packet = says(&number.to_string(), 42, "x");
+        client.send(packet.to_string()).await;
+    }
+    let ping = json!({"id": "p", "to": 0, "type": "P"});
+    client.ask(&ping).await;
+    gateway.stop();
+    // By then the other one is on its way too.
+    assert_eq!(idle.closed().await, code(1012, "draining"));
+    // What comes after that is not done, and needs no answer.
+    client.send(ping.to_string()).await;
+    other.execute_batch("COMMIT").unwrap();
+    for number in 0..3 {
+        let answer = client.packet().await;
+        assert_eq!(
+            (&answer["id"], &answer["type"]),
+            (&json!(number.to_string()), &json!("A"))
+        );
+    }
+    assert_eq!(client.closed().await, code(1012, "draining"));
+    assert_eq!(gateway.ended().await.sessions_cut, 0);
 }
