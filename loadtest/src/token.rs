@@ -82,7 +82,36 @@ fn of_pem(text: &str) -> Option<RsaKeyPair> {
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+    use aws_lc_rs::rsa::KeySize;
+    use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+
     use super::*;
+
+    #[test]
+    fn a_token_is_signed_by_the_key_and_names_the_user() {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+        let pem = format!(
+            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+            STANDARD.encode(der.as_ref())
+        );
+        let file = std::env::temp_dir().join(format!("loadtest-{}.pem", std::process::id()));
+        fs::write(&file, pem).unwrap();
+        let signer = Signer::new(&file, 40);
+        fs::remove_file(&file).unwrap();
+        let token = signer.unwrap().token(2).unwrap();
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public_key());
+        assert!(public.verify(signed.as_bytes(), &signature).is_ok());
+        let claims = signed.rsplit_once('.').unwrap().1;
+        let claims = String::from_utf8(URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+        assert!(
+            claims.starts_with(r#"{"id":42,"type":"websocket","iat":"#),
+            "{claims}"
+        );
+    }
 
     #[test]
     fn what_is_no_key_is_told_in_one_line() {
