@@ -15,14 +15,18 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class redis:
-    """A server that keeps nothing on disk."""
+    """A server that keeps nothing on disk, or a log of which a second may be lost."""
 
     port = PORT
+
+    def __init__(self, appendonly=False):
+        self.appendonly = "yes" if appendonly else "no"
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory()
         self.process = on_core_0(["redis-server", "--port", str(PORT), "--bind", "127.0.0.1",
-                                  "--save", "", "--dir", self.folder.name])
+                                  "--save", "", "--appendonly", self.appendonly,
+                                  "--dir", self.folder.name])
         for _ in range(100):
             try:
                 self.client = Client(PORT)

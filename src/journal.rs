@@ -17,6 +17,8 @@
 //!   be.
 //! - **Cancellation**: a call whose future is dropped may or may not be carried out.
 
+pub mod gather;
+
 use std::fmt;
 
 use crate::store::{Content, Pending, Query, Record, RecordId};

@@ -40,6 +40,8 @@ pub enum Command {
     Fanout(FanoutArgs),
     /// Send messages between pairs of clients, at a steady rate or in a closed loop: latency, and messages per CPU second
     Unicast(UnicastArgs),
+    /// Chat in the `im` dialect, at a steady rate or in a closed loop: acknowledged messages per second, and what they cost
+    Chat(ChatArgs),
     /// Be the yardstick: a server that writes every message once to every subscriber, one write each
     RawServer(RawServerArgs),
     /// Send numbered messages between clients of all nodes of a cluster: is anything lost in silence, doubled or swapped?
@@ -202,6 +204,44 @@ pub struct UnicastArgs {
     pub redis_pid: Option<u32>,
 }
 
+/// Options of `chat`.
+#[derive(Args, Clone, Debug)]
+pub struct ChatArgs {
+    /// Options of every scenario; of clients 0 and 1 the first writes to the second, of 2 and 3, and so on.
+    #[command(flatten)]
+    pub common: Common,
+    /// Private key that logins are signed with, PEM; the server has its public half in dialect.im.public_keys
+    #[arg(long, value_name = "FILE")]
+    pub im_key: PathBuf,
+    /// User that client 0 is; client 1 is the next one, and so on
+    #[arg(long, value_name = "USER", default_value = "1", value_parser = parse_count)]
+    pub first_user: usize,
+    /// Messages per second, of all senders together, each at its own time whatever became of those before
+    #[arg(long, value_name = "MSGS", value_parser = parse_rate, required_unless_present = "outstanding")]
+    pub rate: Option<f64>,
+    /// Instead of a rate: messages that each sender has under way at any time
+    #[arg(long, value_name = "COUNT", value_parser = parse_outstanding, conflicts_with = "rate")]
+    pub outstanding: Option<usize>,
+    /// Size of the text of a message
+    #[arg(long, value_name = "BYTES", default_value = "64", value_parser = parse_count)]
+    pub bytes: usize,
+    /// Another packet than a message; {seq} is a number of its own, {i} the other user of the pair
+    #[arg(long, value_name = "TEXT")]
+    pub packet: Option<Template>,
+    /// Run so long before measuring
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = parse_seconds)]
+    pub warmup: Duration,
+    /// Admin address of a node, where pairs are made friends; without it they have to be already
+    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
+    pub admin: Option<SocketAddr>,
+    /// API key of that node with the scope "admin"; better given by the environment, as LOADTEST_API_KEY
+    #[arg(long, value_name = "KEY", value_parser = parse_key)]
+    pub key: Option<ApiKey>,
+    /// Further processes whose CPU time is told, such as Redis and the database
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    pub other_pid: Vec<u32>,
+}
+
 /// Options of `raw-server`.
 #[derive(Args, Clone, Debug)]
 pub struct RawServerArgs {
@@ -305,8 +345,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, P
 /// The message of clap without its advice, in one line: it goes to logs and to other programs.
 fn one_line(error: &clap::Error) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "error: a subcommand is missing: idle, handshake, storm, fanout, unicast, raw-server, \
-                check or chaos (see --help)"
+        return "error: a subcommand is missing: idle, handshake, storm, fanout, unicast, chat, \
+                raw-server, check or chaos (see --help)"
             .to_owned();
     }
     let text = error.to_string();

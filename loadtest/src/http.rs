@@ -44,6 +44,18 @@ pub fn post(
     exchange(to, &request, timeout)
 }
 
+/// Puts to a path, with an API key and nothing else. The time-out is that of each step.
+///
+/// # Errors
+/// Those of [`get`].
+pub fn put(to: SocketAddr, path: &str, key: &str, timeout: Duration) -> io::Result<Answer> {
+    let request = format!(
+        "PUT {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\nAuthorization: Bearer {key}\r\n\
+         Content-Length: 0\r\n\r\n"
+    );
+    exchange(to, &request, timeout)
+}
+
 fn exchange(to: SocketAddr, request: &str, timeout: Duration) -> io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&to, timeout)?;
     stream.set_read_timeout(Some(timeout))?;

@@ -17,6 +17,7 @@ pub mod rng;
 pub mod scenario;
 pub mod socket;
 pub mod template;
+pub mod token;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -42,6 +43,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         cli::Command::Storm(arguments) => scenario::storm::run(&arguments),
         cli::Command::Fanout(arguments) => scenario::fanout::run(&arguments),
         cli::Command::Unicast(arguments) => scenario::unicast::run(&arguments),
+        cli::Command::Chat(arguments) => scenario::chat::run(&arguments),
         cli::Command::RawServer(arguments) => rawserver::run(&arguments),
         cli::Command::Check(arguments) => check::run(&arguments),
         cli::Command::Chaos(arguments) => chaos::run(&arguments),

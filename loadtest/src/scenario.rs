@@ -1,9 +1,11 @@
 //! The scenarios, and what they have in common: preparing the process, opening connections, ending.
 
+pub mod chat;
 pub mod fanout;
 pub mod handshake;
 pub mod idle;
 mod ramp;
+mod schedule;
 pub mod storm;
 pub mod unicast;
 
@@ -18,6 +20,7 @@ use crate::process::{self, Servers};
 use crate::report::{Table, thousands};
 use crate::socket::{self, Sources};
 use crate::template::Template;
+use crate::token::Signer;
 
 /// Why a scenario did not end well.
 #[derive(Debug, Error)]
@@ -55,12 +58,26 @@ fn prepare(common: &Common, connections: usize) -> Result<(Engine, Servers), Run
 struct Plan<'a> {
     targets: &'a [SocketAddr],
     sources: Sources,
-    path: &'a Template,
+    path: Path<'a>,
     headers: &'a [String],
+}
+
+/// Where connections go and what they ask for.
+#[derive(Clone, Copy, Debug)]
+enum Path<'a> {
+    /// This path, and the addresses in turn.
+    Text(&'a Template),
+    /// A token for each. Connections 0 and 1 are a pair, 2 and 3, and so on: the two go to different addresses if
+    /// there are several, and of the first ones of all pairs as many to each.
+    Token(&'a Signer),
 }
 
 impl<'a> Plan<'a> {
     fn new(common: &'a Common, path: &'a Template, connections_at_once: usize) -> Self {
+        Self::of(common, Path::Text(path), connections_at_once)
+    }
+
+    fn of(common: &'a Common, path: Path<'a>, connections_at_once: usize) -> Self {
         Self {
             targets: &common.to,
             sources: Sources::new(common.source, connections_at_once),
@@ -71,11 +88,18 @@ impl<'a> Plan<'a> {
 
     /// Starts the connection that is number `index` of this plan, under `id`.
     fn open(&self, io: &mut Io, id: usize, index: usize) -> Result<(), Loss> {
-        let target = self.targets[index % self.targets.len()];
+        let (turn, path) = match self.path {
+            Path::Text(template) => (index, template.for_index(index)),
+            Path::Token(signer) => {
+                let token = signer.token(index).ok_or(Loss::Handshake)?;
+                (index / 2 + index % 2, format!("/im/{token}"))
+            }
+        };
+        let target = self.targets[turn % self.targets.len()];
         let mut request = Vec::with_capacity(256);
         crate::handshake::request(
             &mut request,
-            &self.path.for_index(index),
+            &path,
             &target.to_string(),
             self.headers,
         );

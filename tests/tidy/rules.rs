@@ -31,7 +31,7 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("credentials", Layer::Core),
     ("dialect", Layer::Core),
     ("endpoint", Layer::Core),
-    ("journal.rs", Layer::Core),
+    ("journal", Layer::Core),
     ("mail.rs", Layer::Core),
     ("orders", Layer::Core),
     ("outbox", Layer::Core),

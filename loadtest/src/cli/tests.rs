@@ -68,6 +68,18 @@ fn unicast_has_a_rate_or_a_closed_loop() {
 }
 
 #[test]
+fn chat_has_a_key_and_a_rate_or_a_closed_loop() {
+    let line = "loadtest chat --to 127.0.0.1:1 -n 4 --im-key key.pem";
+    let Ok(Command::Chat(arguments)) = parse_line(&format!("{line} --outstanding 2")) else {
+        panic!("refused");
+    };
+    assert_eq!((arguments.rate, arguments.outstanding), (None, Some(2)));
+    assert_eq!((arguments.first_user, arguments.bytes), (1, 64));
+    check_wrong(line, "--rate");
+    check_wrong("loadtest chat --to 127.0.0.1:1 -n 4 --rate 1", "--im-key");
+}
+
+#[test]
 fn mistakes_take_one_line() {
     check_wrong("loadtest", "subcommand");
     check_wrong("loadtest idle -n 5", "--to");

@@ -307,7 +307,7 @@ mod tests {
         let plan = Plan {
             targets: &[],
             sources: crate::socket::Sources::new([127, 0, 1, 1].into(), 1),
-            path: &template,
+            path: crate::scenario::Path::Text(&template),
             headers: &[],
         };
         let mut storm = Storm::new(&plan, 0, Duration::ZERO);

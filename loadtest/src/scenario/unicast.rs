@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::ramp::{Ramp, Then};
+use super::schedule::Schedule;
 use super::{Plan, RunError, judge, loss_rows, prepare};
 use crate::cli::UnicastArgs;
 use crate::client::Losses;
@@ -76,13 +77,6 @@ struct Measured {
     messages: u64,
     usage: Usage,
     redis_cpu_seconds: Option<f64>,
-}
-
-/// When messages are due in the open loop.
-struct Schedule {
-    began: Instant,
-    rate: f64,
-    sent: u64,
 }
 
 /// Runs it.
@@ -278,33 +272,4 @@ fn table(figures: &Figures) -> Table {
     table.row("valid", verdict);
     loss_rows(&mut table, &figures.losses);
     table
-}
-
-// === impl Schedule ===
-
-impl Schedule {
-    fn new(rate: f64) -> Self {
-        Self {
-            began: clock::now(),
-            rate,
-            sent: 0,
-        }
-    }
-
-    /// When the next message is due. From the beginning each time, so that no error adds up.
-    fn next(&self) -> Instant {
-        self.began + Duration::from_secs_f64(self.sent as f64 / self.rate)
-    }
-
-    /// Calls `send` for each message that is due by now, with its time.
-    fn send_due(&mut self, now: Instant, mut send: impl FnMut(Instant)) {
-        loop {
-            let due = self.next();
-            if now < due {
-                return;
-            }
-            self.sent += 1;
-            send(due);
-        }
-    }
 }

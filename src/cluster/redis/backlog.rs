@@ -24,13 +24,18 @@ use crate::{
 /// The group of all who move messages to a database.
 const GROUP: &str = "archive";
 /// Removes entries for good. The keys are the stream and sets; the arguments the group, and for each
-/// entry its name, its id, and the two sets that it is in, or 0. Says how many were there.
+/// entry its name, its id, and the two sets that it is in, or 0. Says how many were there. Commands take
+/// 1,000 names at the most, since a script has room for some thousands of arguments.
 static SETTLE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
-        "local count = 0
+        "local count, names = 0, {}
+for at = 2, #ARGV, 4 do names[#names + 1] = ARGV[at] end
+for first = 1, #names, 1000 do
+  local last = math.min(first + 999, #names)
+  redis.call('XACK', KEYS[1], ARGV[1], unpack(names, first, last))
+  count = count + redis.call('XDEL', KEYS[1], unpack(names, first, last))
+end
 for at = 2, #ARGV, 4 do
-  redis.call('XACK', KEYS[1], ARGV[1], ARGV[at])
-  count = count + redis.call('XDEL', KEYS[1], ARGV[at])
   for key = at + 2, at + 3 do
     if ARGV[key] ~= '0' then redis.call('ZREM', KEYS[tonumber(ARGV[key])], ARGV[at + 1]) end
   end

@@ -4,7 +4,7 @@
 //! this order, so that nothing slips through between the two.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, HashSet},
     sync::{Arc, LazyLock},
 };
 
@@ -13,7 +13,7 @@ use redis::cmd;
 
 use super::{
     errors::from_value,
-    keys,
+    keys::{self, JournalKeys},
     script::{Call, Script},
     servers::Servers,
     writer::{self, Draft, Writer},
@@ -22,7 +22,10 @@ use crate::{
     cluster::streams::StreamsError,
     envelope::record,
     id::Person,
-    journal::{Accepted, Journal},
+    journal::{
+        Accepted, Journal,
+        gather::{Done, Gatherer, Together},
+    },
     store::{Content, MessageStore, Of, Pending, Query, Record, RecordId, StoreError},
 };
 
@@ -57,8 +60,16 @@ return {ids[#ids] or '', entries}",
 #[derive(Debug)]
 pub struct RedisJournal {
     servers: Servers,
-    writer: Writer,
+    keys: JournalKeys,
+    gatherer: Gatherer<Acceptor>,
     store: Arc<dyn MessageStore>,
+}
+
+/// Accepts what has come while the last call was under way.
+#[derive(Debug)]
+struct Acceptor {
+    servers: Servers,
+    writer: Writer,
 }
 
 /// The answer of [`PAGE`].
@@ -68,59 +79,22 @@ type Page = (String, Vec<(String, Vec<u8>)>);
 
 impl RedisJournal {
     pub(super) fn new(servers: Servers, writer: Writer, store: Arc<dyn MessageStore>) -> Self {
+        let keys = writer.keys.clone();
+        let acceptor = Acceptor {
+            servers: servers.clone(),
+            writer,
+        };
         Self {
             servers,
-            writer,
+            keys,
+            gatherer: Gatherer::new(acceptor),
             store,
         }
     }
 
-    async fn accept_all(&self, contents: Vec<Content>) -> Result<Vec<Accepted>, StreamsError> {
-        let strangers = self.strangers(&contents).await?;
-        let may = |content: &Content| pair(content).is_none_or(|pair| !strangers.contains(&pair));
-        let allowed: Vec<bool> = contents.iter().map(may).collect();
-        let drafts = contents.into_iter().zip(&allowed);
-        let drafts = drafts.filter(|(_, may)| **may).map(|(content, _)| Draft {
-            digest: writer::digest_of(&content),
-            content,
-            time_ms: None,
-        });
-        let drafts: Vec<Draft> = drafts.collect();
-        let mut given = self.writer.write(&drafts).await?.into_iter();
-        let accepted = allowed.into_iter().map(|may| {
-            let given = if may { given.next() } else { None };
-            given.map_or(Accepted::NotFriends, |(id, is_repeat)| Accepted::Kept {
-                id,
-                is_repeat,
-            })
-        });
-        Ok(accepted.collect())
-    }
-
-    /// Senders and receivers who are no friends.
-    async fn strangers(
-        &self,
-        contents: &[Content],
-    ) -> Result<BTreeSet<(Person, Person)>, StreamsError> {
-        let pairs: BTreeSet<_> = contents.iter().filter_map(pair).collect();
-        let commands = pairs.iter().map(|(from, to)| {
-            let key = keys::friends(*from);
-            let command = cmd("SISMEMBER").arg(&key).arg(to.number()).take();
-            (key, command)
-        });
-        let answers = self.servers.call_in_time(commands.collect()).await?;
-        let mut strangers = BTreeSet::new();
-        for (pair, answer) in pairs.into_iter().zip(answers) {
-            if !from_value::<bool>(answer)? {
-                strangers.insert(pair);
-            }
-        }
-        Ok(strangers)
-    }
-
     /// What a query asks for of that which is in no database yet, by id.
     async fn unmoved(&self, query: &Query) -> Result<BTreeMap<RecordId, Record>, StreamsError> {
-        let keys = &self.writer.keys;
+        let keys = &self.keys;
         let sets = match &query.of {
             Of::Chat(person) => vec![keys.of_person(*person)],
             Of::Topic(topic) => {
@@ -146,7 +120,7 @@ impl RedisJournal {
         while records.len() < query.max {
             let mut call = Call::default();
             call.key(set.clone());
-            call.key(self.writer.keys.stream.clone());
+            call.key(self.keys.stream.clone());
             call.arg(before);
             call.arg(format!("({}", query.after.0));
             let missing = query.max - records.len();
@@ -179,13 +153,101 @@ impl RedisJournal {
     }
 }
 
+// === impl Acceptor ===
+
+impl Acceptor {
+    async fn accept_all(&self, drafts: &[Draft]) -> Result<Vec<Accepted>, StreamsError> {
+        let strangers = self.strangers(drafts).await?;
+        let may = |draft: &&Draft| pair(&draft.content).is_none_or(|it| !strangers.contains(&it));
+        let allowed: Vec<&Draft> = drafts.iter().filter(may).collect();
+        let mut given = self.writer.write(&allowed).await?.into_iter();
+        let accepted = drafts.iter().map(|draft| {
+            let given = if may(&draft) { given.next() } else { None };
+            given.map_or(Accepted::NotFriends, |(id, is_repeat)| Accepted::Kept {
+                id,
+                is_repeat,
+            })
+        });
+        Ok(accepted.collect())
+    }
+
+    /// Senders and receivers who are no friends.
+    async fn strangers(
+        &self,
+        drafts: &[Draft],
+    ) -> Result<HashSet<(Person, Person)>, StreamsError> {
+        let pairs: HashSet<_> = drafts
+            .iter()
+            .filter_map(|draft| pair(&draft.content))
+            .collect();
+        if pairs.is_empty() {
+            return Ok(pairs);
+        }
+        let commands = pairs.iter().map(|(from, to)| {
+            let key = keys::friends(*from);
+            let command = cmd("SISMEMBER").arg(&key).arg(to.number()).take();
+            (key, command)
+        });
+        let answers = self.servers.call_in_time(commands.collect()).await?;
+        let mut strangers = HashSet::new();
+        for (pair, answer) in pairs.into_iter().zip(answers) {
+            if !from_value::<bool>(answer)? {
+                strangers.insert(pair);
+            }
+        }
+        Ok(strangers)
+    }
+
+    async fn done(&self, drafts: &[Draft]) -> Done {
+        self.accept_all(drafts).await.map_err(store_error)
+    }
+}
+
+impl Together for Acceptor {
+    /// What Redis refuses may be the fault of one call, so each is repeated alone then; those that were
+    /// kept are found.
+    fn accept(&self, calls: Vec<Vec<Content>>) -> Pending<'_, Vec<Done>> {
+        Box::pin(async move {
+            let lengths: Vec<usize> = calls.iter().map(Vec::len).collect();
+            let drafts: Vec<Draft> = calls.into_iter().flatten().map(draft).collect();
+            let accepted = match self.accept_all(&drafts).await {
+                Ok(accepted) => accepted,
+                Err(StreamsError::Refused(_)) if 1 < lengths.len() => {
+                    let mut done = Vec::with_capacity(lengths.len());
+                    let mut rest = &drafts[..];
+                    for length in lengths {
+                        let (drafts, others) = rest.split_at(length);
+                        done.push(self.done(drafts).await);
+                        rest = others;
+                    }
+                    return Ok(done);
+                }
+                Err(error) => return Err(store_error(error)),
+            };
+            let mut accepted = accepted.into_iter();
+            let done = lengths
+                .into_iter()
+                .map(|length| Ok(accepted.by_ref().take(length).collect()));
+            Ok(done.collect())
+        })
+    }
+}
+
 impl Journal for RedisJournal {
     fn accept(&self, contents: Vec<Content>) -> Pending<'_, Vec<Accepted>> {
-        Box::pin(async move { self.accept_all(contents).await.map_err(store_error) })
+        Box::pin(self.gatherer.accept(contents))
     }
 
     fn history(&self, query: Query) -> Pending<'_, Vec<Record>> {
         Box::pin(self.read_history(query))
+    }
+}
+
+fn draft(content: Content) -> Draft {
+    Draft {
+        digest: writer::digest_of(&content),
+        content,
+        time_ms: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use bytes::Bytes;
+use indexmap::IndexSet;
 use redis::{Cmd, Value, cmd};
 
 use super::{servers::Servers, unexpected};
@@ -18,7 +19,7 @@ pub(super) struct Script {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Call {
     /// Its keys, all on one server.
-    pub(super) keys: Vec<String>,
+    pub(super) keys: IndexSet<String>,
     /// Everything else.
     pub(super) arguments: Vec<Bytes>,
     /// What is carried out behind it, if it is not refused.
@@ -79,15 +80,14 @@ impl Call {
 
     /// Where a key stands among the keys, counted from 1; it is put there if it is not yet.
     pub(super) fn key(&mut self, key: String) -> usize {
-        let place = self.keys.iter().position(|other| *other == key);
-        place.unwrap_or_else(|| {
-            self.keys.push(key);
-            self.keys.len() - 1
-        }) + 1
+        self.keys.insert_full(key).0 + 1
     }
 
     fn commands(&self, mut run: Cmd) -> Vec<(String, Cmd)> {
-        run.arg(self.keys.len()).arg(&self.keys);
+        run.arg(self.keys.len());
+        for key in &self.keys {
+            run.arg(key);
+        }
         for argument in &self.arguments {
             run.arg(&argument[..]);
         }

@@ -4,7 +4,7 @@
 //! read from, and under its digest, by which a repeat is known. All keys are in the slot of the stream,
 //! so that all of it happens or nothing.
 
-use std::sync::LazyLock;
+use std::{borrow::Borrow, sync::LazyLock};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
@@ -134,7 +134,10 @@ impl Writer {
     }
 
     /// Writes messages, in order.
-    pub(super) async fn write(&self, drafts: &[Draft]) -> Result<Vec<Given>, StreamsError> {
+    pub(super) async fn write<D: Borrow<Draft>>(
+        &self,
+        drafts: &[D],
+    ) -> Result<Vec<Given>, StreamsError> {
         let mut all = Vec::with_capacity(drafts.len());
         // One after the other: so their ids grow, however Redis is found.
         for drafts in drafts.chunks(BATCH_MAX) {
@@ -154,7 +157,7 @@ impl Writer {
         Ok(all)
     }
 
-    fn call(&self, drafts: &[Draft]) -> Call {
+    fn call<D: Borrow<Draft>>(&self, drafts: &[D]) -> Call {
         let mut call = Call {
             then: replicas::wait(self.settings.replicas),
             ..Call::default()
@@ -167,7 +170,7 @@ impl Writer {
         }
         call.arg(today.to_string());
         call.arg(REPEATS_MS.to_string());
-        for draft in drafts {
+        for draft in drafts.iter().map(Borrow::borrow) {
             let digest = draft.digest.map(|digest| digest.to_vec());
             call.arg(digest.unwrap_or_default());
             call.arg(record::encode(&draft.content, draft.time_ms));

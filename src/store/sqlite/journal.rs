@@ -10,7 +10,10 @@ use super::{
 use crate::{
     clock::Clock,
     id::Person,
-    journal::{Accepted, Journal, REPEATS_MS},
+    journal::{
+        Accepted, Journal, REPEATS_MS,
+        gather::{Done, Gatherer, Together},
+    },
     store::{Content, Pending, Query, Record, RecordId},
 };
 
@@ -26,36 +29,60 @@ pub(super) const SWEEP_REPEATS: &str = "DELETE FROM accepted WHERE digest IN
     (SELECT digest FROM accepted WHERE id < ?1 ORDER BY id LIMIT ?2)";
 
 /// Messages that stay in the database in which they are accepted.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct SqliteJournal {
+    database: Database,
+    gatherer: Gatherer<Acceptor>,
+}
+
+/// Accepts what has come while the last commit was under way.
+#[derive(Debug)]
+struct Acceptor {
     database: Database,
     clock: Clock,
 }
 
 impl SqliteJournal {
     /// The journal in this database.
-    pub const fn new(database: Database, clock: Clock) -> Self {
-        Self { database, clock }
+    pub fn new(database: Database, clock: Clock) -> Self {
+        let acceptor = Acceptor {
+            database: database.clone(),
+            clock,
+        };
+        Self {
+            database,
+            gatherer: Gatherer::new(acceptor),
+        }
     }
 }
 
-impl Journal for SqliteJournal {
-    fn accept(&self, contents: Vec<Content>) -> Pending<'_, Vec<Accepted>> {
+impl Together for Acceptor {
+    /// All or none: what is in the way of one call is in the way of every other.
+    fn accept(&self, calls: Vec<Vec<Content>>) -> Pending<'_, Vec<Done>> {
         let clock = self.clock;
         let accepting = self.database.transact(move |connection| {
             // By now others have been given theirs.
             let now_ms = clock.now().unix_ms;
             let oldest = RecordId::at(now_ms.saturating_sub(REPEATS_MS));
             let mut last = last(connection)?;
-            let count = contents.len();
-            let accepted = contents
-                .into_iter()
-                .map(|content| accept(connection, content, &mut last, oldest, now_ms));
-            let accepted = accepted.collect::<rusqlite::Result<Vec<_>>>()?;
+            let count: usize = calls.iter().map(Vec::len).sum();
+            let mut done = Vec::with_capacity(calls.len());
+            for contents in calls {
+                let accepted = contents
+                    .into_iter()
+                    .map(|content| accept(connection, content, &mut last, oldest, now_ms));
+                done.push(accepted.collect::<rusqlite::Result<Vec<_>>>()?);
+            }
             sweep(connection, oldest, SWEEP + 2 * count)?;
-            Ok(accepted)
+            Ok(done.into_iter().map(Ok).collect())
         });
         Box::pin(async move { Ok(accepting.await?) })
+    }
+}
+
+impl Journal for SqliteJournal {
+    fn accept(&self, contents: Vec<Content>) -> Pending<'_, Vec<Accepted>> {
+        Box::pin(self.gatherer.accept(contents))
     }
 
     fn history(&self, query: Query) -> Pending<'_, Vec<Record>> {
