@@ -4,6 +4,7 @@
 
 #[path = "../support/contracts/mod.rs"]
 mod contracts;
+mod files;
 mod legacy;
 mod looks;
 #[path = "../support/machine.rs"]

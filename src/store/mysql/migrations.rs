@@ -13,14 +13,14 @@ use tokio::{sync::watch, time};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Lease,
+    CALL_TIMEOUT, Lease,
     errors::{Failure, NO_SUCH_TABLE, number},
 };
 use crate::store::RecordId;
 
 /// Longest time of all steps. To change a table of a million rows takes half a minute.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(60 * 60);
-/// Seconds that a node waits for another one that makes the steps.
+/// Seconds of one attempt to get the lock from another node that makes the steps.
 const LOCK_SECONDS: i32 = 5;
 /// How many steps this version knows.
 const KNOWN: u32 = 2;
@@ -142,7 +142,7 @@ impl Migrations {
 async fn make_all(pool: &MySqlPool) -> Result<u64, Failure> {
     let mut lease = Lease::of(pool).await?;
     let connection = lease.connection();
-    let mut had = versions(connection).await?;
+    let mut had = soon(versions(connection)).await?;
     if !had.is_new_enough()? {
         lock(connection).await?;
         // A lease that is not given back is closed, and the lock is free.
@@ -192,15 +192,28 @@ async fn versions(connection: &mut MySqlConnection) -> Result<Versions, Failure>
     }
 }
 
-/// A lock's name holds for all databases of a server, and may be 64 characters long.
+/// Waits until no other node has the lock. Its name holds for all databases of a server, and may be 64
+/// characters long.
 async fn lock(connection: &mut MySqlConnection) -> Result<(), Failure> {
-    let lock = "SELECT GET_LOCK(CONCAT('tidegate:', SHA1(DATABASE())), ?)";
-    let row = sqlx::query(lock).bind(LOCK_SECONDS);
-    let row = row.fetch_one(connection).await?;
-    match row.try_get_unchecked::<Option<i64>, _>(0)? {
-        Some(1) => Ok(()),
-        _ => Err(Failure::Away("another node is making its tables".into())),
+    loop {
+        let lock = "SELECT GET_LOCK(CONCAT('tidegate:', SHA1(DATABASE())), ?)";
+        let asking = async {
+            let row = sqlx::query(lock).bind(LOCK_SECONDS);
+            let row = row.fetch_one(&mut *connection).await?;
+            Ok(row.try_get_unchecked::<Option<i64>, _>(0)?)
+        };
+        match soon(asking).await? {
+            Some(1) => return Ok(()),
+            Some(_) => tracing::info!("another node is making the tables of the store"),
+            None => return Err(Failure::Away("it gives no lock".into())),
+        }
     }
+}
+
+/// What takes no long time: a connection on which it does is none any more.
+async fn soon<T>(call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let called = time::timeout(CALL_TIMEOUT, call).await;
+    called.unwrap_or_else(|_| Err(Failure::Away("no answer in time".into())))
 }
 
 async fn make_steps(connection: &mut MySqlConnection) -> Result<(), Failure> {
