@@ -507,8 +507,6 @@ fn a_reload_says_what_is_applied_and_what_needs_a_restart() {
         [limits]
         idle = "1m"
         messages_burst = 7
-        [dialect.im]
-        enabled = false
         [dialect.room]
         paths = ["/rooms/{room}"]
         [dialect.live]
