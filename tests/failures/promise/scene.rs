@@ -137,6 +137,19 @@ impl Scene {
             .collect()
     }
 
+    /// Waits until every node knows that those who receive are there.
+    pub(crate) async fn receivers_are_known(&self) {
+        for node in &self.nodes {
+            for user in 1..=PAIRS {
+                let path = format!("/api/users/{}", user + APART);
+                within(WHOLE, "the receivers are known", async || {
+                    node.api(&path).await["online"] == true
+                })
+                .await;
+            }
+        }
+    }
+
     /// Waits until this many more messages are acknowledged through a node.
     pub(crate) async fn until_more(&self, node: usize, count: u64) {
         let begin = self.ledger.through(node);
