@@ -71,7 +71,9 @@ impl Scene {
         eprintln!("the seed is {seed}");
         let key = PrivateKey::make(BITS).unwrap();
         let key = key.to_pem().unwrap().private;
-        let mut settings = format!("dialect.im.private_key = '''{}'''\n", key.expose());
+        // Those who only receive would be taken for gone after a minute.
+        let mut settings = "dialect.im.ping = \"20s\"\n".to_owned();
+        settings += &format!("dialect.im.private_key = '''{}'''\n", key.expose());
         if let Some(Shared { redis, mariadb }) = &shared {
             let url = mariadb.database("tg");
             settings += &format!(
