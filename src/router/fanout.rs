@@ -129,7 +129,9 @@ impl Outgoing {
             (Some(letter), [entry]) if subscriber.reads_mail_of(&self.message.topic) => {
                 subscriber.push_letter(letter, &self.message.id, entry)
             }
-            (None, [entry]) if self.is_alone() => subscriber.push_once(&self.message.id, entry),
+            (None, [entry]) if self.is_alone() => {
+                subscriber.push_once(&self.message.id, self.published, entry)
+            }
             _ => subscriber.push(entries),
         };
         if is_marked {

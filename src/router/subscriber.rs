@@ -15,6 +15,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 pub use self::mail::Confirmed;
 use self::mail::Unread;
@@ -189,9 +190,15 @@ impl Subscriber {
 
     /// Queues a message that may come again, if it was not given before. Says whether the caller must
     /// have it flushed.
-    pub fn push_once(self: &Arc<Self>, message: &MessageId, entry: &Entry) -> bool {
+    pub fn push_once(
+        self: &Arc<Self>,
+        message: &MessageId,
+        published: Instant,
+        entry: &Entry,
+    ) -> bool {
         let mut state = self.state.lock();
-        state.recent.get_or_insert_default().is_new(message)
+        let recent = state.recent.get_or_insert_default();
+        recent.is_new(message, published)
             && self.push_locked(&mut state, std::slice::from_ref(entry))
     }
 

@@ -31,6 +31,8 @@ const LIFE: Duration = Duration::from_millis(400);
 const BETWEEN: u64 = 20;
 /// Longest time between two acknowledgements of all senders together while only the database is away.
 const GAP: Duration = Duration::from_secs(3);
+/// Between two looks at how far everything is.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// How often something is killed.
 fn kills() -> u64 {
@@ -55,11 +57,29 @@ struct Crowd {
 }
 
 impl Crowd {
-    fn of(scene: &Scene) -> Self {
+    /// Senders begin when all nodes know the receivers.
+    async fn of(scene: &Scene) -> Self {
+        let receivers = scene.receivers();
+        scene.receivers_are_known().await;
         Self {
-            receivers: scene.receivers(),
+            receivers,
             senders: scene.senders(),
         }
+    }
+
+    /// Like [`Self::finish`], where no node was killed: then everything is delivered, too.
+    async fn finish_heard(self, scene: &Scene) -> usize {
+        scene.is_enough.store(true, SeqCst);
+        let until = Instant::now() + 2 * PATIENCE;
+        loop {
+            let figures = scene.ledger.figures();
+            if (figures.acknowledged, figures.delivered) == (figures.sent, figures.sent) {
+                break;
+            }
+            assert!(Instant::now() < until, "not all is delivered: {figures}");
+            time::sleep(PAUSE).await;
+        }
+        self.finish(scene).await
     }
 
     /// Lets the senders finish, and looks whether the store has what it has to. Gives the number of
@@ -117,7 +137,7 @@ impl Scene {
 async fn what_a_node_that_is_alone_acknowledged_before_it_was_killed_is_in_its_file_once() {
     let begin = Instant::now();
     let mut scene = Scene::embedded(seed()).await;
-    let crowd = Crowd::of(&scene);
+    let crowd = Crowd::of(&scene).await;
     for _ in 0..kills() {
         scene.live(0).await;
         scene.nodes[0].kill();
@@ -133,7 +153,7 @@ async fn what_a_node_that_is_alone_acknowledged_before_it_was_killed_is_in_its_f
 async fn what_a_cluster_acknowledged_before_a_node_was_killed_is_in_the_database_once() {
     let begin = Instant::now();
     let mut scene = Scene::cluster(seed()).await;
-    let crowd = Crowd::of(&scene);
+    let crowd = Crowd::of(&scene).await;
     for number in 0..kills() as usize {
         let victim = number % scene.nodes.len();
         scene.live(victim).await;
@@ -149,14 +169,14 @@ async fn what_a_cluster_acknowledged_before_a_node_was_killed_is_in_the_database
 async fn what_was_acknowledged_before_the_database_was_killed_is_in_it_once() {
     let begin = Instant::now();
     let mut scene = Scene::cluster(seed()).await;
-    let crowd = Crowd::of(&scene);
+    let crowd = Crowd::of(&scene).await;
     for number in 0..kills() as usize {
         scene.live(number % 2).await;
         scene.shared().mariadb.kill();
         scene.stay_away().await;
         block_in_place(|| scene.shared().mariadb.run());
     }
-    let rows = crowd.finish(&scene).await;
+    let rows = crowd.finish_heard(&scene).await;
     report("cluster, MariaDB killed", &scene, rows, begin);
 }
 
@@ -164,14 +184,14 @@ async fn what_was_acknowledged_before_the_database_was_killed_is_in_it_once() {
 async fn what_was_acknowledged_before_redis_was_killed_is_in_the_database_once() {
     let begin = Instant::now();
     let mut scene = Scene::cluster(seed()).await;
-    let crowd = Crowd::of(&scene);
+    let crowd = Crowd::of(&scene).await;
     for number in 0..kills() as usize {
         scene.live(number % 2).await;
         scene.shared().redis.kill();
         scene.stay_away().await;
         block_in_place(|| scene.shared().redis.run());
     }
-    let rows = crowd.finish(&scene).await;
+    let rows = crowd.finish_heard(&scene).await;
     report("cluster, Redis killed", &scene, rows, begin);
 }
 
@@ -179,7 +199,7 @@ async fn what_was_acknowledged_before_redis_was_killed_is_in_the_database_once()
 async fn a_database_that_stays_away_holds_up_no_acknowledgement_and_no_history_afterwards() {
     let begin = Instant::now();
     let mut scene = Scene::cluster(seed()).await;
-    let crowd = Crowd::of(&scene);
+    let crowd = Crowd::of(&scene).await;
     scene.live(0).await;
     scene.shared().mariadb.kill();
     let away = lasting(Duration::from_secs(5), Duration::from_secs(60));
@@ -197,7 +217,7 @@ async fn a_database_that_stays_away_holds_up_no_acknowledgement_and_no_history_a
     // All of it, however much is not moved yet.
     let kept = scene.ledger.kept();
     scene.ledger.check(&kept, &scene.histories().await);
-    let rows = crowd.finish(&scene).await;
+    let rows = crowd.finish_heard(&scene).await;
     report("cluster, MariaDB away", &scene, rows, begin);
 }
 
@@ -206,7 +226,7 @@ async fn a_node_that_drains_has_answered_for_everything_that_it_has_kept() {
     let begin = Instant::now();
     let mut scene = Scene::embedded(seed()).await;
     scene.stays = true;
-    let crowd = Crowd::of(&scene);
+    let crowd = Crowd::of(&scene).await;
     for _ in 0..kills().div_ceil(2) {
         scene.live(0).await;
         scene.nodes[0].signal(Signal::TERM);

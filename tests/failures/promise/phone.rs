@@ -1,7 +1,7 @@
 //! Phones: they send what was not acknowledged again, and come back when they are cut off.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap},
     net::SocketAddr,
     sync::{
         Arc,
@@ -223,7 +223,7 @@ impl Phone {
     }
 
     async fn hear(&mut self, line: &mut Line) {
-        let mut heard: HashSet<Key> = HashSet::new();
+        let mut heard: HashMap<Key, (usize, Value)> = HashMap::new();
         while let Some(packet) = line.next_ever().await {
             let kind = packet["type"].as_str().unwrap();
             if kind == "C" {
@@ -240,7 +240,9 @@ impl Phone {
             };
             self.ledger.check_said(&row);
             self.ledger.count(|figures| figures.delivered += 1);
-            assert!(heard.insert((row.from, row.packet_id)), "{packet} twice");
+            let (key, place) = ((row.from, row.packet_id), heard.len());
+            let before = heard.insert(key, (place, packet));
+            assert_eq!(before, None, "twice, now at {place}");
         }
     }
 }

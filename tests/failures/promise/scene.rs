@@ -71,7 +71,9 @@ impl Scene {
         eprintln!("the seed is {seed}");
         let key = PrivateKey::make(BITS).unwrap();
         let key = key.to_pem().unwrap().private;
-        let mut settings = format!("dialect.im.private_key = '''{}'''\n", key.expose());
+        // Those who only receive would be taken for gone after a minute.
+        let mut settings = "dialect.im.ping = \"20s\"\n".to_owned();
+        settings += &format!("dialect.im.private_key = '''{}'''\n", key.expose());
         if let Some(Shared { redis, mariadb }) = &shared {
             let url = mariadb.database("tg");
             settings += &format!(
@@ -135,6 +137,19 @@ impl Scene {
         users
             .map(|user| self.phone(user + APART, user).receive())
             .collect()
+    }
+
+    /// Waits until every node knows that those who receive are there.
+    pub(crate) async fn receivers_are_known(&self) {
+        for node in &self.nodes {
+            for user in 1..=PAIRS {
+                let path = format!("/api/users/{}", user + APART);
+                within(WHOLE, "the receivers are known", async || {
+                    node.api(&path).await["online"] == true
+                })
+                .await;
+            }
+        }
     }
 
     /// Waits until this many more messages are acknowledged through a node.
