@@ -132,7 +132,10 @@ async fn histories(store: &dyn MessageStore) {
                 content: content(from, to, number),
             }
         });
-        store.insert(records.collect()).await.expect("the database works");
+        store
+            .insert(records.collect())
+            .await
+            .expect("the database works");
     }
     let middle_ms = FIRST_MS + MESSAGES / 2 * STEP_MS;
     for (who, of) in [("few", FEW), ("many", MANY)] {
@@ -144,10 +147,24 @@ async fn histories(store: &dyn MessageStore) {
             from: None,
             max: HISTORY,
         };
-        let by_id = Query { after: RecordId::at(middle_ms), ..newest.clone() };
-        let by_time = Query { since_ms: middle_ms, ..newest.clone() };
-        let from = Query { from: Some(person(of + 1)), ..newest.clone() };
-        for (what, query) in [("newest", newest), ("by id", by_id), ("by time", by_time), ("from one", from)] {
+        let by_id = Query {
+            after: RecordId::at(middle_ms),
+            ..newest.clone()
+        };
+        let by_time = Query {
+            since_ms: middle_ms,
+            ..newest.clone()
+        };
+        let from = Query {
+            from: Some(person(of + 1)),
+            ..newest.clone()
+        };
+        for (what, query) in [
+            ("newest", newest),
+            ("by id", by_id),
+            ("by time", by_time),
+            ("from one", from),
+        ] {
             read(store, &query, who, what).await;
         }
     }
@@ -158,7 +175,10 @@ async fn read(store: &dyn MessageStore, query: &Query, who: &str, what: &str) {
     let mut rows = 0;
     for _ in 0..READS {
         let start = Instant::now();
-        let records = store.history(query.clone()).await.expect("the database works");
+        let records = store
+            .history(query.clone())
+            .await
+            .expect("the database works");
         times.push(start.elapsed());
         rows = records.len();
     }
@@ -190,7 +210,11 @@ fn person(number: u64) -> Person {
 /// Of all threads of this process.
 fn cpu_seconds() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").expect("this is Linux");
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let fields = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace();
     let ticks: Vec<f64> = fields.skip(11).take(2).flat_map(str::parse).collect();
     ticks.iter().sum::<f64>() / TICKS_PER_SECOND
 }

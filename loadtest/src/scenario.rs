@@ -97,12 +97,7 @@ impl<'a> Plan<'a> {
         };
         let target = self.targets[turn % self.targets.len()];
         let mut request = Vec::with_capacity(256);
-        crate::handshake::request(
-            &mut request,
-            &path,
-            &target.to_string(),
-            self.headers,
-        );
+        crate::handshake::request(&mut request, &path, &target.to_string(), self.headers);
         io.connect(id, self.sources.pick(index, target), target, &request)
     }
 }

@@ -135,7 +135,10 @@ fn messages_are_acknowledged_and_delivered_once() {
     assert!(output.status.success(), "{output:?}");
     assert!(0 < figures["acknowledged"].as_u64().unwrap(), "{figures}");
     assert_eq!(figures["errors"], serde_json::json!({}));
-    assert_eq!((&figures["unanswered"], &figures["undelivered"]), (&0.into(), &0.into()));
+    assert_eq!(
+        (&figures["unanswered"], &figures["undelivered"]),
+        (&0.into(), &0.into())
+    );
     assert_eq!(figures["processes"][0]["pid"], node.child.id());
     let (output, figures) = node.chat(&["--rate", "50"]);
     let figures = figures.unwrap_or_else(|| panic!("{output:?}"));

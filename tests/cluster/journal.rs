@@ -15,7 +15,7 @@ use crate::{
     contracts::{
         all_of, all_to,
         journal::{self as contract, befriend, keep},
-        push, text,
+        person, push, text,
     },
     place::{Place, Rig},
     redis::{Redis as Server, wait_until},
@@ -95,7 +95,7 @@ pub(crate) async fn many_at_once<R: Rig<Streams = Redis>>(place: Place<R>) {
     // What it is about stands behind more than a page of what it is not about.
     let topic = |max| Query {
         max,
-        from: Some(crate::contracts::person(2)),
+        from: Some(person(2)),
         ..all_to("user:1")
     };
     assert_eq!(journal.history(topic(1000)).await.unwrap().len(), 225);
@@ -189,6 +189,33 @@ async fn ids_grow_whatever_is_lost() {
     assert_eq!(next("the stream is lost").await.0, ahead.0 + 5);
     server.tell(&["SCRIPT", "FLUSH"]);
     next("the scripts are lost").await;
+}
+
+/// Messages of several callers travel together. What one of them cannot do is not the others' fault.
+#[tokio::test]
+async fn a_message_that_redis_refuses_is_refused_alone() {
+    let (server, redis, journal) = alone(&[]).await;
+    redis
+        .contacts()
+        .set_friend(person(1), person(7), true)
+        .await
+        .unwrap();
+    // No set.
+    server.tell(&["SET", "tg:mq:of:{tg:mq}:7", "x"]);
+    let accepting = (0..40).map(|packet| {
+        let journal = Arc::clone(&journal);
+        let to = if packet % 10 == 9 { 7 } else { 2 };
+        async move { journal.accept(vec![text(1, to, packet, "a")]).await.is_ok() }
+    });
+    let accepted = futures_util::future::join_all(accepting).await;
+    for (packet, is_accepted) in accepted.into_iter().enumerate() {
+        assert_eq!(is_accepted, packet % 10 != 9, "{packet}");
+    }
+    let to_two = Query {
+        max: 1000,
+        ..all_of(2)
+    };
+    assert_eq!(journal.history(to_two).await.unwrap().len(), 36);
 }
 
 #[tokio::test]

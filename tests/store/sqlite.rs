@@ -229,8 +229,8 @@ async fn a_disk_that_is_full_refuses_a_whole_call_and_then_works_again() {
     let database = Database::open(&file(folder.path(), "a")).unwrap();
     let clock = Clock::start();
     befriend(&SqliteContacts::new(database.clone(), clock)).await;
-    let journal = SqliteJournal::new(database.clone(), clock);
-    let (kept, _) = keep(&journal, text(1, 2, 0, "before")).await;
+    let journal = Arc::new(SqliteJournal::new(database.clone(), clock));
+    let (kept, _) = keep(&*journal, text(1, 2, 0, "before")).await;
     let limit = |pages: &'static str| {
         let database = database.clone();
         async move {
@@ -247,7 +247,7 @@ async fn a_disk_that_is_full_refuses_a_whole_call_and_then_works_again() {
     let call: Vec<_> = (1..200).map(|packet| text(1, 2, packet, &long)).collect();
     let mut tasks = JoinSet::new();
     for _ in 0..8 {
-        let (journal, call) = (journal.clone(), call.clone());
+        let (journal, call) = (Arc::clone(&journal), call.clone());
         tasks.spawn(async move { journal.accept(call).await });
     }
     for refused in tasks.join_all().await {

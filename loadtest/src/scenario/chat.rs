@@ -41,7 +41,9 @@ pub fn run(arguments: &ChatArgs) -> Result<(), RunError> {
     let signer = Signer::new(&arguments.im_key, arguments.first_user).map_err(RunError::Usage)?;
     let pids = common.server_pid.iter().chain(&arguments.other_pid);
     let processes = pids.map(|pid| Servers::new(&[*pid]));
-    let processes: Vec<Servers> = processes.collect::<Result<_, _>>().map_err(RunError::Usage)?;
+    let processes: Vec<Servers> = processes
+        .collect::<Result<_, _>>()
+        .map_err(RunError::Usage)?;
     let (mut engine, servers) = prepare(common, common.connections)?;
     befriend(arguments, &signer)?;
 

@@ -172,10 +172,7 @@ impl Acceptor {
     }
 
     /// Senders and receivers who are no friends.
-    async fn strangers(
-        &self,
-        drafts: &[Draft],
-    ) -> Result<HashSet<(Person, Person)>, StreamsError> {
+    async fn strangers(&self, drafts: &[Draft]) -> Result<HashSet<(Person, Person)>, StreamsError> {
         let pairs: HashSet<_> = drafts
             .iter()
             .filter_map(|draft| pair(&draft.content))

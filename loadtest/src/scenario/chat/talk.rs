@@ -230,7 +230,13 @@ impl Handler for Talk {
                 self.counts.acknowledged += 1;
                 self.answered(id);
             }
-            None => *self.counts.errors.entry("no packet".to_owned()).or_default() += 1,
+            None => {
+                *self
+                    .counts
+                    .errors
+                    .entry("no packet".to_owned())
+                    .or_default() += 1
+            }
         }
         self.clients[id].beginning = beginning;
         self.clients[id].beginning.clear();
