@@ -7,6 +7,7 @@ use std::{collections::VecDeque, mem, sync::Arc};
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
 
 use super::Accepted;
 use crate::store::{Content, Pending, StoreError};
@@ -31,6 +32,8 @@ pub struct Gatherer<T>(Arc<Inner<T>>);
 struct Inner<T> {
     together: T,
     state: Mutex<State>,
+    /// Owns the task.
+    tasks: TaskTracker,
 }
 
 #[derive(Debug, Default)]
@@ -58,6 +61,7 @@ impl<T: Together> Gatherer<T> {
         Self(Arc::new(Inner {
             together,
             state: Mutex::default(),
+            tasks: TaskTracker::new(),
         }))
     }
 
@@ -76,7 +80,7 @@ impl<T: Together> Gatherer<T> {
             mem::replace(&mut state.has_task, true)
         };
         if !has_task {
-            tokio::spawn(run(Arc::clone(&self.0)));
+            self.0.tasks.spawn(run(Arc::clone(&self.0)));
         }
         let ended = |_| Err(StoreError::Unavailable("the node ends".into()));
         done.await.unwrap_or_else(ended)
