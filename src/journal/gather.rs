@@ -196,7 +196,7 @@ mod tests {
 
     fn call(gatherer: &Arc<Gatherer<Arc<Counter>>>) -> tokio::task::JoinHandle<Done> {
         let gatherer = Arc::clone(gatherer);
-        tokio::spawn(async move { gatherer.accept(vec![content()]).await })
+        TaskTracker::new().spawn(async move { gatherer.accept(vec![content()]).await })
     }
 
     fn together(done: Done) -> u64 {
