@@ -25,7 +25,7 @@ use tokio::{
 use self::scene::{AWAY, Scene, Shared};
 use crate::{LONG, PATIENCE, lasting, within};
 
-/// Longest time from the beginning of a life, or of what it can be used for, to its end.
+/// Longest time from when it works to the next kill.
 const LIFE: Duration = Duration::from_millis(400);
 /// Acknowledgements between two kills, at least.
 const BETWEEN: u64 = 20;

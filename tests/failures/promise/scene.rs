@@ -20,6 +20,8 @@ use crate::{PATIENCE, WHOLE, fleet::Node, mariadb::Mariadb, redis::Redis, within
 
 /// Pairs of users who are friends. The first of each sends.
 pub(crate) const PAIRS: u64 = 8;
+/// Longest time that something is left away.
+pub(crate) const AWAY: Duration = Duration::from_millis(200);
 /// A receiver's number is so much greater than its sender's.
 const APART: u64 = 100;
 /// The stream of what is in no database yet, and its group.
@@ -295,6 +297,3 @@ fn row_of_message(message: &Value) -> Row {
         },
     }
 }
-
-/// How long something is left away.
-pub(crate) const AWAY: Duration = Duration::from_millis(200);
