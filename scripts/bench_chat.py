@@ -170,7 +170,7 @@ class mariadb:
 
 
 def histories(keys, rounds):
-    """What the newest 40 messages cost among a million, of which one user has 100,000 and another one 20."""
+    """What the newest 40 messages cost among a million, of which one user has 100,000 and another one 18."""
     with gateway(STORE__URL="sqlite://chat.db", **settings(keys)) as node:
         with contextlib.closing(sqlite3.connect(Path(node.folder.name) / "chat.db", timeout=30)) as base, base:
             base.execute(f"""WITH RECURSIVE numbers (n) AS
@@ -191,7 +191,7 @@ def histories(keys, rounds):
 
 def ask(title, keys, node, rounds, base):
     middle = FIRST_MS + MESSAGES // 2 * 10
-    for who, user in (("100,000 messages", 1), ("20 messages", 40_100)):
+    for who, user in (("100,000 messages", 1), ("18 messages", 40_100)):
         for what, query in (("newest", '{"id":-1,"from":-1}'), ("by id", f'{{"id":{middle * 1024},"from":-1}}'),
                             ("by time", str(middle))):
             packet = '{"id":"{seq}","to":0,"type":"H","msg":' + query + "}"
