@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench_nodes import ROOT, gateway, load, on_core_0, spread
+from bench_nodes import gateway, load, on_core_0, spread
 from bench_redis import Client, command, redis
 
 MARIADB_PORT = 18110
@@ -22,6 +22,13 @@ CLUSTER = {"100 senders": (200, 1), "1,000 senders": (2000, 1), "1,000 senders, 
 ASKED = {"O": '{"id":"{seq}","to":0,"type":"O","msg":{i}}',
          "H, newest": '{"id":"{seq}","to":0,"type":"H","msg":{"id":-1,"from":-1}}'}
 SECONDS = "5"
+MESSAGES = 1_000_000
+FIRST_MS = 1_750_000_000_000
+TIME = f"{FIRST_MS} + n * 10"
+# Every tenth message is of user 1, the others are of users of whom each writes twenty.
+FILL = f"""INSERT INTO message (id, "from", "to", type, msg, send, timestamp, packet_id)
+    SELECT ({TIME}) * 1024, CASE WHEN n % 10 = 0 THEN 1 ELSE 100 + CAST((n - n % 20) / 20 AS INTEGER) END, 2 + n % 10, 't',
+        'are you here yet? I am at the door, the bell does not work', 1, {TIME}, NULL FROM numbers"""
 
 
 def chat(rounds):
@@ -32,7 +39,7 @@ def chat(rounds):
         for persistent in (True, False):
             for count in (1, 2):
                 cluster(keys, rounds, count, persistent)
-    database()
+        histories(keys, rounds)
 
 
 @contextlib.contextmanager
@@ -162,15 +169,33 @@ class mariadb:
                                "-e", statement], check=check, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
-def database():
-    """Accepting without a network, and histories of a million messages, in both databases."""
-    bench = ["cargo", "bench", "--bench", "chat"]
-    subprocess.run(bench, cwd=ROOT, check=True)
-    with mariadb() as base:
-        print("MariaDB:", flush=True)
-        subprocess.run([*bench, "--", base.url], cwd=ROOT, check=True)
-        for by in ("`from` = 1", "`to` = 1"):
-            index = "message_from" if "from" in by else "message_to"
-            plan = base.ask(f"USE chat; EXPLAIN SELECT id FROM message FORCE INDEX ({index}) WHERE {by}"
-                            " AND 0 < id ORDER BY id DESC LIMIT 40")
-            print(plan.stdout.decode().strip())
+def histories(keys, rounds):
+    """What the newest 40 messages cost among a million, of which one user has 100,000 and another one 18."""
+    with gateway(STORE__URL="sqlite://chat.db", **settings(keys)) as node:
+        with contextlib.closing(sqlite3.connect(Path(node.folder.name) / "chat.db", timeout=30)) as base, base:
+            base.execute(f"""WITH RECURSIVE numbers (n) AS
+                (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {MESSAGES}) {FILL}""")
+        ask("SQLite", keys, node, rounds, None)
+    with redis() as server, mariadb() as base:
+        options = {"CLUSTER__NODE": "gw-0", "CLUSTER__REDIS": f"redis://127.0.0.1:{server.port}/0"}
+        with gateway(0, STORE__URL=base.url, **options, **settings(keys)) as node:
+            numbers = f"(SELECT seq AS n FROM seq_0_to_{MESSAGES - 1}) AS numbers"
+            base.ask("USE chat; " + FILL.replace('"', "`").replace("FROM numbers", f"FROM {numbers}")
+                     .replace(TIME, f"FROM_UNIXTIME(({TIME}) / 1000)"))
+            ask("MariaDB", keys, node, rounds, base)
+            for by in ("from", "to"):
+                plan = base.ask(f"USE chat; EXPLAIN SELECT id FROM message FORCE INDEX (message_{by})"
+                                f" WHERE `{by}` = 1 AND 0 < id ORDER BY id DESC LIMIT 40")
+                print(plan.stdout.decode().strip())
+
+
+def ask(title, keys, node, rounds, base):
+    middle = FIRST_MS + MESSAGES // 2 * 10
+    for who, user in (("100,000 messages", 1), ("18 messages", 40_100)):
+        for what, query in (("newest", '{"id":-1,"from":-1}'), ("by id", f'{{"id":{middle * 1024},"from":-1}}'),
+                            ("by time", str(middle))):
+            packet = '{"id":"{seq}","to":0,"type":"H","msg":' + query + "}"
+            others = ("--other-pid", str(base.process.pid)) if base else ()
+            reports = [run(keys, [node], 2, 1, "--first-user", str(user), "--packet", packet, *others)
+                       for _ in range(rounds)]
+            tell(f"{title}, H of {who}, {what}", reports, ("gateway", "MariaDB")[:2 if base else 1])

@@ -51,6 +51,10 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages of 4 KiB that the log may have before they are moved into the file.
 const CHECKPOINT_PAGES: u32 = 4096;
+/// KiB of pages that the writer keeps in memory, at most. The indices have a place of their own for each
+/// sender and receiver, so that a commit of a thousand messages touches thousands of pages: those that
+/// find no room are written twice, and read again.
+const CACHE_KIB: i32 = 64 * 1024;
 
 /// A database. The threads end with the last of its clones.
 #[derive(Clone)]
@@ -215,6 +219,8 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     schema::in_time(|| connection.pragma_update(None, "journal_mode", "WAL"))?;
     // The log is on the disk when a commit is over, not only with the kernel.
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // Less than 0: it is KiB, not pages.
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
 }
 
