@@ -23,6 +23,7 @@ pub mod ingress;
 pub mod iso8601;
 pub mod journal;
 pub mod log;
+pub mod lookup;
 pub mod mail;
 pub mod message;
 pub mod orders;

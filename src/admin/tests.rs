@@ -29,9 +29,9 @@ use crate::{
     dialect::{Conversation, Dialect, DialectId, Hello, Refusal},
     frame::Frame,
     id::Member,
+    lookup::Lookup,
     mail::post,
     message::Message,
-    orders::Lookup,
     router::{
         fanout::Walker,
         shard::Queue,

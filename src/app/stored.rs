@@ -16,7 +16,8 @@ use crate::{
     config::{self, Config},
     contacts::Contacts,
     journal::Journal,
-    orders::{Lookup, Orders},
+    lookup::Lookup,
+    orders::Orders,
     stats::{ArchiveStats, RetentionStats},
     store::{
         MessageStore,

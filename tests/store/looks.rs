@@ -1,7 +1,8 @@
 //! What queries cost a database that has much in it.
 
 use tidegate::{
-    orders::{Lookup, Orders, Table},
+    lookup::{Lookup, Table},
+    orders::Orders,
     store::{
         MessageStore, Of, Query, RecordId,
         mysql::{MysqlMessages, MysqlOrders, Server},

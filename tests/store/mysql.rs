@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use tidegate::{
-    orders::{Lookup, Orders, Table},
+    lookup::{Lookup, Table},
+    orders::Orders,
     store::{
         Content, MessageStore, Record, StoreError,
         mysql::{MysqlMessages, MysqlOrders, Server},

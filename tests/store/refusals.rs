@@ -1,7 +1,7 @@
 //! What a database refuses, and what is refused of a database.
 
 use tidegate::{
-    orders::Lookup,
+    lookup::Lookup,
     store::{
         MessageStore, StoreError,
         mysql::{MysqlError, MysqlMessages, MysqlOrders, Server},

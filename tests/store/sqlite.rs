@@ -6,7 +6,8 @@ use tidegate::{
     clock::Clock,
     contacts::{Contacts, Position},
     journal::{Accepted, Journal, REPEATS_MS},
-    orders::{Lookup, Orders, Table},
+    lookup::{Lookup, Table},
+    orders::Orders,
     store::{
         RecordId, StoreError,
         sqlite::{Database, Place, SqliteContacts, SqliteJournal, SqliteMessages, SqliteOrders},

@@ -19,6 +19,7 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("frame", Layer::Vocabulary),
     ("id", Layer::Vocabulary),
     ("iso8601", Layer::Vocabulary),
+    ("lookup", Layer::Vocabulary),
     ("message", Layer::Vocabulary),
     ("peer", Layer::Vocabulary),
     ("position", Layer::Vocabulary),

@@ -3,7 +3,7 @@
 use super::Check;
 use crate::{
     config::rsa::{PRIVATE, PUBLIC, PrivateKey, PublicKey},
-    orders::{is_column, is_table},
+    lookup::{is_column, is_table},
 };
 
 impl Check<'_> {

@@ -13,7 +13,7 @@ use crate::{
         visit::{Section, Visitor},
     },
     dialect::DialectId,
-    orders::{Lookup, LookupError, Table},
+    lookup::{Lookup, LookupError, Table},
 };
 
 /// Settings of the chat between customers and couriers.
@@ -132,7 +132,7 @@ impl Im {
     }
 
     /// Reads the files of public keys.
-    pub(in crate::config) fn read_files(&mut self, mistakes: &mut Vec<Mistake>) {
+    pub(crate) fn read_files(&mut self, mistakes: &mut Vec<Mistake>) {
         self.file_keys.clear();
         for (index, path) in self.public_key_files.iter().enumerate() {
             match read_text(path) {

@@ -8,7 +8,8 @@ use super::{
     in_time,
 };
 use crate::{
-    orders::{Lookup, Order, Orders, Table},
+    lookup::{Lookup, Table},
+    orders::{Order, Orders},
     store::{
         Pending,
         found::{Found, UNREADABLE},

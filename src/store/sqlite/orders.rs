@@ -4,7 +4,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, types::ValueRef};
 
 use super::Database;
 use crate::{
-    orders::{Lookup, Order, Orders, Table},
+    lookup::{Lookup, Table},
+    orders::{Order, Orders},
     store::{
         Pending,
         found::{Found, UNREADABLE},

@@ -7,7 +7,7 @@
 pub mod script;
 
 pub use gateway::{
-    close, config, dialect, frame, id, iso8601, message, position, record, session, topic,
+    close, config, dialect, frame, id, iso8601, lookup, message, position, record, session, topic,
 };
 
 #[allow(dead_code, unused_imports)]
@@ -19,6 +19,7 @@ mod gateway {
     pub mod frame;
     pub mod id;
     pub mod iso8601;
+    pub mod lookup;
     pub mod message;
     pub mod position;
     pub mod record;

@@ -16,7 +16,7 @@ use crate::{
     frame::Frame,
     id::{Member, Person, Serial, SessionId},
     message::{DeliveryClass, Message},
-    store::{Chat, Content, Record, RecordId, TEXT_UNITS_MAX},
+    record::{Chat, Content, Record, RecordId, TEXT_UNITS_MAX},
 };
 
 /// A day is longer than any deadline.
