@@ -43,6 +43,7 @@ use crate::{
     ingress::{self, Ingress, tls::TlsError},
     router::Router,
     session,
+    store::mysql,
 };
 
 /// A node whose sockets are bound.
@@ -84,7 +85,7 @@ pub enum BuildError {
     #[error("store.url: it cannot be used")]
     Store(#[source] crate::store::sqlite::DatabaseError),
     #[error("store.url: {0}")]
-    Mysql(crate::store::mysql::MysqlError),
+    Mysql(mysql::MysqlError),
     #[error("cluster.redis: it cannot be used")]
     Redis(#[source] crate::cluster::streams::StreamsError),
     #[error("a thread for sessions cannot start")]
@@ -300,6 +301,22 @@ fn start_shards(
     let start = |context| ShardThread::start(Arc::new(context), failed.clone());
     let shards = contexts.map(|context| start(context).map_err(BuildError::Thread));
     shards.collect()
+}
+
+/// Whether the addresses of Redis and of the database can be ones. Nobody is asked.
+///
+/// # Errors
+///
+/// The first one that cannot.
+pub fn check_addresses(config: &Config) -> Result<(), BuildError> {
+    if let Some(url) = &config.cluster.redis {
+        member::redis(config, url).map_err(BuildError::Redis)?;
+    }
+    let store = config.store.url.expose();
+    if store.starts_with("mysql://") {
+        mysql::check_url(store).map_err(BuildError::Mysql)?;
+    }
+    Ok(())
 }
 
 fn listen(config: &Config) -> Result<(Vec<TcpListener>, TcpListener), BuildError> {

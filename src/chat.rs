@@ -5,7 +5,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -41,6 +41,8 @@ struct Inner {
     parts: Parts,
     stats: Arc<ChatStats>,
     is_closed: AtomicBool,
+    /// The second of uptime in which a refusal was warned of last.
+    warned: AtomicU64,
     /// A token for each call.
     under_way: TaskTracker,
 }
@@ -71,6 +73,7 @@ impl Desk {
             parts,
             stats: Arc::default(),
             is_closed: AtomicBool::new(false),
+            warned: AtomicU64::new(u64::MAX),
             under_way: TaskTracker::new(),
         }))
     }
@@ -163,7 +166,7 @@ impl Desk {
             Ok(accepted) => accepted,
             Err(error) => {
                 stats.count(ChatOutcome::Refused, drafts.len());
-                tracing::warn!(%error, "chat messages were refused");
+                self.warn(&error);
                 return vec![Outcome::NotKept; drafts.len()];
             }
         };
@@ -184,6 +187,14 @@ impl Desk {
             });
         }
         outcomes
+    }
+
+    /// Warns once a second at most: with a store that refuses everything refused is said often enough.
+    fn warn(&self, error: &StoreError) {
+        let now = self.0.parts.clock.uptime().as_secs();
+        if self.0.warned.swap(now, SeqCst) != now {
+            tracing::warn!(%error, "chat messages were refused");
+        }
     }
 
     /// Has a message that is kept on its way. One that finds no room is in the history of its receiver,

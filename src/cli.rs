@@ -18,7 +18,10 @@ pub use daemon::become_daemon;
 pub use machine::{Machine, raise_open_files};
 pub use welcome::welcome;
 
-use crate::config::{ReloadSource, is_ours};
+use crate::{
+    app,
+    config::{ReloadSource, is_ours},
+};
 
 /// Why a verb was not done. Displayed on stderr, one line per mistake.
 #[derive(Debug)]
@@ -93,6 +96,7 @@ fn complain(text: &str) {
 
 fn check(source: &ReloadSource) -> Done {
     let config = source.load().map_err(Failure::wrong)?;
+    app::check_addresses(&config).map_err(|error| Failure::wrong(chain(&error)))?;
     let mut text = "configuration is fine\n".to_owned();
     let warnings = config.warnings().into_iter();
     for warning in warnings.chain(Machine::read().warnings(&config)) {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tidegate::{
-    app::{App, Reloader},
+    app::{self, App, Reloader},
     cli::{
         self, Command, Failure, Machine, Start, chain,
         pid::{Entry, PidFile},
@@ -57,6 +57,7 @@ fn serve(start: Start, source: ReloadSource) -> Result<(), Failure> {
         cli::become_daemon();
     }
     let config = source.load().map_err(Failure::wrong)?;
+    app::check_addresses(&config).map_err(|error| Failure::wrong(chain(&error)))?;
     PidFile::check(&config.pid_file).map_err(|error| Failure::failed(chain(&error)))?;
     log::set_up(&config.log).map_err(Failure::failed)?;
     cli::raise_open_files();

@@ -18,7 +18,7 @@ use crate::{
         redis::{Redis, Settings as RedisSettings},
         streams::StreamsError,
     },
-    config::Config,
+    config::{Config, Secret},
     presence::Describe,
 };
 
@@ -58,11 +58,7 @@ impl Membership {
         let Some(url) = &config.cluster.redis else {
             return Ok(None);
         };
-        let redis = Redis::new(RedisSettings {
-            url: url.clone(),
-            prefix: config.cluster.prefix.clone(),
-            ca: config.cluster.redis_ca.clone(),
-        })?;
+        let redis = redis(config, url)?;
         let settings = settings(config);
         let linger = settings.linger;
         let cluster = Cluster::new(cluster::Parts {
@@ -119,6 +115,15 @@ impl Membership {
             task,
         }
     }
+}
+
+/// Redis at this address; nothing is connected.
+pub(super) fn redis(config: &Config, url: &Secret) -> Result<Redis, StreamsError> {
+    Redis::new(RedisSettings {
+        url: url.clone(),
+        prefix: config.cluster.prefix.clone(),
+        ca: config.cluster.redis_ca.clone(),
+    })
 }
 
 async fn check_once(redis: &Redis, has_chat: bool) -> Result<(), StreamsError> {

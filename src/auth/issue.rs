@@ -445,8 +445,10 @@ mod tests {
         let mut validation = Validation::new(jsonwebtoken::Algorithm::RS256);
         validation.validate_exp = false;
         let key = DecodingKey::from_rsa_pem(pem.public.as_bytes()).unwrap();
-        let claims: Value = decode(&token, &key, &validation).unwrap().claims;
-        let expect = json!({"id": 42, "type": "websocket", "iat": 1000, "exp": 1120});
+        let mut claims: Value = decode(&token, &key, &validation).unwrap().claims;
+        assert_ne!(issue(&config, &wanted, 1000).unwrap(), token);
+        assert_eq!(claims["jti"].take().as_str().unwrap().len(), 32);
+        let expect = json!({"id": 42, "type": "websocket", "iat": 1000, "exp": 1120, "jti": null});
         assert_eq!(claims, expect);
         for id in [0, u64::MAX] {
             let error = TokenRequest::Im { id }.check().unwrap_err();

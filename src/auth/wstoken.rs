@@ -28,6 +28,7 @@ use super::{
     jwt::{Refused, TOKEN_BYTES_MAX},
 };
 use crate::{
+    backend::event_id,
     config::rsa::{PrivateKey, PublicKey},
     id::Person,
 };
@@ -72,6 +73,8 @@ struct NewClaims {
     r#type: &'static str,
     iat: u64,
     exp: u64,
+    /// Chance: two tokens of one second are two, each of which is good for a login.
+    jti: String,
 }
 
 /// A person, as a whole number or as its decimal digits.
@@ -178,6 +181,7 @@ impl KeySet {
             r#type: TYPE,
             iat: unix_seconds,
             exp: unix_seconds.saturating_add(whole_seconds(max_age)),
+            jti: event_id(),
         };
         encode(&Header::new(Algorithm::RS256), &claims, key).map_err(IssueError::Signature)
     }

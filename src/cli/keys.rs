@@ -1,7 +1,7 @@
 //! `tidegate keys`: keys for tokens.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
@@ -31,6 +31,8 @@ pub(super) fn keys(wanted: &Keys) -> Done {
         MakeKeyError::Library => Failure::failed(error),
     })?;
     let pair = pair.to_pem().map_err(Failure::failed)?;
+    fs::create_dir_all(out)
+        .map_err(|error| Failure::failed(format!("{}: {error}", out.display())))?;
     write(&private, pair.private.expose(), 0o600)?;
     write(&public, &pair.public, 0o644)?;
     let (private, public) = (private.display(), public.display());

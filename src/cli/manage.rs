@@ -11,11 +11,15 @@ use serde_json::Value;
 use super::{
     Command, Done, Failure,
     args::parse,
+    chain,
     control::{self, Answer},
     daemon,
     pid::Entry,
 };
-use crate::config::{Config, Drain, Readable, ReloadSource, is_ours};
+use crate::{
+    app,
+    config::{Config, Drain, Readable, ReloadSource, is_ours},
+};
 
 /// Between two looks at a process that is to end.
 const POLL: Duration = Duration::from_millis(50);
@@ -60,12 +64,12 @@ pub(super) fn restart(source: ReloadSource) -> Done {
     let mut environment = origin.environment;
     environment.extend(source.environment().clone());
     let source = ReloadSource::new(path, environment);
-    source.load().map_err(|mistakes| {
-        Failure::wrong(format!(
-            "{mistakes}\nprocess {} runs on, as it was",
-            entry.pid
-        ))
-    })?;
+    let runs_on = |mistakes: &dyn std::fmt::Display| {
+        let pid = entry.pid;
+        Failure::wrong(format!("{mistakes}\nprocess {pid} runs on, as it was"))
+    };
+    let next = source.load().map_err(|mistakes| runs_on(&mistakes))?;
+    app::check_addresses(&next).map_err(|error| runs_on(&chain(&error)))?;
     stop_and_wait(&entry, &config.drain)?;
     let mut text = daemon::start(&source)?;
     if !origin.daemon {

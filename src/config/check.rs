@@ -145,6 +145,10 @@ impl Check<'_> {
         if store != STORE_MEMORY && !starts_with_any(store, STORE_SCHEMES) {
             let problem = format!("is not usable, expected {} and more", one_of(STORE_SCHEMES));
             self.mistake("store.url", problem);
+        } else if cluster.redis.is_some() && store == STORE_MEMORY {
+            let problem = "is sqlite::memory:, into which each node of a cluster would move what \
+                           others look for, expected mysql://, or sqlite:// and a path";
+            self.mistake("store.url", problem);
         } else if cluster.redis.is_none() && store.starts_with("mysql://") {
             let problem = "is mysql://, which this version has no use for without cluster.redis, \
                            expected sqlite:// and a path";

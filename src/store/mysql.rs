@@ -80,14 +80,9 @@ impl Server {
     ///
     /// Outside of a Tokio runtime, which keeps the connections.
     pub fn connect(url: &str) -> Result<Self, MysqlError> {
-        let options = MySqlConnectOptions::from_str(url);
-        let options = options.map_err(|error| MysqlError::Url(errors::text(&error)))?;
-        if options.get_database().is_none() {
-            return Err(MysqlError::Url("it names no database".into()));
-        }
         use sqlx::ConnectOptions as _;
         // Each connection's first words, whatever the address says.
-        let options = options
+        let options = options(url)?
             .timezone(Some("+00:00".to_owned()))
             .charset("utf8mb4")
             .disable_statement_logging();
@@ -156,6 +151,24 @@ impl Drop for Lease {
             // say so.
             drop(connection.detach());
         }
+    }
+}
+
+/// Whether this can be the address of a database. Nobody is asked.
+///
+/// # Errors
+///
+/// [`MysqlError::Url`].
+pub fn check_url(url: &str) -> Result<(), MysqlError> {
+    options(url).map(drop)
+}
+
+fn options(url: &str) -> Result<MySqlConnectOptions, MysqlError> {
+    let options = MySqlConnectOptions::from_str(url);
+    let options = options.map_err(|error| MysqlError::Url(errors::text(&error)))?;
+    match options.get_database() {
+        Some(_) => Ok(options),
+        None => Err(MysqlError::Url("it names no database".into())),
     }
 }
 

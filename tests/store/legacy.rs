@@ -53,6 +53,18 @@ fn fill(server: &Mariadb, records: &[Record]) {
 }
 
 #[tokio::test]
+async fn ids_that_are_too_narrow_become_wide_enough() {
+    let server = Mariadb::start();
+    let url = server.database("a");
+    server.ask(&TABLE.replace("bigint", "int"));
+    let store = MysqlMessages::connect(&url).unwrap();
+    store.check().await.unwrap();
+    let new = records(vec![text(1, 2, 3, "wide")]);
+    store.insert(new.clone()).await.unwrap();
+    assert_eq!(store.history(all_of(1)).await.unwrap(), new);
+}
+
+#[tokio::test]
 async fn its_rows_are_read_as_they_were_and_new_ones_come_after_them() {
     let server = Mariadb::start_with(&["--default-time-zone=-03:00"]);
     let url = server.database("a");

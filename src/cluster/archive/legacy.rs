@@ -87,8 +87,24 @@ struct Wire {
     kind: char,
     msg: Box<str>,
     #[serde(default, rename = "send")]
-    is_online: bool,
-    timestamp: Box<str>,
+    is_online: Flag,
+    timestamp: Time,
+}
+
+/// Some write a flag as they write it into the database.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Flag {
+    Word(bool),
+    Number(u8),
+}
+
+/// In milliseconds since the Unix epoch, or as a text of ISO 8601, or of SQL, which is UTC too.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Time {
+    Number(u64),
+    Text(Box<str>),
 }
 
 /// Their clients write users as numbers or as digits.
@@ -103,8 +119,7 @@ enum Number {
 fn read(text: &[u8]) -> Result<(Chat, u64), &'static str> {
     let wire: Wire =
         serde_json::from_slice(text).map_err(|_| "it is not of the form of a message")?;
-    let time_ms = iso8601::parse(&wire.timestamp).and_then(|time_ms| time_ms.try_into().ok());
-    let time_ms: u64 = time_ms.ok_or("its timestamp is none")?;
+    let time_ms = wire.timestamp.unix_ms().ok_or("its timestamp is none")?;
     if TEXT_UNITS_MAX < wire.msg.encode_utf16().count() {
         return Err("its text is too long");
     }
@@ -114,9 +129,27 @@ fn read(text: &[u8]) -> Result<(Chat, u64), &'static str> {
         kind: wire.kind,
         msg: wire.msg,
         packet_id: None,
-        is_online: wire.is_online,
+        is_online: matches!(wire.is_online, Flag::Word(true) | Flag::Number(1..)),
     };
     Ok((chat, time_ms))
+}
+
+impl Default for Flag {
+    fn default() -> Self {
+        Self::Word(false)
+    }
+}
+
+impl Time {
+    fn unix_ms(&self) -> Option<u64> {
+        match self {
+            Self::Number(time_ms) => Some(*time_ms),
+            Self::Text(text) => {
+                let text = text.replacen(' ', "T", 1);
+                iso8601::parse(&text).and_then(|time_ms| time_ms.try_into().ok())
+            }
+        }
+    }
 }
 
 // === impl Number ===
@@ -142,6 +175,21 @@ mod tests {
         assert_eq!((chat.from.number(), chat.to.number()), (7, 42));
         assert_eq!((chat.kind, &*chat.msg), ('i', "h\u{e9}"));
         assert_eq!((chat.packet_id, chat.is_online), (None, true));
+    }
+
+    #[test]
+    fn flags_and_times_have_several_forms() {
+        for (send, time, is_online) in [
+            ("true", "1654086645678", true),
+            ("1", "\"2022-06-01 12:30:45.678\"", true),
+            ("0", "\"2022-06-01T12:30:45.678+00:00\"", false),
+        ] {
+            let text = format!(
+                r#"{{"id":"x","from":1,"to":2,"type":"t","msg":"","send":{send},"timestamp":{time}}}"#
+            );
+            let (chat, time_ms) = read(text.as_bytes()).unwrap();
+            assert_eq!((chat.is_online, time_ms), (is_online, 1_654_086_645_678));
+        }
     }
 
     #[test]

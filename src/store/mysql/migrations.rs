@@ -49,8 +49,12 @@ const MESSAGE: &str = "CREATE TABLE IF NOT EXISTS message (
     INDEX message_between (`from`, `to`, id)
 ) ENGINE=InnoDB";
 
-/// In one statement, which the server makes as a whole or not at all.
+/// In one statement, which the server makes as a whole or not at all. Ids of an application's own making
+/// may be narrower than those that are given out now.
 const LEGACY: &str = "ALTER TABLE message
+    MODIFY id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
+    MODIFY `from` BIGINT UNSIGNED NOT NULL,
+    MODIFY `to` BIGINT UNSIGNED NOT NULL,
     MODIFY type CHAR(1) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     MODIFY msg VARCHAR(1023) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     MODIFY send BIT(1) NOT NULL DEFAULT b'0',
