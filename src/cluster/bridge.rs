@@ -166,7 +166,111 @@ impl Inflow {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{self, IoSlice},
+        task::{Context, Poll},
+    };
+
     use super::*;
+    use crate::{
+        cluster::redis::{Redis, Settings},
+        config::Secret,
+        dialect::ride::{self, Ride},
+        id::{Member, UserId},
+        router::{
+            fanout::Walker,
+            shard::{DELIVERIES_MAX, Queue},
+            subscriber::Subscriber,
+            transport::{End, Transport},
+        },
+        topic::Topic,
+    };
+
+    /// Everything is a message to the user `me`.
+    #[derive(Debug)]
+    struct ToMe;
+
+    impl Read for ToMe {
+        fn read(&self, payload: &[u8]) -> Option<Message> {
+            let payload = Bytes::copy_from_slice(payload);
+            Some(Message::new(me(), "e", payload))
+        }
+    }
+
+    fn me() -> Topic {
+        let user: UserId = "me".parse().unwrap();
+        Topic::user(&user)
+    }
+
+    /// A socket that takes nothing.
+    #[derive(Debug)]
+    struct Full;
+
+    impl Transport for Full {
+        fn try_write(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+
+        fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn end(&self, _: End) {}
+    }
+
+    #[tokio::test]
+    async fn a_message_waits_for_room_on_a_shard() {
+        let member = Member::new(&"test".parse().unwrap(), 1);
+        let router = Router::new(member, 1, 1024, 1024);
+        let shard = &router.shards()[0];
+        let (serial, dialect) = (shard.next_serial(), Ride::new(ride::Settings::default()));
+        let address = "127.0.0.1".parse().unwrap();
+        let (shard_of, wire) = (Arc::clone(shard), Arc::new(Full));
+        let subscriber = Subscriber::new(serial, shard_of, Arc::new(dialect), wire, address, 0);
+        let clock = Clock::start();
+        router.attach(&subscriber);
+        router.subscribe(&me(), &subscriber, clock.now());
+        let redis = Redis::new(Settings {
+            url: Secret::new("redis://127.0.0.1:1"),
+            prefix: String::new(),
+            ca: None,
+        });
+        let parts = Parts {
+            channel: redis.unwrap().channel("c"),
+            reader: Arc::new(ToMe),
+            router: Arc::clone(&router),
+            clock,
+            stats: Arc::default(),
+        };
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut inflow = Inflow::new(sender, WAITING_BYTES_MAX);
+        for _ in 0..=DELIVERIES_MAX {
+            inflow.offer(Bytes::from_static(b"1"), &parts.stats);
+        }
+        let stats = Arc::clone(&parts.stats);
+        let delivering = tokio::spawn(async move { deliver(&parts, receiver).await });
+        while stats.delivered.load() < DELIVERIES_MAX as u64 {
+            tokio::task::yield_now().await;
+        }
+        while router.stats.busy.load() == 0 {
+            tokio::task::yield_now().await;
+        }
+        // What the flusher does.
+        let (mut queue, mut walker) = (Queue::default(), Walker::default());
+        shard.take(&mut queue);
+        while !queue.deliveries.is_empty() || walker.is_walking() {
+            let Queue {
+                deliveries, dirty, ..
+            } = &mut queue;
+            walker.step(shard, deliveries, dirty, usize::MAX);
+        }
+        while stats.delivered.load() <= DELIVERIES_MAX as u64 {
+            tokio::task::yield_now().await;
+        }
+        drop(inflow);
+        delivering.await.unwrap();
+        assert_eq!(stats.dropped.load(), 0);
+    }
 
     #[test]
     fn what_finds_no_room_is_dropped_and_room_comes_back() {
