@@ -2,6 +2,7 @@
 //! a page in a browser.
 
 mod browser;
+mod examples;
 mod im;
 mod page;
 
