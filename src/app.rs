@@ -3,6 +3,7 @@
 //! The only module that knows all others. Each shard has a thread and a runtime of its own; accepting,
 //! the admin listener and everything slow runs on the runtime of the process.
 
+mod bridge;
 mod identity;
 mod kept;
 mod member;
@@ -35,6 +36,7 @@ use crate::{
     },
     backend::HttpClient,
     clock::Clock,
+    cluster::bridge::Parts as BridgeParts,
     config::{Config, ReloadSource},
     credentials::Credentials,
     dialect::Dialect,
@@ -52,6 +54,7 @@ pub struct App {
     node: Arc<Node>,
     membership: Option<Membership>,
     moving: Moving,
+    bridge: Option<BridgeParts>,
     shards: Vec<ShardThread>,
     public: Vec<TcpListener>,
     admin: TcpListener,
@@ -147,6 +150,14 @@ impl App {
             desk: kept.desk.clone(),
         });
         let session_settings = Arc::new(ArcSwap::from_pointee(settings::session(&config)));
+        let bridge_stats = Arc::default();
+        let bridge = bridge::new(
+            &config,
+            membership.as_ref(),
+            &identity,
+            &session_settings,
+            &bridge_stats,
+        );
         let failed = CancellationToken::new();
         let contexts = router.shards().iter().map(|shard| session::Context {
             router: Arc::clone(&router),
@@ -167,6 +178,7 @@ impl App {
             cluster: membership.as_ref().map(Membership::cluster),
             kept,
             ingest: Arc::default(),
+            bridge: bridge_stats,
             router,
             ingress: Arc::new(ingress),
             authenticator,
@@ -186,6 +198,7 @@ impl App {
             node: Arc::new(node),
             membership,
             moving,
+            bridge,
             shards,
             public,
             admin,
@@ -227,6 +240,7 @@ impl App {
             node,
             membership,
             moving,
+            bridge,
             shards,
             public,
             admin,
@@ -245,7 +259,7 @@ impl App {
         }
         let ended = CancellationToken::new();
         let state = node.admin_state();
-        let couriers = Couriers::begin(&node, moving, &state);
+        let couriers = Couriers::begin(&node, moving, bridge, &state);
         match tokio::net::TcpListener::from_std(admin) {
             Ok(listener) => {
                 serving.spawn(admin::serve(listener, Arc::clone(&state), ended.clone()));

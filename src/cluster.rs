@@ -15,6 +15,7 @@
 //! **Invariant:** nothing that the router calls waits or does I/O.
 
 pub mod archive;
+pub mod bridge;
 pub mod directory;
 pub mod memory;
 pub mod redis;

@@ -4,6 +4,7 @@
 //! shared metric handle costs ten times as much when two shards use it.
 
 mod archive;
+mod bridge;
 mod chat;
 mod cluster;
 mod edges;
@@ -14,6 +15,7 @@ mod store;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub use archive::ArchiveStats;
+pub use bridge::BridgeStats;
 pub use chat::{ChatOutcome, ChatStats};
 pub use cluster::{ClusterStats, LostReason};
 pub use edges::{ApiOutcome, ApiStats, AuthStats, HookOutcome, LoginOutcome, TokenOutcome};

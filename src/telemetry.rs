@@ -26,9 +26,9 @@ use crate::{
     mail::post::Post,
     router::{Router, shard::Shard},
     stats::{
-        ApiOutcome, ApiStats, ArchiveStats, AuthStats, ChatOutcome, ChatStats, Count, DialectStats,
-        HookOutcome, IngestStats, IngressStats, LoginOutcome, RejectReason, RetentionStats,
-        ShardStats, TokenOutcome,
+        ApiOutcome, ApiStats, ArchiveStats, AuthStats, BridgeStats, ChatOutcome, ChatStats, Count,
+        DialectStats, HookOutcome, IngestStats, IngressStats, LoginOutcome, RejectReason,
+        RetentionStats, ShardStats, TokenOutcome,
     },
     topic::TopicKind,
 };
@@ -50,6 +50,8 @@ pub struct Sources {
     pub post: Post,
     /// Pushes that come through a queue.
     pub ingest: Arc<IngestStats>,
+    /// What comes over the bridge.
+    pub bridge: Arc<BridgeStats>,
     /// Chat messages.
     pub chat: Arc<ChatStats>,
     /// Messages on their way to the database.
@@ -88,6 +90,7 @@ impl Telemetry {
             cluster,
             post,
             ingest,
+            bridge,
             chat,
             archive,
             retention,
@@ -105,6 +108,7 @@ impl Telemetry {
         write_api(&sheet, api);
         write_mail(&sheet, post);
         write_ingest(&sheet, ingest);
+        write_bridge(&sheet, bridge);
         write_chat(&mut sheet, chat);
         write_archive(&sheet, archive);
         sheet.counter(&names::STORE_REMOVED, &[], retention.removed.load());
@@ -245,6 +249,18 @@ fn write_ingest(sheet: &Sheet<'_>, stats: &IngestStats) {
         sheet.counter(&names::PUSHES, &[outcome], count.load());
     }
     sheet.counter(&names::PUSH_ERRORS, &[], stats.errors.load());
+}
+
+fn write_bridge(sheet: &Sheet<'_>, stats: &BridgeStats) {
+    for (outcome, count) in [
+        ("delivered", &stats.delivered),
+        ("dropped", &stats.dropped),
+        ("invalid", &stats.invalid),
+        ("undeliverable", &stats.undeliverable),
+    ] {
+        sheet.counter(&names::BRIDGE_MESSAGES, &[outcome], count.load());
+    }
+    sheet.counter(&names::BRIDGE_CONNECTS, &[], stats.connects.load());
 }
 
 fn write_chat(sheet: &mut Sheet<'_>, stats: &ChatStats) {

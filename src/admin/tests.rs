@@ -184,6 +184,7 @@ impl Node {
             cluster: None,
             post: post.clone(),
             ingest: Arc::default(),
+            bridge: Arc::default(),
             chat: Arc::default(),
             archive: Arc::default(),
             retention: Arc::default(),

@@ -18,7 +18,7 @@ use crate::{
     },
     chat::{self, Desk},
     clock::Clock,
-    cluster::redis::MailSettings,
+    cluster::{bridge, redis::MailSettings},
     config::Config,
     id::Person,
     ingress,
@@ -129,13 +129,21 @@ pub(super) struct Couriers {
 }
 
 impl Couriers {
-    pub(super) fn begin(node: &Node, moving: Moving, state: &Arc<admin::State>) -> Self {
+    pub(super) fn begin(
+        node: &Node,
+        moving: Moving,
+        bridge: Option<bridge::Parts>,
+        state: &Arc<admin::State>,
+    ) -> Self {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(postman::run(node.kept.post.clone(), stop.clone()));
         let publisher = Arc::new(Publisher(Arc::clone(state)));
         let (pushes, stats) = (Arc::clone(&node.kept.pushes), Arc::clone(&node.ingest));
         tasks.spawn(ingest::run(pushes, publisher, stats, stop.clone()));
         moving.begin(&tasks, &stop);
+        if let Some(bridge) = bridge {
+            tasks.spawn(bridge::run(bridge, stop.clone()));
+        }
         if node.cluster.is_none() && node.config.load().throw_away.page_key.is_some() {
             tasks.spawn(befriend(node.kept.desk.clone()));
         }

@@ -37,8 +37,15 @@ pub(super) struct Membership {
     cluster: Arc<Cluster>,
     redis: Arc<Redis>,
     linger: Duration,
-    /// Whether somebody wants chat, so that a user of Redis who may not serve it is a mistake.
+    uses: Uses,
+}
+
+/// What somebody wants of Redis beside the membership, so that a user who may not have it is a mistake.
+#[derive(Clone, Debug)]
+struct Uses {
     has_chat: bool,
+    /// The channel of the bridge.
+    channel: Option<Box<str>>,
 }
 
 /// A membership that has begun.
@@ -75,7 +82,10 @@ impl Membership {
             cluster,
             redis: Arc::new(redis),
             linger,
-            has_chat: config.dialect.im.mount.enabled && config.dialect.im.has_keys(),
+            uses: Uses {
+                has_chat: config.dialect.im.mount.enabled && config.dialect.im.has_keys(),
+                channel: config.backend.pubsub_channel.as_deref().map(Into::into),
+            },
         }))
     }
 
@@ -85,7 +95,7 @@ impl Membership {
 
     /// Asks Redis once whether it refuses us.
     pub(super) async fn check(&self) -> Result<(), StreamsError> {
-        match check_once(&self.redis, self.has_chat).await {
+        match check_once(&self.redis, &self.uses).await {
             Err(StreamsError::Unavailable(_)) => Ok(()),
             checked => checked,
         }
@@ -99,9 +109,9 @@ impl Membership {
     pub(super) fn begin(self, failed: CancellationToken) -> Running {
         let stop = CancellationToken::new();
         let (cluster, redis) = (Arc::clone(&self.cluster), Arc::clone(&self.redis));
-        let (until, has_chat) = (stop.clone(), self.has_chat);
+        let (until, uses) = (stop.clone(), self.uses.clone());
         let task = TaskTracker::new().spawn(async move {
-            match check(&redis, has_chat, &until).await {
+            match check(&redis, &uses, &until).await {
                 Ok(()) => cluster.run(redis, until).await,
                 Err(error) => {
                     tracing::error!("cluster.redis: {error}");
@@ -126,23 +136,22 @@ pub(super) fn redis(config: &Config, url: &Secret) -> Result<Redis, StreamsError
     })
 }
 
-async fn check_once(redis: &Redis, has_chat: bool) -> Result<(), StreamsError> {
+async fn check_once(redis: &Redis, uses: &Uses) -> Result<(), StreamsError> {
     redis.check().await?;
-    match has_chat {
-        true => redis.contacts().check().await,
-        false => Ok(()),
+    if uses.has_chat {
+        redis.contacts().check().await?;
+    }
+    match &uses.channel {
+        Some(name) => redis.channel(name).subscribe().await.map(drop),
+        None => Ok(()),
     }
 }
 
 /// Asks Redis whether it can be used, until it answers or `stop` fires.
-async fn check(
-    redis: &Redis,
-    has_chat: bool,
-    stop: &CancellationToken,
-) -> Result<(), StreamsError> {
+async fn check(redis: &Redis, uses: &Uses, stop: &CancellationToken) -> Result<(), StreamsError> {
     let mut is_first = true;
     while !stop.is_cancelled() {
-        match check_once(redis, has_chat).await {
+        match check_once(redis, uses).await {
             Err(StreamsError::Unavailable(reason)) => {
                 if std::mem::take(&mut is_first) {
                     tracing::warn!(%reason, "Redis is not there yet; the node waits for it");

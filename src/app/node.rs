@@ -21,7 +21,7 @@ use crate::{
     log,
     router::Router,
     session,
-    stats::{ApiStats, IngestStats},
+    stats::{ApiStats, BridgeStats, IngestStats},
     telemetry::{Sources, Telemetry},
 };
 
@@ -47,6 +47,7 @@ pub struct Node {
     /// What is not only in memory.
     pub(super) kept: Kept,
     pub(super) ingest: Arc<IngestStats>,
+    pub(super) bridge: Arc<BridgeStats>,
     /// A part of the node has failed for good.
     pub(super) failed: CancellationToken,
     /// What the admin listener serves from, which in turn knows the node.
@@ -70,6 +71,7 @@ impl Node {
             cluster: self.cluster.clone(),
             post: self.kept.post.clone(),
             ingest: Arc::clone(&self.ingest),
+            bridge: Arc::clone(&self.bridge),
             chat: Arc::clone(self.kept.desk.stats()),
             archive: Arc::clone(&self.kept.archive),
             retention: Arc::clone(&self.kept.retention),

@@ -114,7 +114,8 @@ fn mounts(config: &Config, mounted: &Mounted) -> Mounts {
     mounts
 }
 
-fn ride(config: &Config) -> ride::Settings {
+/// The `ride` dialect.
+pub(super) fn ride(config: &Config) -> ride::Settings {
     let ride = &config.dialect.ride;
     let backends = ride
         .backends

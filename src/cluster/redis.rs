@@ -10,6 +10,7 @@
 
 mod address;
 mod backlog;
+mod channel;
 mod connect;
 mod contacts;
 mod credentials;
@@ -43,6 +44,7 @@ use self::{
 };
 pub use self::{
     backlog::{Lag, RedisBacklog, Unmoved, Unreadable},
+    channel::{RedisChannel, Subscription},
     contacts::RedisContacts,
     credentials::RedisCredentials,
     journal::RedisJournal,
@@ -118,6 +120,11 @@ impl Redis {
     /// `claim_after`.
     pub fn queue(&self, name: &str, claim_after: Duration) -> RedisQueue {
         RedisQueue::new(self.servers.apart(), &self.keys, name, claim_after)
+    }
+
+    /// A channel of applications, over a connection of its own. Its name has no prefix.
+    pub fn channel(&self, name: &str) -> RedisChannel {
+        RedisChannel::new(self.servers.apart(), name)
     }
 
     /// The journal in it, over connections of its own: what waits for replicas delays nobody else. What

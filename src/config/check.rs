@@ -229,6 +229,16 @@ impl Check<'_> {
 
     fn backend(&mut self) {
         let backend = &self.config.backend;
+        match &backend.pubsub_channel {
+            Some(name) if name.is_empty() => {
+                self.mistake("backend.pubsub_channel", "is empty, expected a name");
+            }
+            Some(_) if self.config.cluster.redis.is_none() => {
+                let problem = "is a channel of cluster.redis, which is missing";
+                self.mistake("backend.pubsub_channel", problem);
+            }
+            _ => {}
+        }
         for (index, method) in backend.methods.iter().enumerate() {
             let key = format!("backend.methods[{index}]");
             let before = &backend.methods[..index];

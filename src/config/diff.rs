@@ -30,6 +30,7 @@ const NEEDS_RESTART: &[&str] = &[
     "dialect.im.enabled",
     "dialect.im.paths",
     // Connections and tasks of their own.
+    "backend.pubsub_channel",
     "dialect.im.orders",
     "dialect.im.legacy_mq",
     "dialect.room.enabled",
@@ -97,6 +98,7 @@ impl Config {
         new.dialect.im.wanted = old.dialect.im.wanted;
         new.dialect.im.orders = old.dialect.im.orders;
         new.dialect.im.legacy_mq = old.dialect.im.legacy_mq;
+        new.backend.pubsub_channel = old.backend.pubsub_channel;
         new.dialect.ride.realm = old.dialect.ride.realm;
         new
     }

@@ -71,6 +71,10 @@ families! {
         "Time of the calls of login hooks that were made";
     AUTH_HOOKS = Counter None, "tidegate_auth_hooks_total" ["outcome"]
         "Calls of login hooks; overloaded ones were not made";
+    BRIDGE_CONNECTS = Counter None, "tidegate_bridge_connects_total" []
+        "Times that the channel of the bridge was subscribed to; after the first, something was lost";
+    BRIDGE_MESSAGES = Counter None, "tidegate_bridge_messages_total" ["outcome"]
+        "What applications published to the channel of the bridge, as this node has dealt with it";
     BUILD_INFO = Gauge None, "tidegate_build_info" ["version"]
         "Always 1; the version is in the label";
     BUS_BUSY = Counter None, "tidegate_bus_busy_total" []

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod archive;
+mod channels;
 mod chat;
 mod contacts;
 #[path = "../support/contracts/mod.rs"]

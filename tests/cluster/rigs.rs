@@ -271,6 +271,10 @@ impl Tls {
             ca,
         }
     }
+
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
 }
 
 impl Rig for Tls {

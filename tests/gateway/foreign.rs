@@ -2,6 +2,7 @@
 //! a page in a browser.
 
 mod browser;
+mod examples;
 mod im;
 mod page;
 
@@ -9,7 +10,7 @@ use std::{env, path::Path, process::Command, time::Duration};
 
 use tokio::{task, time};
 
-use crate::support::Gateway;
+use crate::support::{Gateway, redis::Redis};
 
 /// Where `scripts/test` says which Python has the libraries.
 const PYTHON: &str = "TG_TEST_PYTHON";
@@ -21,11 +22,11 @@ async fn python(script: &str, arguments: &[&str]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gateway/foreign");
     let program = env::var_os(PYTHON).unwrap_or_else(|| "python3".into());
     let mut check = Command::new(&program);
-    check.args(["-c", "import websockets.asyncio.client"]);
+    check.args(["-c", "import redis, websockets.asyncio.client"]);
     let is_there = check.output().is_ok_and(|output| output.status.success());
     assert!(
         is_there,
-        "a Python with the package websockets is needed: run scripts/test, or name one in {PYTHON}"
+        "a Python with scripts/requirements.txt is needed: run scripts/test, or name one in {PYTHON}"
     );
     let mut command = Command::new(&program);
     command.arg("-B").arg(folder.join(script)).args(arguments);
@@ -52,6 +53,19 @@ async fn python_clients_of_the_ride_document_work_unchanged() {
         let gateway = Gateway::start(&toml);
         python("ride.py", &[&address(&gateway), profile]).await;
     }
+}
+
+#[tokio::test]
+async fn an_application_that_publishes_with_redis_py_works_unchanged() {
+    let redis = Redis::start();
+    let gateway = Gateway::start_two(&format!(
+        "cluster.redis = \"{}\"\nbackend.pubsub_channel = \"websocket_messages\"",
+        redis.url()
+    ));
+    let connects = "tidegate_bridge_connects_total";
+    gateway.until_metric(connects, "", 2.0).await;
+    let port = redis.port().to_string();
+    python("bridge.py", &[&port, &address(&gateway)]).await;
 }
 
 #[tokio::test]

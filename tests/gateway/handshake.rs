@@ -211,15 +211,14 @@ async fn without_a_list_any_origin_may_come() {
 #[tokio::test]
 async fn the_first_sub_protocol_offered_is_chosen() {
     let gateway = Gateway::start("");
+    let address = gateway.public();
     let request = request(
-        &gateway,
+        address,
         "ws",
         RIDE,
         &[("sec-websocket-protocol", "soap, chat")],
     );
-    let stream = tokio::net::TcpStream::connect(gateway.public())
-        .await
-        .unwrap();
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let (_, response) = tokio_tungstenite::client_async(request, stream)
         .await
         .unwrap();

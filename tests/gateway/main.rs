@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod backpressure;
+mod bridge;
 mod device;
 mod drain;
 mod foreign;

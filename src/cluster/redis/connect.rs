@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use redis::{
-    AsyncConnectionConfig, Client, IntoConnectionInfo, TlsCertificates, aio::MultiplexedConnection,
+    AsyncConnectionConfig, Client, IntoConnectionInfo, TlsCertificates,
+    aio::{MultiplexedConnection, PubSub},
     cmd,
 };
 
@@ -62,6 +63,14 @@ impl Connector {
         connected.map_err(|error| at(host, error))
     }
 
+    /// Connects to a server, to hear a channel there.
+    pub(super) async fn connect_to_subscribe(&self, host: &Host) -> Result<PubSub, StreamsError> {
+        let client = self.client(&self.address.url(host));
+        let client = client.map_err(|error| at(host, error))?;
+        let connected = client.get_async_pubsub().await;
+        connected.map_err(|error| at(host, meaning(&error)))
+    }
+
     async fn try_connect(
         &self,
         host: &Host,
@@ -84,6 +93,18 @@ impl Connector {
         url: &str,
         response_timeout: Duration,
     ) -> Result<MultiplexedConnection, StreamsError> {
+        let client = self.client(url)?;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(response_timeout))
+            .set_pipeline_buffer_size(PIPELINE_BUFFER)
+            .set_write_backpressure_boundary(WRITE_BOUNDARY);
+        let connecting = client.get_multiplexed_async_connection_with_config(&config);
+        connecting.await.map_err(|error| meaning(&error))
+    }
+
+    /// Connected to nothing yet.
+    fn client(&self, url: &str) -> Result<Client, StreamsError> {
         let info = url
             .into_connection_info()
             .map_err(|error| meaning(&error))?;
@@ -97,14 +118,7 @@ impl Connector {
             }
             _ => Client::open(info),
         };
-        let client = client.map_err(|error| meaning(&error))?;
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(response_timeout))
-            .set_pipeline_buffer_size(PIPELINE_BUFFER)
-            .set_write_backpressure_boundary(WRITE_BOUNDARY);
-        let connecting = client.get_multiplexed_async_connection_with_config(&config);
-        connecting.await.map_err(|error| meaning(&error))
+        client.map_err(|error| meaning(&error))
     }
 }
 

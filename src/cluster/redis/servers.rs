@@ -6,7 +6,10 @@ use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, future::try_join_all};
 use parking_lot::Mutex;
-use redis::{Cmd, Pipeline, Value, aio::MultiplexedConnection};
+use redis::{
+    Cmd, Pipeline, Value,
+    aio::{MultiplexedConnection, PubSub},
+};
 use tokio::time;
 
 use super::{
@@ -115,6 +118,12 @@ impl Servers {
     pub(super) async fn dedicated(&self, key: &str) -> Result<MultiplexedConnection, StreamsError> {
         let host = self.known().await?.host(key)?.clone();
         Box::pin(self.0.connector.connect(&host, READ_TIMEOUT)).await
+    }
+
+    /// A connection of one's own, to hear a channel. Takes as long as it takes.
+    pub(super) async fn to_subscribe(&self, channel: &str) -> Result<PubSub, StreamsError> {
+        let host = self.known().await?.host(channel)?.clone();
+        self.0.connector.connect_to_subscribe(&host).await
     }
 
     /// Forgets which servers there are, and the connections to them.

@@ -138,6 +138,14 @@ fn neighbours_have_known_schemes() {
          rediss+sentinel:// or redis+cluster:// or rediss+cluster:// and a host",
     );
     check_mistake(
+        "backend.pubsub_channel = \"websocket_messages\"",
+        "backend.pubsub_channel: is a channel of cluster.redis, which is missing",
+    );
+    check_mistake(
+        "cluster.redis = \"redis://h\"\nbackend.pubsub_channel = \"\"",
+        "backend.pubsub_channel: is empty, expected a name",
+    );
+    check_mistake(
         "store.url = \"postgres://h/\"",
         "store.url: is not usable, expected sqlite:// or mysql:// and more",
     );

@@ -77,7 +77,7 @@ async fn ride(
 ) -> Client<TlsStream<TcpStream>> {
     let path = format!("/ws/?client_id={client_id}&token={token}");
     let stream = connect(gateway, narrow).await;
-    let upgrading = client_async(request(gateway, "wss", &path, &[]), stream);
+    let upgrading = client_async(request(gateway.public(), "wss", &path, &[]), stream);
     let (socket, _) = soon("the upgrade", upgrading).await.unwrap();
     let mut client = Client { socket };
     client.ping().await;

@@ -1,5 +1,7 @@
 //! A client that is not ours: tokio-tungstenite with its defaults.
 
+use std::net::SocketAddr;
+
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -47,8 +49,9 @@ impl Client {
         path: &str,
         headers: &[(&'static str, &str)],
     ) -> tungstenite::Result<Self> {
-        let stream = TcpStream::connect(gateway.public()).await?;
-        let request = request(gateway, "ws", path, headers);
+        let address = gateway.public();
+        let stream = TcpStream::connect(address).await?;
+        let request = request(address, "ws", path, headers);
         let (socket, _) = soon("the upgrade", client_async(request, stream)).await?;
         Ok(Self { socket })
     }
@@ -151,12 +154,12 @@ pub(crate) fn status<T>(refused: tungstenite::Result<T>) -> u16 {
 
 /// A request to upgrade.
 pub(crate) fn request(
-    gateway: &Gateway,
+    address: SocketAddr,
     scheme: &str,
     path: &str,
     headers: &[(&'static str, &str)],
 ) -> Request<()> {
-    let port = gateway.public().port();
+    let port = address.port();
     let url = format!("{scheme}://localhost:{port}{path}");
     let mut request = url.into_client_request().unwrap();
     for (name, value) in headers {
