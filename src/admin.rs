@@ -78,7 +78,7 @@ pub struct Parts {
     pub stats: Arc<ApiStats>,
     /// The metrics.
     pub telemetry: Arc<Telemetry>,
-    /// Durable messages to users.
+    /// Durable messages.
     pub post: Post,
     /// What was kept, and who may write to whom.
     pub desk: Desk,

@@ -21,9 +21,11 @@ use super::{
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument},
 };
 use crate::{
+    admin,
     dialect::device,
+    mail::post::PostError,
     message::{ConflationKey, Message, MessageId},
-    router::{Busy, Reached},
+    router::Reached,
     topic::Topic,
 };
 
@@ -31,7 +33,7 @@ use crate::{
 /// callers wait.
 const ROOM_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Most users of one call of the mail.
+/// Most topics of one call of the post.
 const POSTED_MAX: usize = 100;
 
 /// What came of it
@@ -47,8 +49,8 @@ pub(super) struct Published {
 /// Publish a message
 ///
 /// It is on its way to whoever is connected now when this answers; nothing is said about whether
-/// anybody has received it. One that is durable is kept, too, for each of its users until a client
-/// has it. One with a time to come is kept until then, and published by whichever node is there.
+/// anybody has received it. One that is durable is kept, too: in the history of each of its topics, and
+/// for each of its users until a client has it. One with a time to come is kept until then, and published by whichever node is there.
 #[utoipa::path(
     post,
     path = "/api/publish",
@@ -59,8 +61,7 @@ pub(super) struct Published {
         (status = 200, description = "It is on its way", body = Published),
         (status = 409, description = "The id has come with other content", body = ProblemDocument,
             content_type = "application/problem+json"),
-        (status = 501, description = "A field, or durable for such a topic, is not available in this \
-            version",
+        (status = 501, description = "A field is not available in this version",
             body = ProblemDocument, content_type = "application/problem+json"),
         (status = 503, description = "The node is busy, or cannot keep the message: come back after Retry-After. With an id, \
             the same request again goes on where this one stopped",
@@ -150,26 +151,14 @@ async fn send(
     topics: &[Topic],
     progress: &Progress,
 ) -> Result<usize, Problem> {
+    let admin::Parts { router, clock, .. } = &state.parts;
     let sending = async {
         let mut sent = progress.sent.lock().await;
         while let Some(topic) = topics.get(sent.topics) {
-            let mut message = draft.message(topic);
-            loop {
-                match state.parts.router.publish(message, state.parts.clock.now()) {
-                    Ok(reached) => {
-                        sent.topics += 1;
-                        sent.note(state, topic, reached);
-                        break;
-                    }
-                    Err(Busy {
-                        message: back,
-                        room,
-                    }) => {
-                        room.wait().await;
-                        message = *back;
-                    }
-                }
-            }
+            let publishing = router.publish_in_turn(draft.message(topic), *clock);
+            let reached = publishing.await;
+            sent.topics += 1;
+            sent.note(state, topic, reached);
         }
         sent.nodes.len()
     };
@@ -187,25 +176,27 @@ async fn send(
     Err(Problem::busy(detail))
 }
 
-/// Posts to the users who do not have the message yet, in order. Says how many nodes have it.
+/// Posts to the topics that do not have the message yet, in order. Says how many nodes have it.
 async fn post(
     state: &State,
     draft: &Draft,
-    users: &[Topic],
+    topics: &[Topic],
     progress: &Progress,
 ) -> Result<usize, Problem> {
     let mut sent = progress.sent.lock().await;
-    while let Some(users) = users.get(sent.topics..).filter(|users| !users.is_empty()) {
-        let users = &users[..users.len().min(POSTED_MAX)];
-        let message = draft.message(&users[0]);
-        let reached = state.parts.post.send(&message, users).await;
+    while let Some(topics) = topics.get(sent.topics..).filter(|rest| !rest.is_empty()) {
+        let topics = &topics[..topics.len().min(POSTED_MAX)];
+        let message = draft.message(&topics[0]);
+        let reached = state.parts.post.send(&message, topics).await;
         let reached = reached.map_err(|error| {
-            tracing::warn!(%error, "a durable message was refused");
-            Problem::busy(format!("the message cannot be kept: {}", error.0))
+            if let PostError::NotKept(_) = error {
+                tracing::warn!(%error, "a durable message was refused");
+            }
+            Problem::busy(error.to_string())
         })?;
-        for (user, reached) in users.iter().zip(reached) {
+        for (topic, reached) in topics.iter().zip(reached) {
             sent.topics += 1;
-            sent.note(state, user, reached);
+            sent.note(state, topic, reached);
         }
     }
     Ok(sent.nodes.len())

@@ -35,7 +35,7 @@ use crate::{
 /// Where durable things are.
 #[derive(Debug)]
 pub(super) struct Kept {
-    /// Durable messages to users.
+    /// Durable messages.
     pub(super) post: Post,
     /// What applications push.
     pub(super) pushes: Arc<dyn Queue>,

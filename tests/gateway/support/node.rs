@@ -219,12 +219,24 @@ impl Gateway {
         now.unwrap().as_secs()
     }
 
-    /// Calls the HTTP API with a key that may do everything.
+    /// Calls the HTTP API of the first node with a key that may do everything.
     pub(crate) async fn api(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.api_of(0, method, path, body).await
+    }
+
+    /// Calls the HTTP API of one node.
+    pub(crate) async fn api_of(
+        &self,
+        node: usize,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> Answer {
         let key = self.config.throw_away.api_key.as_ref().unwrap().expose();
         let authorization = format!("Bearer {key}");
         let headers = [("authorization", authorization.as_str())];
-        http::call(self.admin(), method, path, &headers, &body.to_string()).await
+        let admin = self.nodes[node].addresses.admin;
+        http::call(admin, method, path, &headers, &body.to_string()).await
     }
 
     /// Publishes by the HTTP API.
