@@ -1,5 +1,6 @@
-//! `POST /api/publish`: a message from an application to its users.
+//! `POST /api/publish`: a message from an application to its users, and many of them.
 
+pub(super) mod batch;
 mod request;
 mod schedule;
 

@@ -1,4 +1,5 @@
 mod access;
+mod batch;
 mod contacts;
 mod document;
 mod process;
@@ -279,6 +280,12 @@ impl Node {
     async fn publish(&self, body: &str) -> Answer {
         self.send(Method::POST, "/api/publish", Some("publish"), body)
             .await
+    }
+
+    async fn publish_batch(&self, messages: &Value) -> Answer {
+        let body = serde_json::json!({"messages": messages}).to_string();
+        let path = "/api/publish/batch";
+        self.send(Method::POST, path, Some("publish"), &body).await
     }
 
     async fn delete(&self, path: &str) -> Answer {
