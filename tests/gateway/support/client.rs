@@ -156,7 +156,8 @@ pub(crate) fn request(
     path: &str,
     headers: &[(&'static str, &str)],
 ) -> Request<()> {
-    let port = gateway.public().port();
+    // Not a turn of its own, which would have every client go to the same node.
+    let port = gateway.port();
     let url = format!("{scheme}://localhost:{port}{path}");
     let mut request = url.into_client_request().unwrap();
     for (name, value) in headers {
