@@ -53,6 +53,7 @@ use crate::{
     chat::Desk,
     clock::Clock,
     config::Secret,
+    ledger::Ledger,
     mail::post::Post,
     queue::Queue,
     router,
@@ -84,6 +85,8 @@ pub struct Parts {
     pub desk: Desk,
     /// Messages for later.
     pub queue: Arc<dyn Queue>,
+    /// What came of the ids of publishes, on any node; absent if there is no other.
+    pub ledger: Option<Arc<dyn Ledger>>,
     /// The node as a process.
     pub process: Arc<dyn Process>,
     /// Where the public listeners are bound.

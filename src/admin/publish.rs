@@ -6,11 +6,11 @@ mod schedule;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Json, extract, http::StatusCode};
+use axum::{Json, extract};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::time;
+use tokio::time::{self, Instant};
 use utoipa::ToSchema;
 
 use self::request::{PublishRequest, Topics};
@@ -18,7 +18,7 @@ use super::{
     State,
     access::{self, Caller},
     input::{Body, Text},
-    once::{Conflict, Digest, Progress, Sent},
+    once::{Claim, Digest, Progress, Sent},
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument},
 };
 use crate::{
@@ -64,8 +64,9 @@ pub(super) struct Published {
             content_type = "application/problem+json"),
         (status = 501, description = "A field is not available in this version",
             body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The node is busy, or cannot keep the message: come back after Retry-After. With an id, \
-            the same request again goes on where this one stopped",
+        (status = 503, description = "The node is busy, or cannot keep the message, or, with an id, cannot know whether it has come to \
+            another node: come back after Retry-After. With an id, the same request again goes on where this one \
+            stopped",
             body = ProblemDocument, content_type = "application/problem+json"),
         AccessProblems,
         BodyProblems,
@@ -93,7 +94,7 @@ pub(super) async fn accept(
     if let Some(at_ms) = request.later(now)? {
         return schedule::put_off(state, request, text, at_ms).await;
     }
-    let (content, is_durable) = (request.content(), request.is_durable());
+    let (content, at_ms, is_durable) = (request.content(), request.at_ms(), request.is_durable());
     let PublishRequest {
         to: Topics(topics),
         event,
@@ -102,23 +103,30 @@ pub(super) async fn accept(
         id,
         ..
     } = request;
+    let is_shared = id.is_some();
     let id = id.map(|Text(id)| id).or(name.map(Into::into));
-    let (id, progress) = match id {
+    let (id, claim) = match id {
         Some(id) => {
-            let progress = state
-                .once
-                .claim(Digest::of([id.as_bytes()]), content, now.uptime);
-            (MessageId::Text(id.into()), progress.map_err(conflict)?)
+            let key = match at_ms {
+                // Not that of a message which is published at once: this one was promised already.
+                Some(at_ms) => Digest::of([&b"due"[..], id.as_bytes(), &at_ms.to_be_bytes()]),
+                None => Digest::of([id.as_bytes()]),
+            };
+            let progress = state.once.claim(key, content, now.uptime)?;
+            let claim = match is_shared {
+                true => Claim::of_all(progress, key),
+                false => Claim::of_node(progress),
+            };
+            (MessageId::Text(id.into()), claim)
         }
         None => {
-            let progress = Arc::new(Progress::new(content));
             let router = &state.parts.router;
             // Sessions drop what they take for a repeat, and letters come to them from every member.
             let id = match is_durable {
                 true => router.unique_id(now),
                 false => router.next_id(now),
             };
-            (id, progress)
+            (id, Claim::of_node(Arc::new(Progress::new(content))))
         }
     };
     let event = event.map_or("message".into(), |Text(event)| event);
@@ -130,61 +138,52 @@ pub(super) async fn accept(
         data: Bytes::copy_from_slice(data.as_bytes()),
         conflate: conflate.map(|Text(key)| key),
     };
-    let nodes = match is_durable {
-        true => post(state, &draft, &topics, &progress).await,
-        false => send(state, &draft, &topics, &progress).await,
-    }?;
-    Ok(Published {
+    let until = Instant::now() + ROOM_TIMEOUT;
+    let mut turn = claim.turn(state, until).await?;
+    let result = match is_durable {
+        _ if turn.sent.is_done => Ok(()),
+        true => post(state, &draft, &topics, &mut turn.sent).await,
+        false => send(state, &draft, &topics, &mut turn.sent, until).await,
+    };
+    let nodes = turn.sent.nodes.len();
+    turn.end(result.is_ok()).await;
+    result.map(|()| Published {
         id: draft.id.to_string(),
         delivered_nodes: nodes,
     })
 }
 
-fn conflict(_: Conflict) -> Problem {
-    let detail = "the id has come with other content in the last ten minutes";
-    Problem::new(StatusCode::CONFLICT, detail).field("id")
-}
-
-/// Publishes to the topics that do not have the message yet, in order. Says how many nodes have it.
+/// Publishes to the topics that do not have the message yet, in order.
 async fn send(
     state: &State,
     draft: &Draft,
     topics: &[Topic],
-    progress: &Progress,
-) -> Result<usize, Problem> {
+    sent: &mut Sent,
+    until: Instant,
+) -> Result<(), Problem> {
     let admin::Parts { router, clock, .. } = &state.parts;
-    let sending = async {
-        let mut sent = progress.sent.lock().await;
-        while let Some(topic) = topics.get(sent.topics) {
-            let publishing = router.publish_in_turn(draft.message(topic), *clock);
-            let reached = publishing.await;
-            sent.topics += 1;
-            sent.note(state, topic, reached);
-        }
-        sent.nodes.len()
-    };
-    if let Ok(nodes) = time::timeout(ROOM_TIMEOUT, sending).await {
-        return Ok(nodes);
-    }
-    // Somebody else may be going on with it already.
-    let detail = match progress.sent.try_lock() {
-        Ok(sent) => {
+    while let Some(topic) = topics.get(sent.topics) {
+        let publishing = router.publish_in_turn(draft.message(topic), *clock);
+        let published = time::timeout_at(until, publishing).await;
+        let reached = published.map_err(|_| {
             let (done, all) = (sent.topics, topics.len());
-            format!("the node is busy, and {done} of {all} topics have the message")
-        }
-        Err(_) => "the node is busy".to_owned(),
-    };
-    Err(Problem::busy(detail))
+            Problem::busy(format!(
+                "the node is busy, and {done} of {all} topics have the message"
+            ))
+        })?;
+        sent.topics += 1;
+        sent.note(state, topic, reached);
+    }
+    Ok(())
 }
 
-/// Posts to the topics that do not have the message yet, in order. Says how many nodes have it.
+/// Posts to the topics that do not have the message yet, in order.
 async fn post(
     state: &State,
     draft: &Draft,
     topics: &[Topic],
-    progress: &Progress,
-) -> Result<usize, Problem> {
-    let mut sent = progress.sent.lock().await;
+    sent: &mut Sent,
+) -> Result<(), Problem> {
     while let Some(topics) = topics.get(sent.topics..).filter(|rest| !rest.is_empty()) {
         let topics = &topics[..topics.len().min(POSTED_MAX)];
         let message = draft.message(&topics[0]);
@@ -200,7 +199,7 @@ async fn post(
             sent.note(state, topic, reached);
         }
     }
-    Ok(sent.nodes.len())
+    Ok(())
 }
 
 impl Sent {

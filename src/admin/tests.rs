@@ -2,6 +2,7 @@ mod access;
 mod batch;
 mod contacts;
 mod document;
+mod durable;
 mod process;
 mod publish;
 mod serve;
@@ -200,6 +201,7 @@ impl Node {
             post,
             desk,
             queue: SqliteQueue::of_test(),
+            ledger: None,
             process: Arc::<FakeProcess>::clone(&process),
             public: vec!["127.0.0.1:8080".parse().unwrap()],
             admin: "127.0.0.1:8081".parse().unwrap(),

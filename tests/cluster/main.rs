@@ -15,6 +15,7 @@ mod contracts;
 mod credentials;
 mod inboxes;
 mod journal;
+mod ledger;
 mod legacy;
 mod logs;
 #[path = "../support/machine.rs"]

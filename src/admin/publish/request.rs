@@ -48,7 +48,7 @@ pub(in crate::admin) struct PublishRequest<'a> {
     #[schema(value_type = Option<String>, min_length = 1, max_length = 256)]
     pub(super) conflate: Option<Text<256>>,
     /// Names the message. The same id again within ten minutes is answered as the first time, and
-    /// not sent again.
+    /// not sent again, whichever node of a cluster it comes to.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 128)]
     pub(super) id: Option<Text<128>>,
     /// True: kept before it is published, and in the history of each of its topics from then on. For
@@ -57,8 +57,8 @@ pub(in crate::admin) struct PublishRequest<'a> {
     /// Not for `session:<id>`, whose history would end with it.
     durable: Option<bool>,
     /// When it is to be published, in seconds since the Unix epoch, at most a year ahead. A time that
-    /// has passed is now. It is published within two seconds after its time, once; with an id, its ten
-    /// minutes begin then.
+    /// has passed is now. It is published within two seconds after its time, once. Its id is another one than
+    /// that of a message without a time, or with another one.
     #[schema(minimum = 0)]
     at: Option<f64>,
     /// Not available in this version: answered with 501.
@@ -124,8 +124,12 @@ impl PublishRequest<'_> {
             let detail = format!("at: is {at}, expected seconds since 1970, at most a year ahead");
             return Err(Problem::unprocessable(detail).field("at"));
         }
-        let at_ms = (at * 1000.0) as u64;
-        Ok((soonest < at_ms).then_some(at_ms))
+        Ok(self.at_ms().filter(|at_ms| soonest < *at_ms))
+    }
+
+    /// The time that it came with, in milliseconds since the Unix epoch; none is checked.
+    pub(super) fn at_ms(&self) -> Option<u64> {
+        self.at.map(|at| (at * 1000.0) as u64)
     }
 
     /// Whether it is kept for those who are away.

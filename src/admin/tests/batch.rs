@@ -1,7 +1,6 @@
 use serde_json::json;
 
-use super::*;
-use crate::router::shard::DELIVERIES_MAX;
+use super::{publish::fill, *};
 
 async fn results(node: &Node, messages: Value) -> Vec<Value> {
     let mut answer = node.publish_batch(&messages).await.json(200);
@@ -88,11 +87,7 @@ async fn a_message_that_finds_the_node_busy_does_not_stop_the_others() {
     let node = Node::new();
     let idle = node.connect(Some("2"), &[]);
     let busy = node.connect(Some("1"), &[]);
-    let now = node.state.parts.clock.now();
-    for _ in 0..DELIVERIES_MAX {
-        let message = Message::new("user:1".parse().unwrap(), "e", "1".into());
-        node.router().publish(message, now).unwrap();
-    }
+    fill(&node);
     let messages = json!([{"to": "user:1", "id": "a"}, {"to": "user:2", "id": "b"}]);
     let answered = results(&node, messages.clone()).await;
     assert_eq!(answered[0]["problem"]["status"], 503);
