@@ -127,7 +127,7 @@ impl Sent {
     /// What another node has done counts, unless more was done here.
     fn go_on_from(&mut self, what: &[u8]) {
         // Of a newer version, or nothing: then nothing is known.
-        let before: Sent = serde_json::from_slice(what).unwrap_or_default();
+        let before: Self = serde_json::from_slice(what).unwrap_or_default();
         if self.topics < before.topics {
             *self = before;
         }
