@@ -53,6 +53,7 @@ use crate::{
     chat::Desk,
     clock::Clock,
     config::Secret,
+    ledger::Ledger,
     mail::post::Post,
     queue::Queue,
     router,
@@ -78,12 +79,14 @@ pub struct Parts {
     pub stats: Arc<ApiStats>,
     /// The metrics.
     pub telemetry: Arc<Telemetry>,
-    /// Durable messages to users.
+    /// Durable messages.
     pub post: Post,
     /// What was kept, and who may write to whom.
     pub desk: Desk,
     /// Messages for later.
     pub queue: Arc<dyn Queue>,
+    /// What came of the ids of publishes, on any node; absent if there is no other.
+    pub ledger: Option<Arc<dyn Ledger>>,
     /// The node as a process.
     pub process: Arc<dyn Process>,
     /// Where the public listeners are bound.

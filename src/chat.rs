@@ -262,7 +262,7 @@ impl Desk {
         message.sender = Some(sender(caller));
         let topic = message.topic.clone();
         let posted = post.send(&message, &[topic]).await;
-        posted.map_err(|error| StoreError::Unavailable(error.0))?;
+        posted.map_err(|error| StoreError::Unavailable(error.to_string().into()))?;
         contacts.set_taken(id, courier).await?;
         Ok(Outcome::Taken { customer })
     }

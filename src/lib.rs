@@ -22,6 +22,7 @@ pub mod id;
 pub mod ingress;
 pub mod iso8601;
 pub mod journal;
+pub mod ledger;
 pub mod log;
 pub mod lookup;
 pub mod mail;

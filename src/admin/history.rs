@@ -77,8 +77,8 @@ enum User {
 
 /// What was kept of a topic
 ///
-/// Of a user: chat to and from it, and what was pushed to it durably. Nothing of a room is kept in
-/// this version.
+/// Of a user: chat to and from it, and what was pushed to it durably. Of a room, and of `all`: what was
+/// pushed to it durably.
 #[utoipa::path(
     get,
     path = "/api/history/{topic}",

@@ -51,33 +51,7 @@ impl Body {
 
     /// The value.
     pub(super) fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Problem> {
-        self.check_object()?;
-        let mut json = serde_json::Deserializer::from_slice(&self.0);
-        let value = serde_path_to_error::deserialize(&mut json).map_err(problem)?;
-        match json.end() {
-            Ok(()) => Ok(value),
-            Err(error) => Err(Problem::unprocessable(format!(
-                "the body is not one JSON value: {error}"
-            ))),
-        }
-    }
-
-    /// Only an object has names for its fields; from a list they would be taken by their positions.
-    fn check_object(&self) -> Result<(), Problem> {
-        let is = match self.0.trim_ascii_start().first() {
-            Some(b'[') => "a list",
-            Some(b'"') => "a text",
-            Some(b'0'..=b'9' | b'-') => "a number",
-            Some(b't' | b'f' | b'n') => "a word",
-            _ => return Ok(()),
-        };
-        match serde_json::from_slice::<IgnoredAny>(&self.0) {
-            Ok(_) => Err(Problem::unprocessable(format!(
-                "the body is {is}, expected an object: {{\"<field>\": <value>, ...}}"
-            ))),
-            // That is what is to be said about it.
-            Err(_) => Ok(()),
-        }
+        read(&self.0)
     }
 
     /// The value, if there is any.
@@ -87,6 +61,37 @@ impl Body {
         } else {
             self.read().map(Some)
         }
+    }
+}
+
+/// The value in a body, or in what could be one: a JSON object.
+pub(super) fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Problem> {
+    check_object(text)?;
+    let mut json = serde_json::Deserializer::from_slice(text);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(problem)?;
+    match json.end() {
+        Ok(()) => Ok(value),
+        Err(error) => Err(Problem::unprocessable(format!(
+            "the body is not one JSON value: {error}"
+        ))),
+    }
+}
+
+/// Only an object has names for its fields; from a list they would be taken by their positions.
+fn check_object(text: &[u8]) -> Result<(), Problem> {
+    let is = match text.trim_ascii_start().first() {
+        Some(b'[') => "a list",
+        Some(b'"') => "a text",
+        Some(b'0'..=b'9' | b'-') => "a number",
+        Some(b't' | b'f' | b'n') => "a word",
+        _ => return Ok(()),
+    };
+    match serde_json::from_slice::<IgnoredAny>(text) {
+        Ok(_) => Err(Problem::unprocessable(format!(
+            "the body is {is}, expected an object: {{\"<field>\": <value>, ...}}"
+        ))),
+        // That is what is to be said about it.
+        Err(_) => Ok(()),
     }
 }
 

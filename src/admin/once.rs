@@ -1,4 +1,8 @@
 //! Publishing once: what came of the ids of publishes in the last ten minutes.
+//!
+//! In a cluster the ledger knows it of all nodes, and what is known here saves asking it.
+
+mod turn;
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -7,8 +11,12 @@ use std::{
 };
 
 use aws_lc_rs::digest::{Context, SHA256};
+use axum::http::StatusCode;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
+pub(super) use self::turn::Claim;
+use super::problem::Problem;
 use crate::stats::ApiStats;
 
 /// How long an id is remembered, from its first publish on.
@@ -17,7 +25,7 @@ const KEPT: Duration = Duration::from_secs(10 * 60);
 /// oldest one is forgotten early, which is counted.
 const IDS_MAX: usize = 500_000;
 
-/// The publishes of the last ten minutes that have ids.
+/// The publishes of the last ten minutes that have ids, of this node.
 #[derive(Debug)]
 pub(super) struct Once {
     ids: Mutex<Ids>,
@@ -40,8 +48,11 @@ pub(super) struct Progress {
 }
 
 /// What has been done of a publish.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 pub(super) struct Sent {
+    /// Whether nothing is left to be done.
+    #[serde(skip)]
+    pub(super) is_done: bool,
     /// How many of its topics have the message.
     pub(super) topics: usize,
     /// The nodes that have sessions that it is on its way to.
@@ -91,6 +102,16 @@ impl Once {
         ids.order.push_back((id, uptime + KEPT));
         Ok(progress)
     }
+
+    /// Forgets a publish that was none, since its id belongs to another.
+    fn forget(&self, id: Digest, progress: &Arc<Progress>) {
+        let publishes = &mut self.ids.lock().publishes;
+        let is_it = |known: &Arc<Progress>| Arc::ptr_eq(known, progress);
+        if publishes.get(&id).is_some_and(is_it) {
+            // Its place in the order stays; should the id come again, it is forgotten early.
+            publishes.remove(&id);
+        }
+    }
 }
 
 impl Ids {
@@ -98,6 +119,13 @@ impl Ids {
         if let Some((id, _)) = self.order.pop_front() {
             self.publishes.remove(&id);
         }
+    }
+}
+
+impl From<Conflict> for Problem {
+    fn from(_: Conflict) -> Self {
+        let detail = "the id has come with other content in the last ten minutes";
+        Self::new(StatusCode::CONFLICT, detail).field("id")
     }
 }
 
@@ -113,6 +141,10 @@ impl Progress {
 // === impl Digest ===
 
 impl Digest {
+    fn bytes(self) -> [u8; 16] {
+        self.0
+    }
+
     /// Of this one and more.
     pub(super) fn and(self, more: &[u8]) -> Self {
         Self::of([&self.0[..], more])

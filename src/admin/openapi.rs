@@ -32,6 +32,7 @@ pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
         .routes(routes!(publish::publish))
+        .routes(routes!(publish::batch::publish_batch))
         .routes(routes!(history::history))
         .routes(routes!(contacts::friends))
         .routes(routes!(contacts::add_friend, contacts::remove_friend))

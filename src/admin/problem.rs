@@ -97,6 +97,11 @@ impl Problem {
         self.status == StatusCode::SERVICE_UNAVAILABLE
     }
 
+    /// What it says, for an answer that has it among others.
+    pub(super) fn into_document(self) -> Box<ProblemDocument> {
+        self.document
+    }
+
     pub(super) fn detail(&self) -> &str {
         &self.document.detail
     }

@@ -1,15 +1,16 @@
-//! `POST /api/publish`: a message from an application to its users.
+//! `POST /api/publish`: a message from an application to its users, and many of them.
 
+pub(super) mod batch;
 mod request;
 mod schedule;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Json, extract, http::StatusCode};
+use axum::{Json, extract};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::time;
+use tokio::time::{self, Instant};
 use utoipa::ToSchema;
 
 use self::request::{PublishRequest, Topics};
@@ -17,13 +18,15 @@ use super::{
     State,
     access::{self, Caller},
     input::{Body, Text},
-    once::{Conflict, Digest, Progress, Sent},
+    once::{Claim, Digest, Progress, Sent},
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument},
 };
 use crate::{
+    admin,
     dialect::device,
+    mail::post::PostError,
     message::{ConflationKey, Message, MessageId},
-    router::{Busy, Reached},
+    router::Reached,
     topic::Topic,
 };
 
@@ -31,7 +34,7 @@ use crate::{
 /// callers wait.
 const ROOM_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Most users of one call of the mail.
+/// Most topics of one call of the post.
 const POSTED_MAX: usize = 100;
 
 /// What came of it
@@ -47,8 +50,8 @@ pub(super) struct Published {
 /// Publish a message
 ///
 /// It is on its way to whoever is connected now when this answers; nothing is said about whether
-/// anybody has received it. One that is durable is kept, too, for each of its users until a client
-/// has it. One with a time to come is kept until then, and published by whichever node is there.
+/// anybody has received it. One that is durable is kept, too: in the history of each of its topics, and
+/// for each of its users until a client has it. One with a time to come is kept until then, and published by whichever node is there.
 #[utoipa::path(
     post,
     path = "/api/publish",
@@ -59,11 +62,11 @@ pub(super) struct Published {
         (status = 200, description = "It is on its way", body = Published),
         (status = 409, description = "The id has come with other content", body = ProblemDocument,
             content_type = "application/problem+json"),
-        (status = 501, description = "A field, or durable for such a topic, is not available in this \
-            version",
+        (status = 501, description = "A field is not available in this version",
             body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The node is busy, or cannot keep the message: come back after Retry-After. With an id, \
-            the same request again goes on where this one stopped",
+        (status = 503, description = "The node is busy, or cannot keep the message, or, with an id, cannot know whether it has come to \
+            another node: come back after Retry-After. With an id, the same request again goes on where this one \
+            stopped",
             body = ProblemDocument, content_type = "application/problem+json"),
         AccessProblems,
         BodyProblems,
@@ -91,7 +94,7 @@ pub(super) async fn accept(
     if let Some(at_ms) = request.later(now)? {
         return schedule::put_off(state, request, text, at_ms).await;
     }
-    let (content, is_durable) = (request.content(), request.is_durable());
+    let (content, at_ms, is_durable) = (request.content(), request.at_ms(), request.is_durable());
     let PublishRequest {
         to: Topics(topics),
         event,
@@ -100,23 +103,30 @@ pub(super) async fn accept(
         id,
         ..
     } = request;
+    let is_shared = id.is_some();
     let id = id.map(|Text(id)| id).or(name.map(Into::into));
-    let (id, progress) = match id {
+    let (id, claim) = match id {
         Some(id) => {
-            let progress = state
-                .once
-                .claim(Digest::of([id.as_bytes()]), content, now.uptime);
-            (MessageId::Text(id.into()), progress.map_err(conflict)?)
+            let key = match at_ms {
+                // Not that of a message which is published at once: this one was promised already.
+                Some(at_ms) => Digest::of([&b"due"[..], id.as_bytes(), &at_ms.to_be_bytes()]),
+                None => Digest::of([id.as_bytes()]),
+            };
+            let progress = state.once.claim(key, content, now.uptime)?;
+            let claim = match is_shared {
+                true => Claim::of_all(progress, key),
+                false => Claim::of_node(progress),
+            };
+            (MessageId::Text(id.into()), claim)
         }
         None => {
-            let progress = Arc::new(Progress::new(content));
             let router = &state.parts.router;
             // Sessions drop what they take for a repeat, and letters come to them from every member.
             let id = match is_durable {
                 true => router.unique_id(now),
                 false => router.next_id(now),
             };
-            (id, progress)
+            (id, Claim::of_node(Arc::new(Progress::new(content))))
         }
     };
     let event = event.map_or("message".into(), |Text(event)| event);
@@ -128,87 +138,68 @@ pub(super) async fn accept(
         data: Bytes::copy_from_slice(data.as_bytes()),
         conflate: conflate.map(|Text(key)| key),
     };
-    let nodes = match is_durable {
-        true => post(state, &draft, &topics, &progress).await,
-        false => send(state, &draft, &topics, &progress).await,
-    }?;
-    Ok(Published {
+    let until = Instant::now() + ROOM_TIMEOUT;
+    let mut turn = claim.turn(state, until).await?;
+    let result = match is_durable {
+        _ if turn.sent.is_done => Ok(()),
+        true => post(state, &draft, &topics, &mut turn.sent).await,
+        false => send(state, &draft, &topics, &mut turn.sent, until).await,
+    };
+    let nodes = turn.sent.nodes.len();
+    turn.end(result.is_ok()).await;
+    result.map(|()| Published {
         id: draft.id.to_string(),
         delivered_nodes: nodes,
     })
 }
 
-fn conflict(_: Conflict) -> Problem {
-    let detail = "the id has come with other content in the last ten minutes";
-    Problem::new(StatusCode::CONFLICT, detail).field("id")
-}
-
-/// Publishes to the topics that do not have the message yet, in order. Says how many nodes have it.
+/// Publishes to the topics that do not have the message yet, in order.
 async fn send(
     state: &State,
     draft: &Draft,
     topics: &[Topic],
-    progress: &Progress,
-) -> Result<usize, Problem> {
-    let sending = async {
-        let mut sent = progress.sent.lock().await;
-        while let Some(topic) = topics.get(sent.topics) {
-            let mut message = draft.message(topic);
-            loop {
-                match state.parts.router.publish(message, state.parts.clock.now()) {
-                    Ok(reached) => {
-                        sent.topics += 1;
-                        sent.note(state, topic, reached);
-                        break;
-                    }
-                    Err(Busy {
-                        message: back,
-                        room,
-                    }) => {
-                        room.wait().await;
-                        message = *back;
-                    }
-                }
-            }
-        }
-        sent.nodes.len()
-    };
-    if let Ok(nodes) = time::timeout(ROOM_TIMEOUT, sending).await {
-        return Ok(nodes);
-    }
-    // Somebody else may be going on with it already.
-    let detail = match progress.sent.try_lock() {
-        Ok(sent) => {
+    sent: &mut Sent,
+    until: Instant,
+) -> Result<(), Problem> {
+    let admin::Parts { router, clock, .. } = &state.parts;
+    while let Some(topic) = topics.get(sent.topics) {
+        let publishing = router.publish_in_turn(draft.message(topic), *clock);
+        let published = time::timeout_at(until, publishing).await;
+        let reached = published.map_err(|_| {
             let (done, all) = (sent.topics, topics.len());
-            format!("the node is busy, and {done} of {all} topics have the message")
-        }
-        Err(_) => "the node is busy".to_owned(),
-    };
-    Err(Problem::busy(detail))
+            Problem::busy(format!(
+                "the node is busy, and {done} of {all} topics have the message"
+            ))
+        })?;
+        sent.topics += 1;
+        sent.note(state, topic, reached);
+    }
+    Ok(())
 }
 
-/// Posts to the users who do not have the message yet, in order. Says how many nodes have it.
+/// Posts to the topics that do not have the message yet, in order.
 async fn post(
     state: &State,
     draft: &Draft,
-    users: &[Topic],
-    progress: &Progress,
-) -> Result<usize, Problem> {
-    let mut sent = progress.sent.lock().await;
-    while let Some(users) = users.get(sent.topics..).filter(|users| !users.is_empty()) {
-        let users = &users[..users.len().min(POSTED_MAX)];
-        let message = draft.message(&users[0]);
-        let reached = state.parts.post.send(&message, users).await;
+    topics: &[Topic],
+    sent: &mut Sent,
+) -> Result<(), Problem> {
+    while let Some(topics) = topics.get(sent.topics..).filter(|rest| !rest.is_empty()) {
+        let topics = &topics[..topics.len().min(POSTED_MAX)];
+        let message = draft.message(&topics[0]);
+        let reached = state.parts.post.send(&message, topics).await;
         let reached = reached.map_err(|error| {
-            tracing::warn!(%error, "a durable message was refused");
-            Problem::busy(format!("the message cannot be kept: {}", error.0))
+            if let PostError::NotKept(_) = error {
+                tracing::warn!(%error, "a durable message was refused");
+            }
+            Problem::busy(error.to_string())
         })?;
-        for (user, reached) in users.iter().zip(reached) {
+        for (topic, reached) in topics.iter().zip(reached) {
             sent.topics += 1;
-            sent.note(state, user, reached);
+            sent.note(state, topic, reached);
         }
     }
-    Ok(sent.nodes.len())
+    Ok(())
 }
 
 impl Sent {

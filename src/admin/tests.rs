@@ -1,6 +1,8 @@
 mod access;
+mod batch;
 mod contacts;
 mod document;
+mod durable;
 mod process;
 mod publish;
 mod serve;
@@ -200,6 +202,7 @@ impl Node {
             post,
             desk,
             queue: SqliteQueue::of_test(),
+            ledger: None,
             process: Arc::<FakeProcess>::clone(&process),
             public: vec!["127.0.0.1:8080".parse().unwrap()],
             admin: "127.0.0.1:8081".parse().unwrap(),
@@ -280,6 +283,12 @@ impl Node {
     async fn publish(&self, body: &str) -> Answer {
         self.send(Method::POST, "/api/publish", Some("publish"), body)
             .await
+    }
+
+    async fn publish_batch(&self, messages: &Value) -> Answer {
+        let body = serde_json::json!({"messages": messages}).to_string();
+        let path = "/api/publish/batch";
+        self.send(Method::POST, path, Some("publish"), &body).await
     }
 
     async fn delete(&self, path: &str) -> Answer {

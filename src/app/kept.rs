@@ -22,6 +22,7 @@ use crate::{
     config::Config,
     id::Person,
     ingress,
+    ledger::Ledger,
     mail::{
         Bounds, Mail,
         post::{self, Post},
@@ -35,10 +36,12 @@ use crate::{
 /// Where durable things are.
 #[derive(Debug)]
 pub(super) struct Kept {
-    /// Durable messages to users.
+    /// Durable messages.
     pub(super) post: Post,
     /// What applications push.
     pub(super) pushes: Arc<dyn Queue>,
+    /// Which publishes have ids, of a cluster.
+    pub(super) ledger: Option<Arc<dyn Ledger>>,
     /// Chat.
     pub(super) desk: Desk,
     /// What is moved to the database.
@@ -79,9 +82,11 @@ pub(super) fn open(
         post: post.clone(),
         clock,
     });
+    let ledger = membership.map(|membership| Arc::new(membership.redis().ledger()) as Arc<_>);
     let kept = Kept {
         post,
         pushes,
+        ledger,
         desk,
         archive: Arc::clone(&moving.archive_stats),
         retention: Arc::clone(&moving.retention_stats),

@@ -87,6 +87,7 @@ impl Node {
             post: self.kept.post.clone(),
             desk: self.kept.desk.clone(),
             queue: Arc::clone(&self.kept.pushes),
+            ledger: self.kept.ledger.clone(),
             process: Arc::clone(self) as Arc<_>,
             public: self.addresses.public.clone(),
             admin: self.addresses.admin,

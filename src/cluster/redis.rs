@@ -19,6 +19,7 @@ mod find;
 mod group;
 mod journal;
 mod keys;
+mod ledger;
 mod legacy;
 mod mail;
 mod probe;
@@ -48,6 +49,7 @@ pub use self::{
     contacts::RedisContacts,
     credentials::RedisCredentials,
     journal::RedisJournal,
+    ledger::RedisLedger,
     legacy::{Drawn, RedisLegacy},
     mail::{RedisMail, Settings as MailSettings},
     queue::RedisQueue,
@@ -114,6 +116,11 @@ impl Redis {
     /// The credentials in it, over connections of their own.
     pub fn credentials(&self) -> RedisCredentials {
         RedisCredentials::new(self.servers.apart(), self.keys.clone())
+    }
+
+    /// The ledger in it, over connections of its own.
+    pub fn ledger(&self) -> RedisLedger {
+        RedisLedger::new(self.servers.apart(), self.keys.clone())
     }
 
     /// A queue in it, over connections of its own. What was taken and is not done is given again after

@@ -1,13 +1,16 @@
-//! The post: where durable messages to users are handed in.
+//! The post: where durable messages are handed in.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
 use futures_util::{TryFutureExt as _, future};
-use tokio::time::Instant;
+use tokio::time::{self, Instant};
 use tokio_util::task::TaskTracker;
 
 use super::{Mail, MailError, Put, bell::Bell};
@@ -19,10 +22,14 @@ use crate::{
     router::{Reached, Router},
     stats::MailStats,
     store::{Content, Push},
-    topic::Topic,
+    topic::{Topic, TopicKind},
 };
 
-/// Takes durable messages to users.
+/// How long what is kept waits for room on its way to a room or to all. Longer than a flusher needs for
+/// what may wait, shorter than callers wait. Users need not: they find it in their mail.
+const ROOM_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Takes durable messages.
 #[derive(Clone, Debug)]
 pub struct Post(Arc<Inner>);
 
@@ -49,6 +56,17 @@ pub struct Parts {
     pub clock: Clock,
 }
 
+/// Why a message is not known to be kept, or on its way. Whoever repeats it says so again.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum PostError {
+    /// It is kept, and may not be on its way to everybody.
+    #[error("the node is busy: the message is kept, and not on its way to everybody")]
+    Busy,
+    /// It is not known to be kept, and on its way to nobody.
+    #[error("the message cannot be kept: {0}")]
+    NotKept(Box<str>),
+}
+
 impl Post {
     /// The post of a node; its router is told, and has its sessions' mail read from now on. At most
     /// once for a router.
@@ -64,20 +82,22 @@ impl Post {
         }))
     }
 
-    /// Keeps one message for each of these users, and has it on its way to those who are there. Says
-    /// whom it is on its way to, user by user.
+    /// Keeps one message for each of these topics, and has it on its way to those who are there: for users
+    /// until a client has it, and in the history of every topic. Says whom it is on its way to, topic by
+    /// topic. A session of a room that it reaches again is not given it again.
     ///
     /// # Errors
     ///
-    /// [`MailError`] if it is not known to be kept for all of them, or the post is closed. Whoever repeats it does so with
-    /// the same message id, which must not be 0, and must be that of no other message of any member.
+    /// [`PostError::NotKept`] if it is not known to be kept for all of them, or the post is closed;
+    /// [`PostError::Busy`] if it found no room in time on its way to a room or to all. Whoever repeats it does so
+    /// with the same message id, which must not be 0, and must be that of no other message of any member.
     ///
     /// Not cancel safe: it may be kept for some, who find it when they log in.
     pub async fn send(
         &self,
         message: &Message,
-        users: &[Topic],
-    ) -> Result<Vec<Reached>, MailError> {
+        topics: &[Topic],
+    ) -> Result<Vec<Reached>, PostError> {
         debug_assert_ne!(
             message.id,
             MessageId::Number(0),
@@ -85,33 +105,42 @@ impl Post {
         );
         let _under_way = self.0.under_way.token();
         if self.0.is_closed.load(SeqCst) {
-            return Err(MailError("the node is going away".into()));
+            return Err(PostError::NotKept("the node is going away".into()));
         }
         let mut message = message.clone();
         message.class = DeliveryClass::Durable;
         message.conflate = None;
         message.time_ms = self.0.parts.clock.now().unix_ms;
-        let put = self.keep(&message, users).await;
-        let put = put.inspect_err(|_| self.0.stats.errors.add(1))?;
-        let reached = users.iter().zip(put);
-        Ok(reached
-            .map(|(user, put)| self.tell(&message, user, put))
-            .collect())
+        let put = self.keep(&message, topics).await.map_err(|error| {
+            self.0.stats.errors.add(1);
+            PostError::NotKept(error.0)
+        })?;
+        let (mut put, mut reached) = (put.into_iter(), Vec::with_capacity(topics.len()));
+        let until = Instant::now() + ROOM_TIMEOUT;
+        for topic in topics {
+            let put = has_mail(topic).then(|| put.next()).flatten();
+            reached.push(match put {
+                Some(put) => self.tell(&message, topic, put),
+                None => self.spread(&message, topic, until).await?,
+            });
+        }
+        Ok(reached)
     }
 
-    /// Keeps letters, and the message in the histories of its users. Both at once: where they are in one
-    /// place, it is one commit.
-    async fn keep(&self, message: &Message, users: &[Topic]) -> Result<Vec<Put>, MailError> {
+    /// Keeps letters for users, and the message in the histories of all topics. Both at once: where they
+    /// are in one place, it is one commit. Gives what came of the letters.
+    async fn keep(&self, message: &Message, topics: &[Topic]) -> Result<Vec<Put>, MailError> {
         let Parts { mail, journal, .. } = &self.0.parts;
-        let letters = users.iter().map(|user| {
+        let users = topics.iter().filter(|topic| has_mail(topic));
+        let letters = users.map(|user| {
             let mut message = message.clone();
             message.topic = user.clone();
             (user.clone(), Envelope::Message(message).encode())
         });
         let letters: Vec<(Topic, Bytes)> = letters.collect();
-        let pushes = users.iter().map(|user| {
+        let pushes = topics.iter().map(|topic| {
             Content::Push(Push {
-                topic: user.clone(),
+                topic: topic.clone(),
                 name: message.id.to_json().into(),
                 event: message.event.clone(),
                 data: message.data.clone(),
@@ -123,8 +152,29 @@ impl Post {
         });
         let accepting = journal.accept(pushes.collect());
         let accepting = accepting.map_err(|error| MailError(error.to_string().into()));
-        let (put, _) = future::try_join(mail.put(letters), accepting).await?;
+        let putting = async {
+            match letters.is_empty() {
+                true => Ok(Vec::new()),
+                false => mail.put(letters).await,
+            }
+        };
+        let (put, _) = future::try_join(putting, accepting).await?;
         Ok(put)
+    }
+
+    /// Has what is kept in a history alone on its way to those who are there. Others find it there.
+    async fn spread(
+        &self,
+        message: &Message,
+        topic: &Topic,
+        until: Instant,
+    ) -> Result<Reached, PostError> {
+        let Parts { router, clock, .. } = &self.0.parts;
+        let mut message = message.clone();
+        message.topic = topic.clone();
+        let publishing = router.publish_in_turn(message, *clock);
+        let published = time::timeout_at(until, publishing).await;
+        published.map_err(|_| PostError::Busy)
     }
 
     /// Takes no more messages, and waits for those that are under way: the others are told that the
@@ -176,4 +226,9 @@ impl Post {
     pub(super) fn parts(&self) -> (&Parts, &Bell) {
         (&self.0.parts, &self.0.bell)
     }
+}
+
+/// Whether letters are kept for it.
+fn has_mail(topic: &Topic) -> bool {
+    topic.kind() == TopicKind::User
 }

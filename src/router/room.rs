@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Router, shard::Shard};
-use crate::{bus::Gate, message::Message};
+use super::{Reached, Router, shard::Shard};
+use crate::{bus::Gate, clock::Clock, message::Message};
 
 /// There is no room for the message now; nothing has happened.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,24 @@ impl Room {
 }
 
 impl Router {
+    /// Publishes a message as soon as there is room. Says whom it is on its way to.
+    ///
+    /// Cancel safe: then nothing has happened.
+    pub async fn publish_in_turn(&self, mut message: Message, clock: Clock) -> Reached {
+        loop {
+            match self.publish(message, clock.now()) {
+                Ok(reached) => return reached,
+                Err(Busy {
+                    message: back,
+                    room,
+                }) => {
+                    room.wait().await;
+                    message = *back;
+                }
+            }
+        }
+    }
+
     pub(super) fn busy(&self, message: Message, room: Room) -> Busy {
         self.stats.busy.add(1);
         Busy {

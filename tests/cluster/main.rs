@@ -16,6 +16,7 @@ mod contracts;
 mod credentials;
 mod inboxes;
 mod journal;
+mod ledger;
 mod legacy;
 mod logs;
 #[path = "../support/machine.rs"]

@@ -1,5 +1,5 @@
-//! Durable messages to users: kept while they are away, given when they come, gone when a client has
-//! them.
+//! Durable messages: for users kept while they are away, given when they come, gone when a client has
+//! them; for rooms in their histories.
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -10,14 +10,23 @@ const OUTCOME_CONFIRMED: &str = "outcome=\"confirmed\"";
 const LETTERS: &str = "tidegate_mail_letters_total";
 
 fn auth(gateway: &Gateway, user: &str) -> String {
-    let token = gateway.device_token(user, &[], &[]);
+    auth_with(gateway, user, &[])
+}
+
+fn auth_with(gateway: &Gateway, user: &str, devices: &[&str]) -> String {
+    let token = gateway.device_token(user, devices, &[]);
     json!({"type": "auth", "data": {"token": token}}).to_string()
 }
 
 /// A session of `user` that answers Pings while it is read.
 async fn login(gateway: &Gateway, user: &str) -> Client {
+    login_with(gateway, user, &[]).await
+}
+
+/// One that is in the rooms of these devices.
+async fn login_with(gateway: &Gateway, user: &str, devices: &[&str]) -> Client {
     let mut client = Client::connect(gateway, "/ws").await;
-    client.send(auth(gateway, user)).await;
+    client.send(auth_with(gateway, user, devices)).await;
     let answer: Value = serde_json::from_str(&client.text().await).unwrap();
     assert_eq!(answer["data"]["status"], "ok");
     gateway.settle().await;
@@ -214,13 +223,55 @@ async fn the_same_message_twice_is_one_letter_for_the_client() {
 }
 
 #[tokio::test]
+async fn what_is_durable_for_a_room_reaches_its_members_and_is_in_its_history() {
+    // Of two nodes, each has one of the members.
+    for (gateway, nodes) in [(Gateway::start_alone(""), 1), (Gateway::start_two(""), 2)] {
+        let mut one = login_with(&gateway, "1", &["d"]).await;
+        let mut two = login_with(&gateway, "2", &["d"]).await;
+        gateway.settle().await;
+        let to = ["room:device/d", "user:away"];
+        let message = json!({
+            "to": to, "event": "new_message", "data": 7, "id": "a", "durable": true,
+        });
+        for _ in ["once", "and again"] {
+            let answer = gateway.api("POST", "/api/publish", &message).await;
+            let answer: Value = serde_json::from_str(&answer.body).unwrap();
+            assert_eq!(answer, json!({"id": "a", "delivered_nodes": nodes}));
+        }
+        push(&gateway, &json!("all"), 8).await;
+        for client in [&mut one, &mut two] {
+            assert_eq!(letters(client, 2).await, [7, 8]);
+        }
+        expect_nothing(&gateway, &mut one, "1").await;
+        expect_nothing(&gateway, &mut two, "2").await;
+        for (topic, said) in [("room:device%2Fd", 7), ("user:away", 7), ("all", 8)] {
+            for node in 0..nodes {
+                let path = format!("/api/history/{topic}");
+                let answer = gateway.api_of(node, "GET", &path, &Value::Null).await;
+                let page: Value = serde_json::from_str(&answer.body).unwrap();
+                assert_eq!(page["messages"].as_array().unwrap().len(), 1, "{page}");
+                assert_eq!(page["messages"][0]["msg"], said, "{page}");
+            }
+        }
+        // Who was away has mail, and members who come later have the history.
+        assert_eq!(letters(&mut login(&gateway, "away").await, 1).await, [7]);
+        let mut late = login_with(&gateway, "3", &["d"]).await;
+        expect_nothing(&gateway, &mut late, "3").await;
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_durable_is_refused() {
     let gateway = Gateway::start("");
     for (message, status, field) in [
-        (json!({"to": "room:x", "durable": true}), 501, "durable"),
         (
-            json!({"to": ["user:1", "all"], "durable": true}),
-            501,
+            json!({"to": "session:gw.1.2", "durable": true}),
+            422,
+            "durable",
+        ),
+        (
+            json!({"to": ["user:1", "session:gw.1.2"], "durable": true}),
+            422,
             "durable",
         ),
         (

@@ -14,6 +14,7 @@ mod handshake;
 mod im;
 mod im_token;
 mod mail;
+mod once;
 mod process;
 mod protocol;
 mod pushes;

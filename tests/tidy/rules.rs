@@ -33,6 +33,7 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("dialect", Layer::Core),
     ("endpoint", Layer::Core),
     ("journal", Layer::Core),
+    ("ledger.rs", Layer::Core),
     ("mail.rs", Layer::Core),
     ("orders", Layer::Core),
     ("outbox", Layer::Core),

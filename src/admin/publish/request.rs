@@ -48,15 +48,17 @@ pub(in crate::admin) struct PublishRequest<'a> {
     #[schema(value_type = Option<String>, min_length = 1, max_length = 256)]
     pub(super) conflate: Option<Text<256>>,
     /// Names the message. The same id again within ten minutes is answered as the first time, and
-    /// not sent again.
+    /// not sent again, whichever node of a cluster it comes to.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 128)]
     pub(super) id: Option<Text<128>>,
-    /// True: kept for users who are away, and until one of their clients has shown that it has it.
-    /// In this version for `user:<id>` only; anything else is answered with 501.
+    /// True: kept before it is published, and in the history of each of its topics from then on. For
+    /// users who are away until one of their clients has shown that it has it; members of rooms who are
+    /// away find it in the history only. A session that is in several of these rooms is given it once.
+    /// Not for `session:<id>`, whose history would end with it.
     durable: Option<bool>,
     /// When it is to be published, in seconds since the Unix epoch, at most a year ahead. A time that
-    /// has passed is now. It is published within two seconds after its time, once; with an id, its ten
-    /// minutes begin then.
+    /// has passed is now. It is published within two seconds after its time, once. Its id is another one than
+    /// that of a message without a time, or with another one.
     #[schema(minimum = 0)]
     at: Option<f64>,
     /// Not available in this version: answered with 501.
@@ -84,26 +86,21 @@ pub(super) struct Topics(pub(super) Vec<Topic>);
 impl PublishRequest<'_> {
     /// Refuses what this version cannot do, rather than doing something else.
     pub(super) fn check(&self, state: &State) -> Result<(), Problem> {
+        if self.ttl.is_some() {
+            let detail = "ttl: is not available in this version";
+            return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, detail).field("ttl"));
+        }
         let Topics(topics) = &self.to;
-        let is_user = |topic: &Topic| topic.kind() == TopicKind::User;
-        let for_users = "for anything but user:<id> ";
-        let wanted = [
-            (
-                "durable",
-                self.is_durable() && !topics.iter().all(is_user),
-                for_users,
-            ),
-            ("ttl", self.ttl.is_some(), ""),
-        ];
-        if let Some((field, _, what)) = wanted.into_iter().find(|(_, wanted, _)| *wanted) {
-            let detail = format!("{field}: is not available {what}in this version");
-            return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, detail).field(field));
+        let is_session = |topic: &Topic| topic.kind() == TopicKind::Session;
+        if self.is_durable() && topics.iter().any(is_session) {
+            let detail = "durable: cannot be used with session:<id>, since a session that is gone \
+                          has no history; expected user:<id>, room:<name> or all";
+            return Err(Problem::unprocessable(detail).field("durable"));
         }
         if self.is_durable() && self.conflate.is_some() {
             let detail =
                 "conflate: cannot be used with durable, since nothing replaces what is kept";
-            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
-            return Err(problem.field("conflate"));
+            return Err(Problem::unprocessable(detail).field("conflate"));
         }
         let max = state.message_bytes_max.load(Relaxed);
         let length = self.data.map_or(0, |data| data.get().len());
@@ -127,11 +124,15 @@ impl PublishRequest<'_> {
             let detail = format!("at: is {at}, expected seconds since 1970, at most a year ahead");
             return Err(Problem::unprocessable(detail).field("at"));
         }
-        let at_ms = (at * 1000.0) as u64;
-        Ok((soonest < at_ms).then_some(at_ms))
+        Ok(self.at_ms().filter(|at_ms| soonest < *at_ms))
     }
 
-    /// Whether it is kept for users who are away.
+    /// The time that it came with, in milliseconds since the Unix epoch; none is checked.
+    pub(super) fn at_ms(&self) -> Option<u64> {
+        self.at.map(|at| (at * 1000.0) as u64)
+    }
+
+    /// Whether it is kept for those who are away.
     pub(super) fn is_durable(&self) -> bool {
         self.durable == Some(true)
     }

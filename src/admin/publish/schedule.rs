@@ -1,10 +1,16 @@
 //! Messages for later.
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
-use super::{Published, conflict, request::PublishRequest};
+use super::{Published, ROOM_TIMEOUT, request::PublishRequest};
 use crate::{
-    admin::{State, input::Text, once::Digest, problem::Problem},
+    admin::{
+        State,
+        input::Text,
+        once::{Claim, Digest},
+        problem::Problem,
+    },
     queue::Entry,
 };
 
@@ -25,14 +31,14 @@ pub(super) async fn put_off(
     };
     // Apart from the ids of messages that were published: this one will be, when its time has come.
     let name = Digest::of([&b"at"[..], id.as_bytes()]);
-    let progress = state
-        .once
-        .claim(name, request.content().and(&at), now.uptime);
-    let progress = progress.map_err(conflict)?;
-    let mut sent = progress.sent.lock().await;
-    if sent.topics == 0 {
-        push(state, Bytes::copy_from_slice(text), at_ms).await?;
-        sent.topics = 1;
+    let content = request.content().and(&at);
+    let claim = Claim::of_all(state.once.claim(name, content, now.uptime)?, name);
+    let mut turn = claim.turn(state, Instant::now() + ROOM_TIMEOUT).await?;
+    if !turn.sent.is_done {
+        let pushed = push(state, Bytes::copy_from_slice(text), at_ms).await;
+        turn.sent.topics = usize::from(pushed.is_ok());
+        turn.end(pushed.is_ok()).await;
+        pushed?;
     }
     Ok(published(id))
 }

@@ -49,6 +49,7 @@ async fn every_route_is_in_the_document_and_every_path_of_it_is_served() {
         "POST /api/process/stop",
         "POST /api/process/token",
         "POST /api/publish",
+        "POST /api/publish/batch",
         "PUT /api/im/couriers/{id}",
         "PUT /api/im/friends/{a}/{b}",
     ];
@@ -147,6 +148,12 @@ async fn examples_are_of_their_schema_and_requests_among_them_are_understood() {
     let node = Node::new();
     let example = schemas["PublishRequest"]["example"].to_string();
     node.publish(&example).await.json(200);
+    let example = schemas["PublishBatch"]["example"].to_string();
+    let path = "/api/publish/batch";
+    let answer = node
+        .send(Method::POST, path, Some("publish"), &example)
+        .await;
+    assert_eq!(answer.json(200)["results"].as_array().unwrap().len(), 2);
     let example = schemas["TokenRequest"]["example"].to_string();
     let path = "/api/process/token";
     node.send(Method::POST, path, Some(CONTROL), &example)

@@ -183,7 +183,7 @@ async fn of_many_that_come_at_once_one_is_sent() {
 }
 
 /// Publishes until no more deliveries may wait.
-fn fill(node: &Node) {
+pub(super) fn fill(node: &Node) {
     let now = node.state.parts.clock.now();
     for _ in 0..DELIVERIES_MAX {
         let message = Message::new("user:1".parse().unwrap(), "e", "1".into());
@@ -231,7 +231,7 @@ async fn a_publish_waits_for_room() {
 }
 
 #[track_caller]
-fn check(answer: &Answer, status: u16, field: Option<&str>, part: &str) {
+pub(super) fn check(answer: &Answer, status: u16, field: Option<&str>, part: &str) {
     let (found, detail) = answer.problem(status);
     assert_eq!(found.as_deref(), field, "{detail}");
     assert!(detail.contains(part), "{detail}");
@@ -296,19 +296,17 @@ async fn a_bad_body_names_the_field_and_what_is_allowed() {
 async fn what_is_not_available_is_refused_rather_than_ignored() {
     let node = Node::new();
     let session = node.connect(Some("1"), &[]);
-    for field in ["durable", "ttl"] {
-        let value = if field == "durable" {
-            json!(true)
-        } else {
-            json!(1_800_000_000)
-        };
-        let body = json!({"to": "session:gw.1.2", field: value}).to_string();
-        check(
-            &node.publish(&body).await,
-            501,
-            Some(field),
-            "not available",
-        );
+    let body = json!({"to": "user:1", "ttl": 5}).to_string();
+    check(
+        &node.publish(&body).await,
+        501,
+        Some("ttl"),
+        "not available",
+    );
+    // There is nobody to ask for the history of a session that is gone.
+    for to in [json!("session:gw.1.2"), json!(["user:1", "session:gw.1.2"])] {
+        let body = json!({"to": to, "durable": true}).to_string();
+        check(&node.publish(&body).await, 422, Some("durable"), "session:");
     }
     assert_eq!(session.received(&node), [""; 0]);
 }

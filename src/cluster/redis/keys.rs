@@ -18,6 +18,11 @@ pub(super) fn friends(of: Person) -> String {
     format!("URS:{of}")
 }
 
+/// A digest in hexadecimal digits.
+pub(super) fn digits(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The keys of one cluster.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
@@ -136,8 +141,12 @@ impl Keys {
 
     /// That a token with this digest was used.
     pub(super) fn used_token(&self, digest: &[u8]) -> String {
-        let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{}im:token:{{{digits}}}", self.prefix)
+        format!("{}im:token:{{{}}}", self.prefix, digits(digest))
+    }
+
+    /// What came of the publishes of an id with this digest.
+    pub(super) fn once(&self, digest: &[u8]) -> String {
+        format!("{}once:{{{}}}", self.prefix, digits(digest))
     }
 
     /// The right to reap a member.

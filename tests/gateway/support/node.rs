@@ -175,6 +175,11 @@ impl Gateway {
         self.nodes[turn % self.nodes.len()].addresses.public[0]
     }
 
+    /// The port that requests name, whichever node they go to.
+    pub(crate) fn port(&self) -> u16 {
+        self.nodes[0].addresses.public[0].port()
+    }
+
     /// Where the HTTP API is.
     pub(crate) fn admin(&self) -> SocketAddr {
         self.nodes[0].addresses.admin
@@ -219,12 +224,24 @@ impl Gateway {
         now.unwrap().as_secs()
     }
 
-    /// Calls the HTTP API with a key that may do everything.
+    /// Calls the HTTP API of the first node with a key that may do everything.
     pub(crate) async fn api(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.api_of(0, method, path, body).await
+    }
+
+    /// Calls the HTTP API of one node.
+    pub(crate) async fn api_of(
+        &self,
+        node: usize,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> Answer {
         let key = self.config.throw_away.api_key.as_ref().unwrap().expose();
         let authorization = format!("Bearer {key}");
         let headers = [("authorization", authorization.as_str())];
-        http::call(self.admin(), method, path, &headers, &body.to_string()).await
+        let admin = self.nodes[node].addresses.admin;
+        http::call(admin, method, path, &headers, &body.to_string()).await
     }
 
     /// Publishes by the HTTP API.
