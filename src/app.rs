@@ -25,8 +25,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::node::{Node, Reloader};
 use self::{
-    identity::Identity, kept::Couriers, member::Membership, services::Front, shards::ShardThread,
-    stored::Moving,
+    bridge::Bridge, identity::Identity, kept::Couriers, member::Membership, services::Front,
+    shards::ShardThread, stored::Moving,
 };
 use crate::{
     admin::{self, Phase},
@@ -36,7 +36,6 @@ use crate::{
     },
     backend::HttpClient,
     clock::Clock,
-    cluster::bridge::Parts as BridgeParts,
     config::{Config, ReloadSource},
     credentials::Credentials,
     dialect::Dialect,
@@ -54,7 +53,7 @@ pub struct App {
     node: Arc<Node>,
     membership: Option<Membership>,
     moving: Moving,
-    bridge: Option<BridgeParts>,
+    bridge: Bridge,
     shards: Vec<ShardThread>,
     public: Vec<TcpListener>,
     admin: TcpListener,
@@ -150,14 +149,7 @@ impl App {
             desk: kept.desk.clone(),
         });
         let session_settings = Arc::new(ArcSwap::from_pointee(settings::session(&config)));
-        let bridge_stats = Arc::default();
-        let bridge = bridge::new(
-            &config,
-            membership.as_ref(),
-            &identity,
-            &session_settings,
-            &bridge_stats,
-        );
+        let bridge = Bridge::new(&config, membership.as_ref(), &identity, &session_settings);
         let failed = CancellationToken::new();
         let contexts = router.shards().iter().map(|shard| session::Context {
             router: Arc::clone(&router),
@@ -178,7 +170,7 @@ impl App {
             cluster: membership.as_ref().map(Membership::cluster),
             kept,
             ingest: Arc::default(),
-            bridge: bridge_stats,
+            bridge: Arc::clone(&bridge.stats),
             router,
             ingress: Arc::new(ingress),
             authenticator,

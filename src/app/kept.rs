@@ -6,6 +6,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     BuildError, Node,
+    bridge::Bridge,
     identity::Identity,
     member::Membership,
     stored::{self, Base, Moving, Stored},
@@ -18,7 +19,7 @@ use crate::{
     },
     chat::{self, Desk},
     clock::Clock,
-    cluster::{bridge, redis::MailSettings},
+    cluster::redis::MailSettings,
     config::Config,
     id::Person,
     ingress,
@@ -137,7 +138,7 @@ impl Couriers {
     pub(super) fn begin(
         node: &Node,
         moving: Moving,
-        bridge: Option<bridge::Parts>,
+        bridge: Bridge,
         state: &Arc<admin::State>,
     ) -> Self {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -146,9 +147,7 @@ impl Couriers {
         let (pushes, stats) = (Arc::clone(&node.kept.pushes), Arc::clone(&node.ingest));
         tasks.spawn(ingest::run(pushes, publisher, stats, stop.clone()));
         moving.begin(&tasks, &stop);
-        if let Some(bridge) = bridge {
-            tasks.spawn(bridge::run(bridge, stop.clone()));
-        }
+        bridge.begin(&tasks, &stop);
         if node.cluster.is_none() && node.config.load().throw_away.page_key.is_some() {
             tasks.spawn(befriend(node.kept.desk.clone()));
         }

@@ -171,6 +171,8 @@ mod tests {
         task::{Context, Poll},
     };
 
+    use tokio::task::JoinSet;
+
     use super::*;
     use crate::{
         cluster::redis::{Redis, Settings},
@@ -248,7 +250,8 @@ mod tests {
             inflow.offer(Bytes::from_static(b"1"), &parts.stats);
         }
         let stats = Arc::clone(&parts.stats);
-        let delivering = tokio::spawn(async move { deliver(&parts, receiver).await });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { deliver(&parts, receiver).await });
         while stats.delivered.load() < DELIVERIES_MAX as u64 {
             tokio::task::yield_now().await;
         }
@@ -268,7 +271,7 @@ mod tests {
             tokio::task::yield_now().await;
         }
         drop(inflow);
-        delivering.await.unwrap();
+        tasks.join_next().await.unwrap().unwrap();
         assert_eq!(stats.dropped.load(), 0);
     }
 
