@@ -175,11 +175,6 @@ impl Gateway {
         self.nodes[turn % self.nodes.len()].addresses.public[0]
     }
 
-    /// The port that requests name, whichever node they go to.
-    pub(crate) fn port(&self) -> u16 {
-        self.nodes[0].addresses.public[0].port()
-    }
-
     /// Where the HTTP API is.
     pub(crate) fn admin(&self) -> SocketAddr {
         self.nodes[0].addresses.admin
