@@ -96,10 +96,14 @@ async fn an_application_gets_a_token_for_a_user() {
     let answer = post(&gateway, "asks", BODY).await;
     check_header(&answer, "content-type", "application/json");
     check_header(&answer, "cache-control", "no-store");
-    let claims = claims(&token(&answer), &pair.public).unwrap();
+    let mut claims = claims(&token(&answer), &pair.public).unwrap();
     let begin = claims["iat"].as_u64().unwrap();
     assert!(begin.abs_diff(gateway.now()) <= 2);
-    let expect = json!({"id": 42, "type": "websocket", "iat": begin, "exp": begin + 120});
+    // Another one in each token.
+    assert!(!claims["jti"].take().as_str().unwrap().is_empty());
+    let expect = json!({
+        "id": 42, "type": "websocket", "iat": begin, "exp": begin + 120, "jti": null,
+    });
     assert_eq!(claims, expect);
 }
 

@@ -33,8 +33,13 @@ const BASE: &[(&str, &str)] = &[
     ("listen.public", "\"127.0.0.1:0\""),
     ("listen.admin", "\"127.0.0.1:0\""),
     ("drain.delay", "\"0s\""),
-    ("store.url", "\"sqlite::memory:\""),
+    (STORE, "\"sqlite::memory:\""),
 ];
+
+/// Where a node keeps things.
+const STORE: &str = "store.url";
+/// What makes it one of a cluster.
+const REDIS: &str = "cluster.redis";
 
 /// A store that several nodes have in common: a file on their machine.
 const SHARED_STORE: &str = "store.db";
@@ -87,7 +92,7 @@ impl Gateway {
     }
 
     fn launch(count: usize, folder: Folder, toml: &str) -> Self {
-        let has_redis = toml.contains("cluster.redis");
+        let has_redis = toml.contains(REDIS);
         let redis = (1 < count && !has_redis).then(Redis::start);
         let (path, toml) = settings(&folder, toml, 1 < count, redis.as_ref());
         fs::write(&path, toml).unwrap();
@@ -364,7 +369,8 @@ fn settings(
     redis: Option<&Redis>,
 ) -> (PathBuf, String) {
     let mut toml = toml.to_owned();
-    if is_cluster && !toml.contains("store.url") {
+    let has_redis = is_cluster || toml.contains(REDIS);
+    if has_redis && !toml.contains(STORE) {
         let store = folder.path().join(SHARED_STORE);
         toml += &format!("\nstore.url = \"sqlite://{}\"\n", store.display());
     }
@@ -378,7 +384,10 @@ fn settings(
 pub(crate) fn complete(toml: &str) -> String {
     let mut text = String::new();
     for (key, value) in BASE {
-        if !toml.contains(key) {
+        if *key == STORE && toml.contains(REDIS) && !toml.contains(key) {
+            // A node of a cluster has none in memory. This one is where the program runs.
+            text += &format!("{STORE} = \"sqlite://{SHARED_STORE}\"\n");
+        } else if !toml.contains(key) {
             text += &format!("{key} = {value}\n");
         }
     }
