@@ -63,6 +63,7 @@ async fn a_login_that_is_refused_for_its_topics_hears_nothing_of_those_that_it_c
         assert_eq!(frame(&mut client).await["type"], "auth");
         expect(&mut client, "device_status", json!({"device_id": "d0"})).await;
         // Nothing is left of the refused one.
+        gateway.settle().await;
         let answer = gateway.api("GET", "/api/users/42", &json!({})).await;
         let answer: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
         assert_eq!(answer["sessions"].as_array().unwrap().len(), 1, "{answer}");

@@ -78,6 +78,7 @@ async fn a_signed_token_is_the_user_it_names() {
         anna.ping().await;
         let path = signed(&gateway, "driver_1", "bert");
         let mut bert = Client::connect(&gateway, &path).await;
+        gateway.settle().await;
         let text = r#"{"flag":"x","token":"bert","target_token":"anna"}"#;
         bert.send(text).await;
         anna.expect(text).await;

@@ -275,6 +275,11 @@ impl Gateway {
         self.folder.path()
     }
 
+    /// Whether it has more than one node.
+    pub(crate) fn is_cluster(&self) -> bool {
+        1 < self.nodes.len()
+    }
+
     /// The Redis that was started for two nodes.
     pub(crate) fn redis(&self) -> Option<&Redis> {
         self.redis.as_ref()
@@ -283,8 +288,7 @@ impl Gateway {
     /// Puts other settings in the place of those it was started with, and has every node read them.
     /// Gives what came of it on the first one.
     pub(crate) fn reload(&self, toml: &str) -> Reloaded {
-        let is_cluster = 1 < self.nodes.len();
-        let (path, toml) = settings(&self.folder, toml, is_cluster, self.redis());
+        let (path, toml) = settings(&self.folder, toml, self.is_cluster(), self.redis());
         fs::write(path, toml).unwrap();
         let reloaded = self
             .nodes
