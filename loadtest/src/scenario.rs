@@ -7,6 +7,7 @@ pub mod idle;
 mod ramp;
 mod schedule;
 pub mod storm;
+mod traffic;
 pub mod unicast;
 
 use std::net::SocketAddr;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -9,8 +11,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-
-const LOADTEST: &str = env!("CARGO_BIN_EXE_loadtest");
+use support::{LOADTEST, gateway};
 
 /// The command for a smoke run, with what it needs in place.
 fn smoke() -> Command {
@@ -23,24 +24,6 @@ fn smoke() -> Command {
     command.args(["chaos", "--smoke", "--seed", "1", "--gateway"]);
     command.arg(gateway());
     command
-}
-
-/// The gateway's program, which Cargo puts beside this package's; built if nobody has done so.
-fn gateway() -> PathBuf {
-    let folder = Path::new(LOADTEST).parent().unwrap();
-    let program = folder.join("tidegate");
-    if !program.exists() {
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--bin", "tidegate", "--target-dir"]);
-        build.arg(folder.parent().unwrap());
-        if folder.ends_with("release") {
-            build.arg("--release");
-        }
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let status = build.current_dir(root).status().unwrap();
-        assert!(status.success(), "the gateway cannot be built");
-    }
-    program
 }
 
 /// Processes that work in a folder or below it.

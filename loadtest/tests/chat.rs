@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use std::fs;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -15,8 +17,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use loadtest::http;
 use serde_json::Value;
+use support::{LOADTEST, gateway};
 
-const LOADTEST: &str = env!("CARGO_BIN_EXE_loadtest");
 const KEY: &str = "chat-smoke-key-of-32-characters-x";
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(50);
@@ -109,24 +111,6 @@ impl Drop for Node {
 fn free_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
-}
-
-/// The gateway's program, which Cargo puts beside this package's; built if nobody has done so.
-fn gateway() -> PathBuf {
-    let folder = Path::new(LOADTEST).parent().unwrap();
-    let program = folder.join("tidegate");
-    if !program.exists() {
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--bin", "tidegate", "--target-dir"]);
-        build.arg(folder.parent().unwrap());
-        if folder.ends_with("release") {
-            build.arg("--release");
-        }
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let status = build.current_dir(root).status().unwrap();
-        assert!(status.success(), "the gateway cannot be built");
-    }
-    program
 }
 
 #[test]

@@ -6,10 +6,11 @@
 mod figures;
 mod talk;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::ramp::{Ramp, Then};
 use super::schedule::Schedule;
+use super::traffic::{POLL, Traffic as _, run_for};
 use super::{Path, Plan, RunError, judge, prepare};
 use crate::cli::ChatArgs;
 use crate::clock;
@@ -22,8 +23,6 @@ use crate::token::Signer;
 use figures::{Figures, Measured, Process};
 use talk::{Counts, Talk};
 
-/// How often a loop looks at the clock when nothing happens.
-const POLL: Duration = Duration::from_millis(50);
 /// What has not come so long after the last message was sent does not come.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 /// Time-out of each step of a request for friends.
@@ -154,36 +153,4 @@ fn is_incomplete(talk: &Talk) -> bool {
         ..
     } = *talk.counts();
     0 < talk.under_way() || (talk.has_messages() && deliveries < acknowledged)
-}
-
-fn run_for(
-    engine: &mut Engine,
-    talk: &mut Talk,
-    schedule: &mut Option<Schedule>,
-    length: Duration,
-    patience: Duration,
-) -> Result<(), RunError> {
-    let mut now = clock::now();
-    let end = now + length;
-    let mut last: (u64, Instant) = (talk.counts().answers(), now);
-    while now < end {
-        let mut pause = end - now;
-        if let Some(schedule) = schedule {
-            schedule.send_due(now, |due| talk.send_next(&mut engine.io, due));
-            pause = pause.min(schedule.next().saturating_duration_since(clock::now()));
-        }
-        engine.poll(pause.min(POLL), talk)?;
-        judge(engine.io.losses())?;
-        now = clock::now();
-        let answers = talk.counts().answers();
-        if last.0 != answers || talk.under_way() == 0 {
-            last = (answers, now);
-        } else if patience < now - last.1 {
-            let under_way = talk.under_way();
-            return Err(RunError::Failed(format!(
-                "stalled: {under_way} packets are under way, and none is answered"
-            )));
-        }
-    }
-    Ok(())
 }

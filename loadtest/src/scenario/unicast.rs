@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::ramp::{Ramp, Then};
 use super::schedule::Schedule;
+use super::traffic::{POLL, Traffic as _, run_for};
 use super::{Plan, RunError, judge, loss_rows, prepare};
 use crate::cli::UnicastArgs;
 use crate::client::Losses;
@@ -24,8 +25,6 @@ use crate::report::{self, Cpu, Latency, Table, thousands};
 use crate::template::Template;
 use pairs::Pairs;
 
-/// How often a loop looks at the clock when nothing happens.
-const POLL: Duration = Duration::from_millis(50);
 /// Between two probes to a client that none has reached.
 const PROBE_INTERVAL: Duration = Duration::from_millis(300);
 /// What has not come so long after the last message was sent does not come.
@@ -164,37 +163,6 @@ fn measure(
         engine.poll(POLL, pairs)?;
     }
     Ok(measured)
-}
-
-fn run_for(
-    engine: &mut Engine,
-    pairs: &mut Pairs,
-    schedule: &mut Option<Schedule>,
-    length: Duration,
-    patience: Duration,
-) -> Result<(), RunError> {
-    let mut now = clock::now();
-    let end = now + length;
-    let mut last = (pairs.received(), now);
-    while now < end {
-        let mut pause = end - now;
-        if let Some(schedule) = schedule {
-            schedule.send_due(now, |due| pairs.send_next(&mut engine.io, due));
-            pause = pause.min(schedule.next().saturating_duration_since(clock::now()));
-        }
-        engine.poll(pause.min(POLL), pairs)?;
-        judge(engine.io.losses())?;
-        now = clock::now();
-        if last.0 != pairs.received() || pairs.under_way() == 0 {
-            last = (pairs.received(), now);
-        } else if patience < now - last.1 {
-            let under_way = pairs.under_way();
-            return Err(RunError::Failed(format!(
-                "stalled: {under_way} messages are under way, and none arrives"
-            )));
-        }
-    }
-    Ok(())
 }
 
 fn figures(engine: &Engine, pairs: &Pairs, arguments: &UnicastArgs, measured: Measured) -> Figures {

@@ -9,6 +9,7 @@ use crate::cli::ChatArgs;
 use crate::client::Losses;
 use crate::process::Usage;
 use crate::report::{Cpu, Latency, Table, thousands};
+use crate::scenario::traffic::Traffic;
 
 /// Figures of a `chat` run.
 #[derive(Debug, Serialize)]

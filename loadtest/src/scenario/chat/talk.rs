@@ -14,6 +14,7 @@ use crate::clock;
 use crate::engine::{Handler, Io};
 use crate::frame::{self, opcode};
 use crate::report::{self, Latency};
+use crate::scenario::traffic::Traffic;
 use crate::template::Template;
 use crate::token::Signer;
 
@@ -123,13 +124,6 @@ impl Talk {
         }
     }
 
-    /// Sends the next sender's packet, which was due at `due`.
-    pub(super) fn send_next(&mut self, io: &mut Io, due: Instant) {
-        let id = self.turn;
-        self.turn = (self.turn + 2) % self.clients.len();
-        self.send(io, id, 1, due);
-    }
-
     /// Sends the first packets of the closed loop.
     pub(super) fn begin_answering(&mut self, io: &mut Io, outstanding: usize) {
         self.is_answering = true;
@@ -151,10 +145,6 @@ impl Talk {
 
     pub(super) fn counts(&self) -> &Counts {
         &self.counts
-    }
-
-    pub(super) fn under_way(&self) -> usize {
-        self.under_way
     }
 
     /// Whether the packets are messages, which are delivered to others.
@@ -203,6 +193,24 @@ impl Talk {
                     .saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
             }
         }
+    }
+}
+
+impl Traffic for Talk {
+    const STALLED: &'static str = "packets are under way, and none is answered";
+
+    fn send_next(&mut self, io: &mut Io, due: Instant) {
+        let id = self.turn;
+        self.turn = (self.turn + 2) % self.clients.len();
+        self.send(io, id, 1, due);
+    }
+
+    fn progress(&self) -> u64 {
+        self.counts.answers()
+    }
+
+    fn under_way(&self) -> usize {
+        self.under_way
     }
 }
 

@@ -12,6 +12,7 @@ use crate::clock;
 use crate::engine::{Handler, Io};
 use crate::frame::{self, opcode};
 use crate::report::{self, Latency};
+use crate::scenario::traffic::Traffic;
 
 /// State of all pairs.
 #[derive(Debug)]
@@ -90,15 +91,6 @@ impl Pairs {
         }
     }
 
-    /// Sends the next client's message, which was due at `due`.
-    pub(super) fn send_next(&mut self, io: &mut Io, due: Instant) {
-        let id = self.turn;
-        self.turn = (self.turn + 1) % self.clients.len();
-        self.clients[partner(id)].due.push_back(due);
-        self.under_way += 1;
-        io.send_encoded(id, &self.clients[id].frame);
-    }
-
     /// Sends the first messages of the closed loop.
     pub(super) fn begin_answering(&mut self, io: &mut Io, outstanding: usize) {
         self.is_answering = true;
@@ -126,10 +118,6 @@ impl Pairs {
         self.received
     }
 
-    pub(super) fn under_way(&self) -> usize {
-        self.under_way
-    }
-
     pub(super) fn unexpected(&self) -> u64 {
         self.unexpected
     }
@@ -155,6 +143,26 @@ impl Pairs {
         due.extend(std::iter::repeat_n(now, count));
         self.under_way += count;
         io.send_encoded(id, &self.scratch);
+    }
+}
+
+impl Traffic for Pairs {
+    const STALLED: &'static str = "messages are under way, and none arrives";
+
+    fn send_next(&mut self, io: &mut Io, due: Instant) {
+        let id = self.turn;
+        self.turn = (self.turn + 1) % self.clients.len();
+        self.clients[partner(id)].due.push_back(due);
+        self.under_way += 1;
+        io.send_encoded(id, &self.clients[id].frame);
+    }
+
+    fn progress(&self) -> u64 {
+        self.received
+    }
+
+    fn under_way(&self) -> usize {
+        self.under_way
     }
 }
 
