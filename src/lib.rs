@@ -14,6 +14,7 @@ pub mod config;
 pub mod contacts;
 pub mod credentials;
 pub mod dialect;
+pub mod digest;
 pub mod drain;
 pub mod endpoint;
 pub mod envelope;

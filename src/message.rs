@@ -2,11 +2,11 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 
 use crate::{
     dialect::DialectId,
+    digest,
     id::{SessionId, UserId},
     topic::Topic,
 };
@@ -158,13 +158,8 @@ impl fmt::Display for MessageId {
 impl ConflationKey {
     /// The key of these parts; their order and their borders count. The same on every node.
     pub fn new(parts: &[&[u8]]) -> Self {
-        let mut digest = Context::new(&SHA256);
-        for part in parts {
-            digest.update(&(part.len() as u64).to_be_bytes());
-            digest.update(part);
-        }
-        let digest = digest.finish();
-        let (words, _) = digest.as_ref().as_chunks::<8>();
+        let digest = digest::of_parts(parts.iter().copied());
+        let (words, _) = digest.as_chunks::<8>();
         Self([u64::from_be_bytes(words[0]), u64::from_be_bytes(words[1])])
     }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::{
+    digest,
     id::{Person, UserId},
     topic::Topic,
 };
@@ -129,6 +130,27 @@ impl RecordId {
 // === impl Content ===
 
 impl Content {
+    /// What repeats of a message have in common, if that can be told: of chat all of it, and so another
+    /// message under the packet id of one before is no repeat. To look it up costs the same however often
+    /// a client uses one packet id.
+    pub fn digest(&self) -> Option<[u8; 16]> {
+        Some(match self {
+            Self::Chat(chat) => digest::of_parts([
+                &b"chat"[..],
+                &chat.from.number().to_be_bytes(),
+                chat.packet_id.as_deref()?.as_bytes(),
+                &chat.to.number().to_be_bytes(),
+                chat.kind.encode_utf8(&mut [0; 4]).as_bytes(),
+                chat.msg.as_bytes(),
+            ]),
+            Self::Push(push) => digest::of_parts([
+                &b"push"[..],
+                push.topic.as_str().as_bytes(),
+                push.name.as_bytes(),
+            ]),
+        })
+    }
+
     /// Whose history it is in.
     pub fn people(&self) -> impl Iterator<Item = Person> {
         let people = match self {

@@ -10,14 +10,13 @@ use std::{
     time::Duration,
 };
 
-use aws_lc_rs::digest::{Context, SHA256};
 use axum::http::StatusCode;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::turn::Claim;
 use super::problem::Problem;
-use crate::stats::ApiStats;
+use crate::{digest, stats::ApiStats};
 
 /// How long an id is remembered, from its first publish on.
 const KEPT: Duration = Duration::from_secs(10 * 60);
@@ -152,17 +151,7 @@ impl Digest {
 
     /// Of these parts; their order and their borders count.
     pub(super) fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut context = Context::new(&SHA256);
-        for part in parts {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
-        }
-        let digest = context.finish();
-        let (half, _) = digest
-            .as_ref()
-            .split_first_chunk()
-            .expect("SHA-256 has 32 bytes");
-        Self(*half)
+        Self(digest::of_parts(parts))
     }
 }
 

@@ -179,11 +179,6 @@ impl Redis {
         self.servers.call_in_time(commands).await
     }
 
-    async fn call_one(&self, key: &str, command: Cmd) -> Result<Value, StreamsError> {
-        let answers = self.call(vec![(key.to_owned(), command)]).await?;
-        answers.into_iter().next().ok_or_else(unexpected)
-    }
-
     /// Makes a consumer group, or puts the one that is there to `start`.
     async fn make_group(
         &self,
@@ -194,7 +189,7 @@ impl Redis {
     ) -> Result<(), StreamsError> {
         let mut create = cmd("XGROUP");
         create.arg(&["CREATE", key, group, start, "MKSTREAM"]);
-        match self.call_one(key, create).await {
+        match self.servers.call_one(key, create).await {
             Err(StreamsError::Refused(text)) if text.contains("BUSYGROUP") => {}
             other => return other.map(drop),
         }
@@ -203,7 +198,7 @@ impl Redis {
         }
         let mut set = cmd("XGROUP");
         set.arg(&["SETID", key, group, start]);
-        self.call_one(key, set).await.map(drop)
+        self.servers.call_one(key, set).await.map(drop)
     }
 
     /// Renews a lease, and tells who else has one.
@@ -246,19 +241,19 @@ impl Redis {
         remove
             .arg(self.keys.lease(member))
             .arg(self.keys.reaping(member));
-        if from_value::<u64>(self.call_one(&inbox, remove).await?)? == 0 {
+        if from_value::<u64>(self.servers.call_one(&inbox, remove).await?)? == 0 {
             return Ok(false);
         }
         let (log, members) = (self.keys.log(), self.keys.members());
         let mut destroy = cmd("XGROUP");
         destroy.arg(&["DESTROY", &log, member.as_str()]);
-        match self.call_one(&log, destroy).await {
+        match self.servers.call_one(&log, destroy).await {
             // Without a log there is no cursor either.
             Err(StreamsError::Refused(text)) if text.contains("requires the key to exist") => {}
             other => drop(other?),
         }
         let list = cmd("SREM").arg(&members).arg(member.as_str()).take();
-        self.call_one(&members, list).await?;
+        self.servers.call_one(&members, list).await?;
         Ok(true)
     }
 
@@ -291,7 +286,7 @@ impl Streams for Redis {
     async fn enroll(&self, me: &Member) -> Result<(), StreamsError> {
         let key = self.keys.members();
         let add = cmd("SADD").arg(&key).arg(me.as_str()).take();
-        self.call_one(&key, add).await.map(drop)
+        self.servers.call_one(&key, add).await.map(drop)
     }
 
     async fn begin_reaping(&self, dead: &Member, me: &Member) -> Result<bool, StreamsError> {
@@ -302,7 +297,7 @@ impl Streams for Redis {
             .arg("PX")
             .arg(REAP.as_millis() as u64);
         take.arg(&["NX", "GET"]);
-        let holder: Option<String> = from_value(self.call_one(&key, take).await?)?;
+        let holder: Option<String> = from_value(self.servers.call_one(&key, take).await?)?;
         // It is ours too if a call of ours had come through without an answer.
         Ok(holder.is_none_or(|holder| holder == me.as_str()))
     }

@@ -1,12 +1,6 @@
 //! The post: where durable messages are handed in.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{TryFutureExt as _, future};
@@ -38,8 +32,7 @@ struct Inner {
     parts: Parts,
     bell: Arc<Bell>,
     stats: MailStats,
-    is_closed: AtomicBool,
-    /// A token for each call of [`Post::send`].
+    /// A token for each call of [`Post::send`]; closed with the post.
     under_way: TaskTracker,
 }
 
@@ -77,7 +70,6 @@ impl Post {
             parts,
             bell,
             stats: MailStats::default(),
-            is_closed: AtomicBool::new(false),
             under_way: TaskTracker::new(),
         }))
     }
@@ -104,7 +96,7 @@ impl Post {
             "whoever repeats it names it"
         );
         let _under_way = self.0.under_way.token();
-        if self.0.is_closed.load(SeqCst) {
+        if self.0.under_way.is_closed() {
             return Err(PostError::NotKept("the node is going away".into()));
         }
         let mut message = message.clone();
@@ -180,7 +172,6 @@ impl Post {
     /// Takes no more messages, and waits for those that are under way: the others are told that the
     /// node leaves after that, and look at their mail for what it may not have told them of.
     pub async fn close(&self) {
-        self.0.is_closed.store(true, SeqCst);
         self.0.under_way.close();
         self.0.under_way.wait().await;
     }

@@ -1,6 +1,6 @@
 //! What a database of an application says of an order, and whether that can be.
 
-use crate::{id::Person, orders::Order};
+use crate::{id::Person, lookup::Table, orders::Order};
 
 /// Stands for a value that is no text.
 pub(super) const UNREADABLE: &str = "?";
@@ -13,6 +13,24 @@ pub(super) struct Found {
     pub(super) courier: Option<String>,
     /// The order's id, if that was asked for too.
     pub(super) id: Option<String>,
+}
+
+/// The names of a table and of its columns for the order, the customer and the courier, each put into
+/// quotes.
+pub(super) fn names(table: &Table, quoted: fn(&str) -> String) -> [String; 4] {
+    let name: Vec<_> = table.table.split('.').map(quoted).collect();
+    let Table {
+        order,
+        customer,
+        courier,
+        ..
+    } = table;
+    [
+        name.join("."),
+        quoted(order),
+        quoted(customer),
+        quoted(courier),
+    ]
 }
 
 impl Found {

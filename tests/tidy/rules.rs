@@ -15,6 +15,7 @@ pub(crate) enum Layer {
 /// What the beginning of a path in `src` belongs to; the first that fits counts.
 pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("close", Layer::Vocabulary),
+    ("digest", Layer::Vocabulary),
     ("envelope", Layer::Vocabulary),
     ("frame", Layer::Vocabulary),
     ("id", Layer::Vocabulary),

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use redis::{Cmd, Value, cmd};
+use redis::cmd;
 
 use super::{
     errors::from_value,
     journal::store_error,
     keys::{self, COURIERS, Keys, POSITIONS},
     servers::Servers,
-    unexpected,
 };
 use crate::{
     cluster::streams::StreamsError,
@@ -57,14 +56,11 @@ impl RedisContacts {
         self.servers.call_in_time(commands).await.map(drop)
     }
 
-    async fn call(&self, key: &str, command: Cmd) -> Result<Value, StreamsError> {
-        let commands = vec![(key.to_owned(), command)];
-        let answers = self.servers.call_in_time(commands).await?;
-        answers.into_iter().next().ok_or_else(unexpected)
-    }
-
     async fn members(&self, set: &str) -> Result<Vec<Person>, StreamsError> {
-        let answer = self.call(set, cmd("SMEMBERS").arg(set).take()).await?;
+        let answer = self
+            .servers
+            .call_one(set, cmd("SMEMBERS").arg(set).take())
+            .await?;
         let members: Vec<Vec<u8>> = from_value(answer)?;
         let mut persons: Vec<Person> = members.iter().filter_map(|text| person(text)).collect();
         persons.sort_unstable();
@@ -74,13 +70,13 @@ impl RedisContacts {
     async fn set(&self, set: &str, who: Person, is_in: bool) -> Result<(), StreamsError> {
         let mut change = cmd(if is_in { "SADD" } else { "SREM" });
         change.arg(set).arg(who.number());
-        self.call(set, change).await.map(drop)
+        self.servers.call_one(set, change).await.map(drop)
     }
 
     async fn place(&self, courier: Person, position: Position) -> Result<bool, StreamsError> {
         let mut ask = cmd("SISMEMBER");
         ask.arg(COURIERS).arg(courier.number());
-        if !from_value::<bool>(self.call(COURIERS, ask).await?)? {
+        if !from_value::<bool>(self.servers.call_one(COURIERS, ask).await?)? {
             return Ok(false);
         }
         let mut add = cmd("GEOADD");
@@ -89,12 +85,15 @@ impl RedisContacts {
             .arg(position.longitude.to_string())
             .arg(position.latitude.to_string())
             .arg(courier.number());
-        self.call(POSITIONS, add).await?;
+        self.servers.call_one(POSITIONS, add).await?;
         Ok(true)
     }
 
     async fn find_taker(&self, key: &str) -> Result<Option<Person>, StreamsError> {
-        let answer = self.call(key, cmd("GET").arg(key).take()).await?;
+        let answer = self
+            .servers
+            .call_one(key, cmd("GET").arg(key).take())
+            .await?;
         let taker: Option<Vec<u8>> = from_value(answer)?;
         Ok(taker.as_deref().and_then(person))
     }
@@ -103,7 +102,7 @@ impl RedisContacts {
         let mut set = cmd("SET");
         set.arg(key).arg(by.number());
         set.arg("PX").arg(TAKEN.as_millis() as u64);
-        self.call(key, set).await.map(drop)
+        self.servers.call_one(key, set).await.map(drop)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use redis::{Cmd, Value, cmd};
+use redis::{Value, cmd};
 
 use super::{errors::from_value, keys::Keys, servers::Servers, unexpected};
 use crate::{
@@ -47,7 +47,7 @@ impl RedisCredentials {
         };
         let mut set = cmd("SET");
         set.arg(key).arg(&*pem).arg(&["NX", "GET"]);
-        let before = text(self.call(key, set).await?)?;
+        let before = text(self.servers.call_one(key, set).await?)?;
         Ok(before.unwrap_or(pem))
     }
 
@@ -56,12 +56,7 @@ impl RedisCredentials {
         let mut set = cmd("SET");
         set.arg(&key).arg(1).arg("NX");
         set.arg("EX").arg(keep.as_secs().saturating_add(1));
-        Ok(self.call(&key, set).await? != Value::Nil)
-    }
-
-    async fn call(&self, key: &str, command: Cmd) -> Result<Value, StreamsError> {
-        let answers = self.servers.call_in_time(vec![(key.to_owned(), command)]);
-        answers.await?.into_iter().next().ok_or_else(unexpected)
+        Ok(self.servers.call_one(&key, set).await? != Value::Nil)
     }
 }
 

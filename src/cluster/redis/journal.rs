@@ -16,7 +16,7 @@ use super::{
     keys::{self, JournalKeys},
     script::{Call, Script},
     servers::Servers,
-    writer::{self, Draft, Writer},
+    writer::{Draft, Writer},
 };
 use crate::{
     cluster::streams::StreamsError,
@@ -242,7 +242,7 @@ impl Journal for RedisJournal {
 
 fn draft(content: Content) -> Draft {
     Draft {
-        digest: writer::digest_of(&content),
+        digest: content.digest(),
         content,
         time_ms: None,
     }

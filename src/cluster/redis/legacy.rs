@@ -14,9 +14,9 @@ use super::{
     keys::LegacyKeys,
     script::{Call, Script},
     servers::Servers,
-    writer::{self, BODY, Draft, Writer},
+    writer::{BODY, Draft, Writer},
 };
-use crate::{cluster::streams::StreamsError, store::Content};
+use crate::{cluster::streams::StreamsError, digest, store::Content};
 
 /// Takes entries off the list, the oldest first, and gives the oldest ones of those that were taken. An
 /// entry is in the stream before it leaves the list.
@@ -96,8 +96,8 @@ impl RedisLegacy {
         let drafts = messages.into_iter().map(|(drawn, content, time_ms)| Draft {
             content,
             time_ms: Some(time_ms),
-            digest: Some(writer::digest(&[
-                b"legacy",
+            digest: Some(digest::of_parts([
+                &b"legacy"[..],
                 drawn.id.as_bytes(),
                 &drawn.text,
             ])),

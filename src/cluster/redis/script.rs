@@ -5,7 +5,7 @@ use bytes::Bytes;
 use indexmap::IndexSet;
 use redis::{Cmd, Value, cmd};
 
-use super::{servers::Servers, unexpected};
+use super::{keys::digits, servers::Servers, unexpected};
 use crate::cluster::streams::StreamsError;
 
 /// A script, with what Redis knows it by.
@@ -32,10 +32,9 @@ impl Script {
     pub(super) fn new(text: &'static str) -> Self {
         // Not for safety: it is the name that Redis gives to scripts.
         let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes());
-        let digest = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
         Self {
             text,
-            digest: digest.collect(),
+            digest: digits(digest.as_ref()),
         }
     }
 

@@ -17,6 +17,7 @@ use super::{
     connect::Connector,
     errors::{at, meaning, unavailable},
     find::Known,
+    unexpected,
 };
 use crate::cluster::streams::{CALL_TIMEOUT, READ_WAIT, StreamsError};
 
@@ -72,6 +73,12 @@ impl Servers {
         commands: Vec<(String, Cmd)>,
     ) -> Result<Vec<Value>, StreamsError> {
         self.in_time(self.call(commands)).await
+    }
+
+    /// Has one command carried out by the server of its key, within [`CALL_TIMEOUT`].
+    pub(super) async fn call_one(&self, key: &str, command: Cmd) -> Result<Value, StreamsError> {
+        let answers = self.call_in_time(vec![(key.to_owned(), command)]);
+        answers.await?.into_iter().next().ok_or_else(unexpected)
     }
 
     /// What a call gives that waits for no entries, within [`CALL_TIMEOUT`].

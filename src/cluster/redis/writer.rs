@@ -6,7 +6,6 @@
 
 use std::{borrow::Borrow, sync::LazyLock};
 
-use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 
 use super::{
@@ -29,8 +28,6 @@ use crate::{
 pub(super) const BODY: &str = "m";
 /// Most messages of one run of the script: nobody waits long for Redis.
 const BATCH_MAX: usize = 100;
-/// Bytes of a digest.
-const DIGEST_BYTES: usize = 16;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Accepts messages. By number, the keys are the stream, the last id, four days of digests, and sets;
@@ -113,11 +110,8 @@ pub(super) struct Draft {
     /// When it was accepted, if that was before, in milliseconds since the Unix epoch.
     pub(super) time_ms: Option<u64>,
     /// What a repeat of it has in common with it, if that can be told.
-    pub(super) digest: Option<Digest>,
+    pub(super) digest: Option<[u8; 16]>,
 }
-
-/// Says that two messages are the same.
-pub(super) type Digest = [u8; DIGEST_BYTES];
 
 /// What a message was given: its id, and whether it had it before.
 pub(super) type Given = (RecordId, bool);
@@ -196,40 +190,6 @@ impl JournalKeys {
             Content::Push(push) => [call.key(self.of_topic(&push.topic)), 0],
         }
     }
-}
-
-/// What repeats of a message have in common, if it has a name.
-pub(super) fn digest_of(content: &Content) -> Option<Digest> {
-    Some(match content {
-        Content::Chat(chat) => {
-            let packet_id = chat.packet_id.as_deref()?;
-            digest(&[
-                b"chat",
-                &chat.from.number().to_be_bytes(),
-                packet_id.as_bytes(),
-                &chat.to.number().to_be_bytes(),
-                chat.kind.encode_utf8(&mut [0; 4]).as_bytes(),
-                chat.msg.as_bytes(),
-            ])
-        }
-        Content::Push(push) => digest(&[
-            b"push",
-            push.topic.as_str().as_bytes(),
-            push.name.as_bytes(),
-        ]),
-    })
-}
-
-/// One digest of these parts and of no others.
-pub(super) fn digest(parts: &[&[u8]]) -> Digest {
-    let mut context = Context::new(&SHA256);
-    for part in parts {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part);
-    }
-    let digest = context.finish();
-    let beginning = digest.as_ref().first_chunk();
-    *beginning.expect("the digest is longer than what is taken of it")
 }
 
 /// The body of an entry, of its fields.

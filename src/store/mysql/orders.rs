@@ -12,7 +12,7 @@ use crate::{
     orders::{Order, Orders},
     store::{
         Pending,
-        found::{Found, UNREADABLE},
+        found::{Found, UNREADABLE, names},
     },
 };
 
@@ -70,10 +70,7 @@ impl Orders for MysqlOrders {
 /// 12 from `12abc`; against one of texts it may pass over case and blanks. So that finds the rows by
 /// their index, and the bytes of the id that stands there tell whether it is the one.
 fn of_table(table: &Table) -> String {
-    let name: Vec<_> = table.table.split('.').map(quoted).collect();
-    let [id, customer, courier] =
-        [&table.order, &table.customer, &table.courier].map(|c| quoted(c));
-    let name = name.join(".");
+    let [name, id, customer, courier] = names(table, quoted);
     format!(
         "SELECT {customer}, {courier} FROM {name} \
          WHERE {id} = ? AND CAST(CAST({id} AS CHAR) AS BINARY) = CAST(? AS BINARY) LIMIT 1"

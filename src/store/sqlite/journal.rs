@@ -1,6 +1,5 @@
 //! The journal of a node that has no Redis.
 
-use aws_lc_rs::digest::{Context, Digest, SHA256};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
@@ -113,10 +112,10 @@ fn accept(
     {
         return Ok(Accepted::NotFriends);
     }
-    let digest = digest(&content);
+    let digest = content.digest();
     if let Some(digest) = &digest {
         let mut select = connection.prepare_cached(SELECT_REPEAT)?;
-        let before = select.query_one(params![digest.as_ref(), signed(oldest.0)], |row| {
+        let before = select.query_one(params![&digest[..], signed(oldest.0)], |row| {
             row.get::<_, i64>(0)
         });
         if let Some(id) = before.optional()? {
@@ -138,7 +137,7 @@ fn accept(
     if let Some(digest) = &digest {
         let mut remember =
             connection.prepare_cached("REPLACE INTO accepted (digest, id) VALUES (?1, ?2)")?;
-        remember.execute(params![digest.as_ref(), signed(id.0)])?;
+        remember.execute(params![&digest[..], signed(id.0)])?;
     }
     Ok(Accepted::Kept {
         id,
@@ -149,32 +148,6 @@ fn accept(
 fn are_friends(connection: &Connection, from: Person, to: Person) -> rusqlite::Result<bool> {
     let mut select = connection.prepare_cached(SELECT_FRIEND)?;
     select.exists(params![signed(from.number()), signed(to.number())])
-}
-
-/// What a repeat has in common with the message that it repeats. To look that up costs the same
-/// however often a client uses one packet id.
-fn digest(content: &Content) -> Option<Digest> {
-    let mut context = Context::new(&SHA256);
-    let mut add = |part: &[u8]| {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part);
-    };
-    match content {
-        Content::Chat(chat) => {
-            add(b"chat");
-            add(&chat.from.number().to_be_bytes());
-            add(&chat.to.number().to_be_bytes());
-            add(&u32::from(chat.kind).to_be_bytes());
-            add(chat.packet_id.as_ref()?.as_bytes());
-            add(chat.msg.as_bytes());
-        }
-        Content::Push(push) => {
-            add(b"push");
-            add(push.topic.as_str().as_bytes());
-            add(push.name.as_bytes());
-        }
-    }
-    Some(context.finish())
 }
 
 /// Forgets what is no repeat any more, at the old end.

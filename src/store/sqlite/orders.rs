@@ -8,7 +8,7 @@ use crate::{
     orders::{Order, Orders},
     store::{
         Pending,
-        found::{Found, UNREADABLE},
+        found::{Found, UNREADABLE, names},
     },
 };
 
@@ -48,10 +48,7 @@ impl Orders for SqliteOrders {
 /// An index finds the order however its column is declared. Where that makes a number of a text, or
 /// passes over case, the bytes of the id that stands there tell whether it is the one.
 fn of_table(table: &Table) -> String {
-    let name: Vec<_> = table.table.split('.').map(quoted).collect();
-    let [id, customer, courier] =
-        [&table.order, &table.customer, &table.courier].map(|c| quoted(c));
-    let name = name.join(".");
+    let [name, id, customer, courier] = names(table, quoted);
     format!(
         "SELECT {customer}, {courier} FROM {name}
         WHERE {id} = ?1 AND CAST({id} AS TEXT) = ?1 COLLATE BINARY LIMIT 1"

@@ -7,7 +7,7 @@
 pub mod script;
 
 pub use gateway::{
-    close, config, dialect, frame, id, iso8601, lookup, message, position, record, session, topic,
+    close, config, dialect, digest, frame, id, iso8601, lookup, message, position, record, session, topic,
 };
 
 #[allow(dead_code, unused_imports)]
@@ -16,6 +16,7 @@ mod gateway {
     pub mod close;
     pub mod config;
     pub mod dialect;
+    pub mod digest;
     pub mod frame;
     pub mod id;
     pub mod iso8601;
