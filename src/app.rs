@@ -43,7 +43,6 @@ use crate::{
     id::Member,
     ingress::{self, Ingress, tls::TlsError},
     router::Router,
-    session,
     store::mysql,
 };
 
@@ -144,23 +143,15 @@ impl App {
         let (kept, moving) = kept::open(&config, membership.as_ref(), &client, &identity)?;
         let keys = Arc::new(ApiKeys::new(&config.api.keys));
         let tokens = TokenEndpoint::new(Arc::clone(&authenticator), Arc::clone(&keys));
-        let front = Arc::new(Front {
+        let front = Front {
             authenticator: Arc::clone(&authenticator),
             desk: kept.desk.clone(),
-        });
+        };
         let session_settings = Arc::new(ArcSwap::from_pointee(settings::session(&config)));
         let bridge = Bridge::new(&config, membership.as_ref(), &identity, &session_settings);
         let failed = CancellationToken::new();
-        let contexts = router.shards().iter().map(|shard| session::Context {
-            router: Arc::clone(&router),
-            shard: Arc::clone(shard),
-            services: Arc::clone(&front) as Arc<_>,
-            settings: Arc::clone(&session_settings),
-            clock,
-            timers: session::timers::Timers::default(),
-            tracker: TaskTracker::new(),
-        });
-        let shards = start_shards(contexts, &failed)?;
+        let shards = shards::start(&identity, Arc::new(front), &session_settings, &failed)
+            .map_err(BuildError::Thread)?;
         let sides = shards
             .iter()
             .map(|shard| (Arc::clone(&shard.context), shard.handle.clone()));
@@ -297,16 +288,6 @@ impl App {
             has_failed: node.failed.is_cancelled(),
         }
     }
-}
-
-/// A thread for the sessions of each shard.
-fn start_shards(
-    contexts: impl Iterator<Item = session::Context>,
-    failed: &CancellationToken,
-) -> Result<Vec<ShardThread>, BuildError> {
-    let start = |context| ShardThread::start(Arc::new(context), failed.clone());
-    let shards = contexts.map(|context| start(context).map_err(BuildError::Thread));
-    shards.collect()
 }
 
 /// Whether the addresses of Redis and of the database can be ones. Nobody is asked.

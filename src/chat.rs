@@ -5,7 +5,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -20,9 +20,9 @@ use crate::{
     id::{Person, UserId},
     journal::{Accepted, Journal},
     mail::post::Post,
-    message::{Message, Sender},
+    message::Sender,
     orders::Orders,
-    router::{Busy, Router},
+    router::Router,
     services::{Caller, Outcomes},
     stats::{ChatOutcome, ChatStats},
     store::{Chat, Content, Query, Record, StoreError},
@@ -40,10 +40,9 @@ pub struct Desk(Arc<Inner>);
 struct Inner {
     parts: Parts,
     stats: Arc<ChatStats>,
-    is_closed: AtomicBool,
     /// The second of uptime in which a refusal was warned of last.
     warned: AtomicU64,
-    /// A token for each call.
+    /// A token for each call; closed with the desk.
     under_way: TaskTracker,
 }
 
@@ -72,7 +71,6 @@ impl Desk {
         Self(Arc::new(Inner {
             parts,
             stats: Arc::default(),
-            is_closed: AtomicBool::new(false),
             warned: AtomicU64::new(u64::MAX),
             under_way: TaskTracker::new(),
         }))
@@ -105,7 +103,6 @@ impl Desk {
 
     /// Accepts nothing more, and waits for what is under way.
     pub async fn close(&self) {
-        self.0.is_closed.store(true, SeqCst);
         self.0.under_way.close();
         self.0.under_way.wait().await;
     }
@@ -158,7 +155,7 @@ impl Desk {
                 is_online: self.is_online(&draft.to.into()),
             })
         });
-        let accepted = match self.0.is_closed.load(SeqCst) {
+        let accepted = match self.0.under_way.is_closed() {
             true => Err(StoreError::Unavailable("the node is going away".into())),
             false => parts.journal.accept(contents.collect()).await,
         };
@@ -192,7 +189,7 @@ impl Desk {
     /// Warns once a second at most: with a store that refuses everything refused is said often enough.
     fn warn(&self, error: &StoreError) {
         let now = self.0.parts.clock.uptime().as_secs();
-        if self.0.warned.swap(now, SeqCst) != now {
+        if self.0.warned.swap(now, Relaxed) != now {
             tracing::warn!(%error, "chat messages were refused");
         }
     }
@@ -212,18 +209,10 @@ impl Desk {
         let Parts { router, clock, .. } = &self.0.parts;
         let mut message = im::chat_message(caller.user, draft, id);
         message.sender = Some(sender(caller));
-        let sending = async {
-            let mut next: Option<Message> = Some(message);
-            while let Some(message) = next.take() {
-                if let Err(Busy { message, room }) = router.publish(message, clock.now()) {
-                    room.wait().await;
-                    next = Some(*message);
-                }
-            }
-        };
+        let sending = router.publish_in_turn(message, *clock);
         match time::timeout_at(until, sending).await {
-            Ok(()) if is_repeat => ChatOutcome::Repeated,
-            Ok(()) => ChatOutcome::Kept,
+            Ok(_) if is_repeat => ChatOutcome::Repeated,
+            Ok(_) => ChatOutcome::Kept,
             Err(_) => ChatOutcome::Unrouted,
         }
     }

@@ -10,12 +10,9 @@ use super::{
     State,
     access::{Admin, Caller, Read},
     input::{Segment, Segments},
-    problem::{AccessProblems, Problem, ProblemDocument},
+    problem::{AccessProblems, PersonProblems, Problem, StoreProblems},
 };
-use crate::{
-    id::Person,
-    store::{Pending, StoreError},
-};
+use crate::id::Person;
 
 /// The friends of a user
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,10 +39,8 @@ pub(super) struct Couriers {
     params(("a" = u64, Path, description = "The user", minimum = 1)),
     responses(
         (status = 200, description = "All friends", body = Friends),
-        (status = 422, description = "It is not the id of a user", body = ProblemDocument,
-            content_type = "application/problem+json"),
-        (status = 503, description = "The store cannot be used now: come back after Retry-After",
-            body = ProblemDocument, content_type = "application/problem+json"),
+        PersonProblems,
+        StoreProblems,
         AccessProblems,
     ),
 )]
@@ -55,7 +50,7 @@ pub(super) async fn friends(
     Segment(of): Segment,
 ) -> Result<Json<Friends>, Problem> {
     let contacts = state.parts.desk.contacts();
-    let friends = finish(contacts.friends(person(&of, "a")?)).await?;
+    let friends = contacts.friends(person(&of, "a")?).await?;
     Ok(Json(Friends {
         friends: friends.into_iter().map(Person::number).collect(),
     }))
@@ -75,10 +70,8 @@ pub(super) async fn friends(
     ),
     responses(
         (status = 204, description = "It may, now or before"),
-        (status = 422, description = "It is not the id of a user", body = ProblemDocument,
-            content_type = "application/problem+json"),
-        (status = 503, description = "The store cannot be used now: come back after Retry-After",
-            body = ProblemDocument, content_type = "application/problem+json"),
+        PersonProblems,
+        StoreProblems,
         AccessProblems,
     ),
 )]
@@ -102,10 +95,8 @@ pub(super) async fn add_friend(
     ),
     responses(
         (status = 204, description = "It may not, now or before"),
-        (status = 422, description = "It is not the id of a user", body = ProblemDocument,
-            content_type = "application/problem+json"),
-        (status = 503, description = "The store cannot be used now: come back after Retry-After",
-            body = ProblemDocument, content_type = "application/problem+json"),
+        PersonProblems,
+        StoreProblems,
         AccessProblems,
     ),
 )]
@@ -125,8 +116,7 @@ pub(super) async fn remove_friend(
     security(("key" = [])),
     responses(
         (status = 200, description = "All couriers", body = Couriers),
-        (status = 503, description = "The store cannot be used now: come back after Retry-After",
-            body = ProblemDocument, content_type = "application/problem+json"),
+        StoreProblems,
         AccessProblems,
     ),
 )]
@@ -134,7 +124,7 @@ pub(super) async fn couriers(
     _: Caller<Read>,
     extract::State(state): extract::State<Arc<State>>,
 ) -> Result<Json<Couriers>, Problem> {
-    let couriers = finish(state.parts.desk.contacts().couriers()).await?;
+    let couriers = state.parts.desk.contacts().couriers().await?;
     Ok(Json(Couriers {
         couriers: couriers.into_iter().map(Person::number).collect(),
     }))
@@ -149,10 +139,8 @@ pub(super) async fn couriers(
     params(("id" = u64, Path, description = "The user", minimum = 1)),
     responses(
         (status = 204, description = "It is one, now or before"),
-        (status = 422, description = "It is not the id of a user", body = ProblemDocument,
-            content_type = "application/problem+json"),
-        (status = 503, description = "The store cannot be used now: come back after Retry-After",
-            body = ProblemDocument, content_type = "application/problem+json"),
+        PersonProblems,
+        StoreProblems,
         AccessProblems,
     ),
 )]
@@ -173,10 +161,8 @@ pub(super) async fn add_courier(
     params(("id" = u64, Path, description = "The user", minimum = 1)),
     responses(
         (status = 204, description = "It is none, now or before"),
-        (status = 422, description = "It is not the id of a user", body = ProblemDocument,
-            content_type = "application/problem+json"),
-        (status = 503, description = "The store cannot be used now: come back after Retry-After",
-            body = ProblemDocument, content_type = "application/problem+json"),
+        PersonProblems,
+        StoreProblems,
         AccessProblems,
     ),
 )]
@@ -195,20 +181,15 @@ async fn set_friend(
 ) -> Result<StatusCode, Problem> {
     let (of, friend) = (person(&pair.0, "a")?, person(&pair.1, "b")?);
     let contacts = state.parts.desk.contacts();
-    finish(contacts.set_friend(of, friend, is_friend)).await?;
+    contacts.set_friend(of, friend, is_friend).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn set_courier(state: &State, id: &str, is_courier: bool) -> Result<StatusCode, Problem> {
     let courier = person(id, "id")?;
     let contacts = state.parts.desk.contacts();
-    finish(contacts.set_courier(courier, is_courier)).await?;
+    contacts.set_courier(courier, is_courier).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-async fn finish<T>(call: Pending<'_, T>) -> Result<T, Problem> {
-    call.await
-        .map_err(|error: StoreError| Problem::busy(error.to_string()))
 }
 
 fn person(text: &str, field: &'static str) -> Result<Person, Problem> {

@@ -14,7 +14,7 @@ use super::{
     State,
     access::{Caller, Read},
     input::Segment,
-    problem::{AccessProblems, Problem, ProblemDocument},
+    problem::{AccessProblems, Problem, ProblemDocument, StoreProblems},
 };
 use crate::{
     dialect::query_pairs,
@@ -94,8 +94,7 @@ enum User {
         (status = 200, description = "A page", body = History),
         (status = 422, description = "It is not a topic, or a parameter is wrong",
             body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The store cannot be read now: come back after Retry-After",
-            body = ProblemDocument, content_type = "application/problem+json"),
+        StoreProblems,
         AccessProblems,
     ),
 )]
@@ -120,12 +119,7 @@ pub(super) async fn history(
         // One more shows whether there is a next page.
         max: limit + 1,
     };
-    let mut records = state
-        .parts
-        .desk
-        .history(query)
-        .await
-        .map_err(|error| Problem::busy(error.to_string()))?;
+    let mut records = state.parts.desk.history(query).await?;
     let has_more = limit < records.len();
     records.truncate(limit);
     let last = records.last().filter(|_| has_more);

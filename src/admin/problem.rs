@@ -12,6 +12,8 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, response},
 };
 
+use crate::store::StoreError;
+
 const CONTENT_TYPE: &str = "application/problem+json";
 
 /// Why a request was not done.
@@ -138,6 +140,14 @@ pub(super) struct AccessProblems;
 #[derive(Debug)]
 pub(super) struct BodyProblems;
 
+/// Answers of every call that needs the store.
+#[derive(Debug)]
+pub(super) struct StoreProblems;
+
+/// Answers of every call about chat users.
+#[derive(Debug)]
+pub(super) struct PersonProblems;
+
 impl IntoResponses for AccessProblems {
     fn responses() -> BTreeMap<String, RefOr<response::Response>> {
         describe(&[
@@ -155,6 +165,25 @@ impl IntoResponses for BodyProblems {
             (413, "The body or the data in it is too long"),
             (422, "The body is not JSON, or a field of it is wrong"),
         ])
+    }
+}
+
+impl IntoResponses for StoreProblems {
+    fn responses() -> BTreeMap<String, RefOr<response::Response>> {
+        let unavailable = "The store cannot be used now: come back after Retry-After";
+        describe(&[(503, unavailable)])
+    }
+}
+
+impl IntoResponses for PersonProblems {
+    fn responses() -> BTreeMap<String, RefOr<response::Response>> {
+        describe(&[(422, "It is not the id of a user")])
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::busy(error.to_string())
     }
 }
 

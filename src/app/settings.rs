@@ -8,7 +8,7 @@ use crate::{
         issue::{TTL, TokenRequest, issue},
         token_endpoint::TokenEndpoint,
     },
-    config::{self, Config, ImSessions, Ping, RideTokens},
+    config::{Config, Ping, RideTokens},
     dialect::{
         Dialect, DialectId,
         device::{self, Device},
@@ -140,15 +140,8 @@ fn im(config: &Config) -> im::Settings {
     let im = &config.dialect.im;
     im::Settings {
         profile: im.mount.profile,
-        sessions: match im.sessions {
-            ImSessions::Multi => im::Sessions::Multi,
-            ImSessions::Single => im::Sessions::Single,
-        },
-        coordinates: match im.coordinates {
-            config::Coordinates::Bd09 => im::Coordinates::Bd09,
-            config::Coordinates::Gcj02 => im::Coordinates::Gcj02,
-            config::Coordinates::None => im::Coordinates::None,
-        },
+        sessions: im.sessions,
+        coordinates: im.coordinates,
     }
 }
 

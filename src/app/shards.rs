@@ -5,13 +5,18 @@
 
 use std::{io, sync::Arc, thread, time::Duration};
 
+use arc_swap::ArcSwap;
 use tokio::{
     runtime::{Builder, Handle},
     time,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::session::{self, Context, flusher};
+use super::identity::Identity;
+use crate::{
+    services::Services,
+    session::{self, Context, flusher},
+};
 
 /// Time for the last tasks of a shard to end after its sessions have.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
@@ -25,11 +30,38 @@ pub(super) struct ShardThread {
     thread: thread::JoinHandle<()>,
 }
 
+/// Starts a thread for the sessions of each shard.
+///
+/// # Errors
+///
+/// A thread that cannot be started.
+pub(super) fn start(
+    identity: &Identity,
+    services: Arc<dyn Services>,
+    settings: &Arc<ArcSwap<session::Settings>>,
+    failed: &CancellationToken,
+) -> io::Result<Vec<ShardThread>> {
+    let Identity { router, clock, .. } = identity;
+    let shards = router.shards().iter().map(|shard| {
+        let context = Context {
+            router: Arc::clone(router),
+            shard: Arc::clone(shard),
+            services: Arc::clone(&services),
+            settings: Arc::clone(settings),
+            clock: *clock,
+            timers: session::timers::Timers::default(),
+            tracker: TaskTracker::new(),
+        };
+        ShardThread::start(Arc::new(context), failed.clone())
+    });
+    shards.collect()
+}
+
 impl ShardThread {
     /// Starts the thread with its flusher and its timers. Should one of these end, which only a
     /// mistake of ours can lead to, `failed` fires: a node must not serve sessions that it cannot
     /// write to.
-    pub(super) fn start(context: Arc<Context>, failed: CancellationToken) -> io::Result<Self> {
+    fn start(context: Arc<Context>, failed: CancellationToken) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let stop = CancellationToken::new();

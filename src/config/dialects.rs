@@ -9,7 +9,7 @@ mod room;
 use std::fmt;
 
 pub use device::Device;
-pub use im::{Coordinates, Im, ImSessions, Orders};
+pub use im::{Im, Orders};
 pub use live::{Live, LiveAuth};
 pub use ride::{Ride, RideTokens};
 pub use room::{AgentStrategy, Room, RoomMode};

@@ -93,6 +93,17 @@ pub enum Standing {
     Open,
 }
 
+/// Whether what a client calls for is to be done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Begun {
+    /// It is.
+    Call,
+    /// Nobody would be told of it.
+    ForNobody,
+    /// Not before another one has its answer.
+    TooMany,
+}
+
 /// What a flush led to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Flushed {

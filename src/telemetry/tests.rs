@@ -168,13 +168,7 @@ fn figures_are_added_up_over_the_shards_and_follow_what_happens() {
         auth,
         api,
         clock,
-        cluster: _,
-        post: _,
-        ingest: _,
-        bridge: _,
-        chat: _,
-        archive: _,
-        retention: _,
+        ..
     } = &telemetry.sources;
     for shard in router.shards() {
         let ride = shard.stats.dialect(DialectId::Ride);

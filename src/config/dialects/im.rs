@@ -12,7 +12,10 @@ use crate::{
         value::{Ping, Secret},
         visit::{Section, Visitor},
     },
-    dialect::DialectId,
+    dialect::{
+        DialectId,
+        im::{Coordinates, Sessions},
+    },
     lookup::{Lookup, LookupError, Table},
 };
 
@@ -33,7 +36,7 @@ pub struct Im {
     /// The key that tokens are signed with, PEM; absent: none are issued.
     pub private_key: Option<Secret>,
     /// Whether a second login of a user ends the first.
-    pub sessions: ImSessions,
+    pub sessions: Sessions,
     /// Whether a token is good for one login only.
     pub one_time: bool,
     /// Oldest token that is accepted; what `POST /IM/token` gives out lasts as long.
@@ -49,28 +52,6 @@ pub struct Im {
     pub orders: Orders,
     /// Whether the list `MQ` of the original system is drained too.
     pub legacy_mq: bool,
-}
-
-/// How many sessions a user may have.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum ImSessions {
-    /// Any number.
-    Multi,
-    /// One, the newest.
-    #[default]
-    Single,
-}
-
-/// What is converted to WGS-84.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Coordinates {
-    /// Baidu's.
-    Bd09,
-    /// Those of Chinese maps.
-    #[default]
-    Gcj02,
-    /// Nothing: they are already.
-    None,
 }
 
 /// `dialect.im.orders`: whose order it is.
@@ -90,7 +71,7 @@ pub struct Orders {
     pub courier_column: String,
 }
 
-words!(ImSessions, "single" => ImSessions::Single, "multi" => ImSessions::Multi);
+words!(Sessions, "single" => Sessions::Single, "multi" => Sessions::Multi);
 words!(Coordinates,
     "gcj02" => Coordinates::Gcj02,
     "bd09" => Coordinates::Bd09,
@@ -106,7 +87,7 @@ impl Default for Im {
             public_key_files: Vec::new(),
             file_keys: Vec::new(),
             private_key: None,
-            sessions: ImSessions::default(),
+            sessions: Sessions::default(),
             one_time: false,
             token_max_age: Duration::from_secs(120),
             tokens_per_second: 10,

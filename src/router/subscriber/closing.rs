@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::MutexGuard;
 
-use super::{Standing, State, Subscriber};
+use super::{Begun, Standing, State, Subscriber};
 use crate::{
     close::{CloseForm, CloseReason},
     frame::Frame,
@@ -28,12 +28,17 @@ impl Subscriber {
         self.end_answered(state);
     }
 
-    /// The client calls for something. Says whether that is to be done: not if nobody would be told.
-    pub fn begin_call(&self) -> bool {
+    /// The client calls for something, while at most so many calls may be under way.
+    pub fn begin_call(&self, max: u16) -> Begun {
         let mut state = self.state.lock();
-        let is_open = state.standing() == Standing::Open;
-        state.calls += u16::from(is_open);
-        is_open
+        if state.standing() != Standing::Open {
+            Begun::ForNobody
+        } else if max <= state.calls {
+            Begun::TooMany
+        } else {
+            state.calls += 1;
+            Begun::Call
+        }
     }
 
     /// The client has its answer to a call that was begun.

@@ -11,18 +11,18 @@ use super::{Core, Pause};
 use crate::{
     dialect::{Actions, Call, Outcome, Request},
     id::UserId,
+    router::subscriber::Begun,
     services::Caller,
     session::Session,
 };
 
 /// Most calls of a session under way; with more it is not read. A phone has one or two; what this many
 /// messages of the longest text take is 100 KiB.
-const CALLS_MAX: usize = 32;
+const CALLS_MAX: u16 = 32;
 
 /// The calls of one session.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    under_way: usize,
     /// For the next turn.
     waiting: Vec<Call>,
     /// A turn is under way.
@@ -43,14 +43,11 @@ impl Core {
             session: session.context.router.session_id(session.subscriber.serial),
         };
         let calls = self.calls.get_or_insert_default();
-        if CALLS_MAX <= calls.under_way {
-            let returned = Arc::clone(&calls.returned);
-            return Err((call, Pause::Call(returned)));
+        match session.subscriber.begin_call(CALLS_MAX) {
+            Begun::Call => {}
+            Begun::ForNobody => return Ok(()),
+            Begun::TooMany => return Err((call, Pause::Call(Arc::clone(&calls.returned)))),
         }
-        if !session.subscriber.begin_call() {
-            return Ok(());
-        }
-        calls.under_way += 1;
         let session = Arc::clone(session);
         let tracker = session.context.tracker.clone();
         if !is_ordered(&call) {
@@ -71,18 +68,16 @@ impl Core {
     }
 
     fn returned(&mut self, session: &Arc<Session>, reference: &str, outcome: Outcome) {
-        self.answer(session, reference, outcome);
+        if !self.ended {
+            self.answer(session, reference, outcome);
+        }
         session.subscriber.end_call();
+        if let Some(calls) = self.calls.as_deref() {
+            calls.returned.notify_one();
+        }
     }
 
     fn answer(&mut self, session: &Arc<Session>, reference: &str, outcome: Outcome) {
-        if let Some(calls) = self.calls.as_deref_mut() {
-            calls.under_way -= 1;
-            calls.returned.notify_one();
-        }
-        if self.ended {
-            return;
-        }
         let now = session.context.clock.now();
         let mut actions = Actions::default();
         self.conversation
