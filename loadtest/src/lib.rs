@@ -44,6 +44,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         cli::Command::Fanout(arguments) => scenario::fanout::run(&arguments),
         cli::Command::Unicast(arguments) => scenario::unicast::run(&arguments),
         cli::Command::Chat(arguments) => scenario::chat::run(&arguments),
+        cli::Command::Push(arguments) => scenario::push::run(&arguments),
         cli::Command::RawServer(arguments) => rawserver::run(&arguments),
         cli::Command::Check(arguments) => check::run(&arguments),
         cli::Command::Chaos(arguments) => chaos::run(&arguments),

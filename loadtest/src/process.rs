@@ -6,6 +6,9 @@ use std::time::Duration;
 use rustix::param::clock_ticks_per_second;
 use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 use rustix::time::{ClockId, clock_gettime};
+use serde::Serialize;
+
+use crate::report::Table;
 
 /// The server's processes; their figures are added up.
 #[derive(Clone, Debug)]
@@ -107,6 +110,63 @@ pub struct Usage {
     pub server_cpu_seconds: Option<f64>,
     /// CPU seconds of this process.
     pub generator_cpu_seconds: f64,
+}
+
+/// What one process used of the CPU.
+#[derive(Debug, Serialize)]
+pub struct Share {
+    /// The process.
+    pub pid: u32,
+    /// User and system time; null when it has ended.
+    pub cpu_seconds: Option<f64>,
+}
+
+/// Processes whose CPU time is told one by one.
+#[derive(Debug)]
+pub struct Shares {
+    processes: Vec<(u32, Servers, Option<f64>)>,
+}
+
+impl Shares {
+    /// The given processes.
+    ///
+    /// # Errors
+    /// Those of [`Servers::new`].
+    pub fn new<'a>(pids: impl IntoIterator<Item = &'a u32>) -> Result<Self, String> {
+        let process = |pid: &u32| Ok((*pid, Servers::new(&[*pid])?, None));
+        let processes = pids.into_iter().map(process);
+        Ok(Self {
+            processes: processes.collect::<Result<_, String>>()?,
+        })
+    }
+
+    /// Begins to count.
+    pub fn start(&mut self) {
+        for (_, process, before) in &mut self.processes {
+            *before = process.cpu_seconds();
+        }
+    }
+
+    /// What was used since the start.
+    #[must_use]
+    pub fn read(&self) -> Vec<Share> {
+        let share = |(pid, process, before): &(u32, Servers, Option<f64>)| Share {
+            pid: *pid,
+            cpu_seconds: process
+                .cpu_seconds()
+                .zip(*before)
+                .map(|(now, then)| now - then),
+        };
+        self.processes.iter().map(share).collect()
+    }
+}
+
+/// Adds a row for each of them.
+pub fn rows(shares: &[Share], table: &mut Table) {
+    for Share { pid, cpu_seconds } in shares {
+        let used = cpu_seconds.map(|seconds| format!("{seconds:.2} s CPU"));
+        table.row_if(&format!("process {pid}"), used);
+    }
 }
 
 /// Begins a [`Usage`].

@@ -4,6 +4,7 @@ pub mod chat;
 pub mod fanout;
 pub mod handshake;
 pub mod idle;
+pub mod push;
 mod ramp;
 mod schedule;
 pub mod storm;

@@ -27,6 +27,14 @@ pub(super) fn parse_count(text: &str) -> Result<usize, String> {
     }
 }
 
+/// More than 1,000 in one call are refused.
+pub(super) fn parse_batch(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=1000) => Ok(count),
+        _ => Err("not a whole number from 1 to 1000".to_owned()),
+    }
+}
+
 pub(super) fn parse_minutes(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(minutes) if (0.0..=1e4).contains(&minutes) => {

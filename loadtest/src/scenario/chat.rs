@@ -17,10 +17,10 @@ use crate::clock;
 use crate::engine::Engine;
 use crate::http;
 use crate::key::{ApiKey, VARIABLE};
-use crate::process::{Servers, Stopwatch, Usage};
+use crate::process::{Servers, Shares, Stopwatch, Usage};
 use crate::report;
 use crate::token::Signer;
-use figures::{Figures, Measured, Process};
+use figures::{Figures, Measured};
 use talk::{Counts, Talk};
 
 /// What has not come so long after the last message was sent does not come.
@@ -39,10 +39,7 @@ pub fn run(arguments: &ChatArgs) -> Result<(), RunError> {
     }
     let signer = Signer::new(&arguments.im_key, arguments.first_user).map_err(RunError::Usage)?;
     let pids = common.server_pid.iter().chain(&arguments.other_pid);
-    let processes = pids.map(|pid| Servers::new(&[*pid]));
-    let processes: Vec<Servers> = processes
-        .collect::<Result<_, _>>()
-        .map_err(RunError::Usage)?;
+    let mut shares = Shares::new(pids).map_err(RunError::Usage)?;
     let (mut engine, servers) = prepare(common, common.connections)?;
     befriend(arguments, &signer)?;
 
@@ -56,7 +53,7 @@ pub fn run(arguments: &ChatArgs) -> Result<(), RunError> {
     reach(&mut engine, &mut talk, common.patience)?;
     let logins = stopwatch.read(&servers);
 
-    let mut measured = measure(&mut engine, &mut talk, arguments, &servers, &processes)?;
+    let mut measured = measure(&mut engine, &mut talk, arguments, &servers, &mut shares)?;
     measured.logins = Some(logins);
     let figures = Figures::new(arguments, &talk, measured, engine.io.losses().clone());
     report::publish(&figures.table(), common.json.as_deref(), &figures)?;
@@ -107,7 +104,7 @@ fn measure(
     talk: &mut Talk,
     arguments: &ChatArgs,
     servers: &Servers,
-    processes: &[Servers],
+    shares: &mut Shares,
 ) -> Result<Measured, RunError> {
     let patience = arguments.common.patience;
     let mut schedule = arguments.rate.map(Schedule::new);
@@ -117,22 +114,12 @@ fn measure(
     run_for(engine, talk, &mut schedule, arguments.warmup, patience)?;
     let before = talk.record();
     let stopwatch = Stopwatch::start(servers);
-    let cpu_before: Vec<_> = processes.iter().map(Servers::cpu_seconds).collect();
+    shares.start();
     let length = arguments.common.secs.unwrap_or(Duration::from_secs(10));
     run_for(engine, talk, &mut schedule, length, patience)?;
     let usage: Usage = stopwatch.read(servers);
     let counts = talk.counts().since(&before);
-    let pids = arguments.common.server_pid.iter();
-    let used = processes.iter().zip(cpu_before).map(|(process, before)| {
-        let now = process.cpu_seconds();
-        now.zip(before).map(|(now, before)| now - before)
-    });
-    let processes = pids.chain(&arguments.other_pid).zip(used);
-    let processes = processes.map(|(pid, cpu_seconds)| Process {
-        pid: *pid,
-        cpu_seconds,
-    });
-    let processes = processes.collect();
+    let processes = shares.read();
     talk.stop_answering();
     let end = clock::now() + LAST_WAIT;
     while is_incomplete(talk) && clock::now() < end {

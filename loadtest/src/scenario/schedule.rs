@@ -30,12 +30,17 @@ impl Schedule {
     /// Calls `send` for each message that is due by now, with its time.
     pub(super) fn send_due(&mut self, now: Instant, mut send: impl FnMut(Instant)) {
         loop {
-            let due = self.next();
-            if now < due {
+            if now < self.next() {
                 return;
             }
-            self.sent += 1;
-            send(due);
+            send(self.take_next());
         }
+    }
+
+    /// When the next message is due, which is now taken for sent.
+    pub(super) fn take_next(&mut self) -> Instant {
+        let due = self.next();
+        self.sent += 1;
+        due
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::talk::{Counts, Talk};
 use crate::cli::ChatArgs;
 use crate::client::Losses;
-use crate::process::Usage;
+use crate::process::{self, Share, Usage};
 use crate::report::{Cpu, Latency, Table, thousands};
 use crate::scenario::traffic::Traffic;
 
@@ -31,23 +31,16 @@ pub(super) struct Figures {
     undelivered: Option<i64>,
     login_cpu: Option<Cpu>,
     logins_per_server_cpu_second: Option<f64>,
-    processes: Vec<Process>,
+    processes: Vec<Share>,
     cpu: Cpu,
     pub(super) losses: Losses,
-}
-
-/// What a process used while measuring.
-#[derive(Debug, Serialize)]
-pub(super) struct Process {
-    pub(super) pid: u32,
-    pub(super) cpu_seconds: Option<f64>,
 }
 
 /// What was measured, between two looks at the clock.
 pub(super) struct Measured {
     pub(super) counts: Counts,
     pub(super) usage: Usage,
-    pub(super) processes: Vec<Process>,
+    pub(super) processes: Vec<Share>,
     /// While all clients logged in.
     pub(super) logins: Option<Usage>,
 }
@@ -126,10 +119,7 @@ impl Figures {
         table.row_if("never delivered", undelivered.map(|it| it.to_string()));
         let logins = self.logins_per_server_cpu_second;
         table.row_if("logins per server CPU second", logins.map(thousands));
-        for Process { pid, cpu_seconds } in &self.processes {
-            let used = cpu_seconds.map(|seconds| format!("{seconds:.2} s CPU"));
-            table.row_if(&format!("process {pid}"), used);
-        }
+        process::rows(&self.processes, &mut table);
         self.cpu.rows(&mut table);
         super::super::loss_rows(&mut table, &self.losses);
         table

@@ -1,9 +1,5 @@
 //! A cluster of real processes that is broken and repaired, for as long as a test run can bear.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -11,7 +7,8 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use support::{LOADTEST, gateway};
+
+use crate::node::{LOADTEST, gateway};
 
 /// The command for a smoke run, with what it needs in place.
 fn smoke() -> Command {

@@ -1,12 +1,8 @@
-//! The scenario `chat` against a real node, small.
-
-#![allow(clippy::unwrap_used)]
-
-mod support;
+//! The gateway that scenarios are run against.
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -17,24 +13,24 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use loadtest::http;
 use serde_json::Value;
-use support::{LOADTEST, gateway};
 
-const KEY: &str = "chat-smoke-key-of-32-characters-x";
+pub(crate) const LOADTEST: &str = env!("CARGO_BIN_EXE_loadtest");
+const KEY: &str = "a-key-of-32-characters-for-smokes";
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(50);
 const LOOKS: usize = 600;
 
 /// A node in a folder of its own, which goes with it.
-struct Node {
-    folder: PathBuf,
-    child: Child,
+pub(crate) struct Node {
+    pub(crate) folder: PathBuf,
+    pub(crate) child: Child,
     public: String,
-    admin: String,
+    pub(crate) admin: String,
 }
 
 impl Node {
-    fn start(name: &str) -> Self {
-        let folder = format!("tidegate-chat-{name}-{}", std::process::id());
+    pub(crate) fn start(name: &str) -> Self {
+        let folder = format!("tidegate-load-{name}-{}", std::process::id());
         let folder = std::env::temp_dir().join(folder);
         fs::create_dir(&folder).unwrap();
         let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
@@ -51,7 +47,7 @@ impl Node {
         let settings = format!(
             "development = true\n[listen]\npublic = \"{public}\"\nadmin = \"{admin}\"\n\
              [dialect.im]\npublic_key_files = [\"public.pem\"]\n\
-             [[api.keys]]\nkey = \"{KEY}\"\nscopes = [\"admin\"]\n"
+             [[api.keys]]\nkey = \"{KEY}\"\nscopes = [\"admin\", \"publish\"]\n"
         );
         fs::write(folder.join("node.toml"), settings).unwrap();
         let child = Command::new(gateway())
@@ -80,14 +76,13 @@ impl Node {
         node
     }
 
-    fn chat(&self, options: &[&str]) -> (Output, Option<Value>) {
+    /// Runs a scenario against it, half a second long, and gives its figures if there are any.
+    pub(crate) fn run(&self, scenario: &str, options: &[&str]) -> (Output, Option<Value>) {
         let json = self.folder.join("figures.json");
         let pid = self.child.id().to_string();
         let output = Command::new(LOADTEST)
-            .args(["chat", "--to", &self.public, "-n", "6", "--secs", "0.5"])
+            .args([scenario, "--to", &self.public, "-n", "6", "--secs", "0.5"])
             .args(["--warmup", "0.1", "--server-pid", &pid])
-            .arg("--im-key")
-            .arg(self.folder.join("private.pem"))
             .arg("--json")
             .arg(&json)
             .args(options)
@@ -113,30 +108,20 @@ fn free_address() -> String {
     listener.local_addr().unwrap().to_string()
 }
 
-#[test]
-fn messages_are_acknowledged_and_delivered_once() {
-    let node = Node::start("friends");
-    let (output, figures) = node.chat(&["--outstanding", "3", "--admin", &node.admin]);
-    let figures = figures.unwrap_or_else(|| panic!("{output:?}"));
-    assert!(output.status.success(), "{output:?}");
-    assert!(0 < figures["acknowledged"].as_u64().unwrap(), "{figures}");
-    assert_eq!(figures["errors"], serde_json::json!({}));
-    assert_eq!(
-        (&figures["unanswered"], &figures["undelivered"]),
-        (&0.into(), &0.into())
-    );
-    assert_eq!(figures["processes"][0]["pid"], node.child.id());
-    let (output, figures) = node.chat(&["--rate", "50"]);
-    let figures = figures.unwrap_or_else(|| panic!("{output:?}"));
-    assert!(10 < figures["acknowledged"].as_u64().unwrap(), "{figures}");
-}
-
-#[test]
-fn refusals_are_counted_by_their_texts() {
-    let node = Node::start("strangers");
-    let (output, figures) = node.chat(&["--outstanding", "1"]);
-    let figures = figures.unwrap_or_else(|| panic!("{output:?}"));
-    assert_eq!(figures["acknowledged"], 0);
-    let refused = figures["errors"]["You are not friends"].as_u64();
-    assert!(refused.is_some_and(|count| 0 < count), "{figures}");
+/// The gateway's program, which Cargo puts beside this package's; built if nobody has done so.
+pub(crate) fn gateway() -> PathBuf {
+    let folder = Path::new(LOADTEST).parent().unwrap();
+    let program = folder.join("tidegate");
+    if !program.exists() {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--bin", "tidegate", "--target-dir"]);
+        build.arg(folder.parent().unwrap());
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let status = build.current_dir(root).status().unwrap();
+        assert!(status.success(), "the gateway cannot be built");
+    }
+    program
 }

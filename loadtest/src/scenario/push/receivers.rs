@@ -1,0 +1,175 @@
+//! The users: what is on its way to each of them.
+//!
+//! Of what is pushed to one user by one pusher nothing overtakes, over HTTP: the one that comes is the oldest under way.
+//! Entries of a queue have no order, so through Redis the times of neighbours may be taken for each other's, which
+//! leaves their sum as it is.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use hdrhistogram::Histogram;
+
+use crate::clock;
+use crate::engine::{Handler, Io};
+use crate::report::{self, Latency};
+use crate::scenario::traffic::Traffic;
+
+/// What pushers and receivers share: when each push that is under way was due.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    due: Vec<Mutex<VecDeque<Instant>>>,
+    under_way: AtomicUsize,
+}
+
+/// The users as receivers.
+#[derive(Debug)]
+pub(super) struct Receivers {
+    pub(super) ledger: Arc<Ledger>,
+    /// Size of the probe that each has received; what else comes is a push.
+    probes: Vec<Option<u64>>,
+    received: u64,
+    unexpected: u64,
+    /// Pushes that were due from then on are recorded.
+    recorded_from: Option<Instant>,
+    latency: Histogram<u64>,
+}
+
+/// Probes are told from pushes by their size.
+pub(super) fn probe_bytes(bytes: usize) -> usize {
+    bytes + 1
+}
+
+impl Ledger {
+    pub(super) fn new(users: usize) -> Self {
+        Self {
+            due: (0..users).map(|_| Mutex::default()).collect(),
+            under_way: AtomicUsize::new(0),
+        }
+    }
+
+    /// A push to each of them is about to leave, which was due then.
+    pub(super) fn enter(&self, users: &[usize], due: Instant) {
+        self.under_way.fetch_add(users.len(), Relaxed);
+        for user in users {
+            self.of(*user).push_back(due);
+        }
+    }
+
+    /// The last push to each of them was refused.
+    pub(super) fn take_back(&self, users: &[usize]) {
+        for user in users {
+            if self.of(*user).pop_back().is_some() {
+                self.under_way.fetch_sub(1, Relaxed);
+            }
+        }
+    }
+
+    /// Pushes that have not come.
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way.load(Relaxed)
+    }
+
+    fn of(&self, user: usize) -> MutexGuard<'_, VecDeque<Instant>> {
+        self.due[user]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Receivers {
+    pub(super) fn new(ledger: Arc<Ledger>) -> Self {
+        Self {
+            probes: vec![None; ledger.due.len()],
+            ledger,
+            received: 0,
+            unexpected: 0,
+            recorded_from: None,
+            latency: report::histogram(),
+        }
+    }
+
+    /// Users whom no probe has reached.
+    pub(super) fn unreached(&self) -> impl Iterator<Item = usize> {
+        let probes = self.probes.iter().enumerate();
+        probes
+            .filter(|(_, probe)| probe.is_none())
+            .map(|(user, _)| user)
+    }
+
+    /// Begins to record; gives the number of pushes received so far.
+    pub(super) fn record(&mut self) -> u64 {
+        self.recorded_from = Some(clock::now());
+        self.received
+    }
+
+    pub(super) fn unexpected(&self) -> u64 {
+        self.unexpected
+    }
+
+    /// From the time when the call was due to the reception.
+    pub(super) fn latency(&self) -> Latency {
+        Latency::from(&self.latency)
+    }
+}
+
+impl Traffic for Receivers {
+    const STALLED: &'static str = "pushes are under way, and none arrives";
+
+    /// Pushers have a time of their own.
+    fn send_next(&mut self, _: &mut Io, _: Instant) {}
+
+    fn progress(&self) -> u64 {
+        self.received
+    }
+
+    fn under_way(&self) -> usize {
+        self.ledger.under_way()
+    }
+}
+
+impl Handler for Receivers {
+    fn message(&mut self, id: usize, bytes: u64) {
+        let probe = *self.probes[id].get_or_insert(bytes);
+        if bytes == probe {
+            return;
+        }
+        let Some(due) = self.ledger.of(id).pop_front() else {
+            self.unexpected += 1;
+            return;
+        };
+        self.ledger.under_way.fetch_sub(1, Relaxed);
+        self.received += 1;
+        if self.recorded_from.is_some_and(|from| from <= due) {
+            let took = clock::now().saturating_duration_since(due).as_nanos();
+            self.latency
+                .saturating_record(u64::try_from(took).unwrap_or(u64::MAX));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_is_the_oldest_under_way_and_probes_are_no_pushes() {
+        let ledger = Arc::new(Ledger::new(2));
+        let mut receivers = Receivers::new(Arc::clone(&ledger));
+        assert_eq!(receivers.unreached().collect::<Vec<_>>(), [0, 1]);
+        receivers.message(1, 65);
+        receivers.message(1, 65);
+        assert_eq!(receivers.unreached().collect::<Vec<_>>(), [0]);
+        receivers.record();
+        ledger.enter(&[1, 1, 0], clock::now());
+        ledger.take_back(&[0]);
+        assert_eq!(receivers.under_way(), 2);
+        for _ in 0..3 {
+            receivers.message(1, 64);
+        }
+        let figures = (receivers.progress(), receivers.unexpected());
+        assert_eq!((figures, receivers.under_way()), ((2, 1), 0));
+        assert_eq!(receivers.latency().count, 2);
+    }
+}

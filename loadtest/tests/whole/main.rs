@@ -1,0 +1,8 @@
+//! Whole runs against real nodes.
+
+#![allow(clippy::unwrap_used)]
+
+mod chaos;
+mod chat;
+mod node;
+mod push;
