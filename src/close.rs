@@ -153,6 +153,19 @@ impl CloseReason {
         )
     }
 
+    /// Whether the client can be expected to answer the Close, and the answer be read.
+    pub const fn awaits_answer(self) -> bool {
+        !matches!(
+            self,
+            Self::ClientClosed
+                | Self::ClientGone
+                | Self::InvalidUtf8
+                | Self::MessageTooBig
+                | Self::ProtocolError
+                | Self::TransportError
+        )
+    }
+
     /// Whether an operator wants to read of a single such end. The others are everyday life, and
     /// logged as `debug`.
     pub const fn is_notable(self) -> bool {

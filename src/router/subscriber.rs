@@ -76,6 +76,9 @@ struct State {
     blocked: bool,
     /// The client has said goodbye: nothing more will come from it.
     client_closed: bool,
+    /// It was sent a Close, and may answer: whoever ends the connection before would take the answer, and what
+    /// is on its way, for an error at a proxy or a client.
+    awaits_answer: bool,
     /// Ends for this reason with the last call that is under way.
     leaving: Option<CloseReason>,
     /// What its client has called for and was not answered.
@@ -368,11 +371,13 @@ impl State {
 
     /// How the connection ends, if its outbox has come to its end.
     fn finished(&self) -> Option<End> {
-        let end = if self.client_closed {
-            End::Both
-        } else {
-            End::Write
-        };
-        self.outbox.is_finished().then_some(end)
+        if !self.outbox.is_finished() {
+            return None;
+        }
+        match (self.client_closed, self.awaits_answer) {
+            (true, _) => Some(End::Both),
+            (false, false) => Some(End::Write),
+            (false, true) => None,
+        }
     }
 }

@@ -31,7 +31,8 @@ const TURN_MAX: Duration = Duration::from_millis(1);
 const OUTBOXES_MAX: usize = 256;
 /// The clock is asked after this many writes.
 const WRITES_PER_CLOCK: usize = 16;
-/// Time that a session has to end after it was told to.
+/// Time that a session has to end after it was told to; once more, if it was told and only its answer is
+/// missing.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The state of one shard's flusher.
@@ -138,11 +139,16 @@ impl Flusher {
         }
         while let Some((until, _)) = self.closing.front()
             && *until <= now
-            && let Some((_, subscriber)) = self.closing.pop_front()
+            && let Some((_, closing)) = self.closing.pop_front()
         {
-            // Gone by itself, usually. A reset, since what the socket did not take in this time
-            // would hold it for minutes.
-            if let Some(subscriber) = subscriber.upgrade() {
+            // Gone by itself, usually.
+            let Some(subscriber) = closing.upgrade() else {
+                continue;
+            };
+            if subscriber.stop_waiting() {
+                self.closing.push_back((now + CLOSE_TIMEOUT, closing));
+            } else {
+                // A reset, since what the socket did not take in this time would hold it for minutes.
                 subscriber.forget();
                 subscriber.end(End::Reset);
             }

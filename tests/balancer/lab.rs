@@ -128,7 +128,17 @@ impl Lab {
 }
 
 impl Drop for Lab {
+    /// What a failed test needs to be understood is told before it goes.
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+            for path in files.map(|file| file.path()) {
+                if path.extension().is_some_and(|extension| extension == "log") {
+                    let text = fs::read_to_string(&path).unwrap_or_default();
+                    println!("== {}\n{text}", path.display());
+                }
+            }
+        }
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -158,6 +158,7 @@ fn base(lab: &Lab, number: u8) -> String {
          cluster.redis = \"{}\"\n\
          cluster.node = \"gw{number}\"\n\
          drain = {{ delay = \"1s\", grace = \"12s\", rate = 20 }}\n\
+         log.level = \"info,tidegate::session=debug\"\n\
          api.keys = [{{ key = \"{KEY}\", scopes = [\"admin\", \"publish\", \"read\"] }}]\n",
         lab.file(&format!("gw{number}.pid")).display(),
         lab.public(number),

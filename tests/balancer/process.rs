@@ -26,9 +26,10 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a program that logs to `log`.
+    /// Starts a program that appends its log to `log`.
     pub(crate) fn start(mut command: Command, log: &Path) -> Self {
-        let log = File::create(log).unwrap();
+        let log = File::options().create(true).append(true).open(log);
+        let log = log.unwrap();
         command.stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().unwrap_or_else(|error| {

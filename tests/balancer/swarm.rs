@@ -41,7 +41,7 @@ pub(crate) struct Swarm {
 #[derive(Debug, Default)]
 pub(crate) struct Story {
     pub(crate) stays: Vec<Stay>,
-    /// Attempts to connect that failed.
+    /// Attempts to connect and connections that failed.
     pub(crate) failures: Vec<String>,
     sent: Vec<Instant>,
     heard: BTreeSet<usize>,
@@ -156,7 +156,11 @@ impl Life {
                     Some(Ok(Message::Text(text))) => self.hear(&text),
                     Some(Ok(Message::Close(frame))) => break frame.map(|frame| frame.code.into()),
                     Some(Ok(_)) => {}
-                    Some(Err(_)) | None => break Some(1006),
+                    Some(Err(error)) => {
+                        self.story.failures.push(error.to_string());
+                        break Some(1006);
+                    }
+                    None => break Some(1006),
                 },
                 () = self.stop.cancelled() => break None,
             }

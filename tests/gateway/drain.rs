@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::{net::TcpStream, time::Instant};
+use tokio::{
+    net::TcpStream,
+    time::{self, Instant},
+};
 
 use crate::support::{
     Client, Closed, Gateway, Raw, Received,
     client::code,
-    raw::{TEXT, frame, request, text},
-    soon,
+    raw::{CLOSE, TEXT, frame, request, text},
+    soon, until,
 };
 
 fn draining() -> Closed {
@@ -106,6 +109,41 @@ async fn what_waits_is_written_before_the_close() {
     assert_eq!(closed, draining());
     assert_eq!(frames.len(), 300);
     assert_eq!(gateway.ended().await.sessions_cut, 0);
+}
+
+#[tokio::test]
+async fn who_is_told_may_finish_speaking_before_it_answers() {
+    let mut gateway = Gateway::start("");
+    let mut client = Raw::ride(&gateway, "c", "me").await;
+    gateway.stop();
+    assert!(matches!(
+        client.receive().await,
+        Received::Frame { opcode: CLOSE, .. }
+    ));
+    // An end of the connection would make an error of what is on its way, at a proxy above all.
+    client.text(r#"{"flag":"ping"}"#).await;
+    let end = time::timeout(Duration::from_millis(500), client.receive());
+    assert!(end.await.is_err());
+    client.frame(CLOSE, &1012u16.to_be_bytes()).await;
+    assert_eq!(client.receive().await, Received::End);
+    assert_eq!(gateway.ended().await.sessions_cut, 0);
+}
+
+#[tokio::test]
+async fn who_does_not_answer_sees_the_end_and_is_reset_later() {
+    let gateway = Gateway::start("");
+    let mut silent = Raw::ride(&gateway, "c", "me").await;
+    gateway.stop();
+    assert!(matches!(
+        silent.receive().await,
+        Received::Frame { opcode: CLOSE, .. }
+    ));
+    let told = Instant::now();
+    assert_eq!(silent.receive().await, Received::End);
+    let waited = told.elapsed();
+    assert!(Duration::from_secs(1) < waited, "{waited:?}");
+    let socket = socket2::SockRef::from(&silent.stream);
+    until("the reset", || socket.take_error().unwrap().is_some()).await;
 }
 
 #[tokio::test]

@@ -82,6 +82,18 @@ impl Subscriber {
         self.state.lock().outbox.closed()
     }
 
+    /// The answer to our Close is overdue: nothing more is written, which the client can see. Says whether
+    /// there was an answer to wait for.
+    pub fn stop_waiting(&self) -> bool {
+        let mut state = self.state.lock();
+        let waits = state.awaits_answer && state.outbox.is_finished() && !state.client_closed;
+        state.awaits_answer = false;
+        if waits {
+            self.transport.end(End::Write);
+        }
+        waits
+    }
+
     /// Ends the connection.
     pub fn end(&self, how: End) {
         self.transport.end(how);
@@ -110,8 +122,10 @@ impl Subscriber {
             // It is the last one: there is room for it, whatever waits.
             state.outbox.push(Entry::frame(farewell), usize::MAX);
         }
-        let first = state.outbox.close(reason, self.dialect.close_form(reason));
+        let form = self.dialect.close_form(reason);
+        let first = state.outbox.close(reason, form);
         if first {
+            state.awaits_answer = reason.awaits_answer() && form != CloseForm::None;
             self.shard.account(before, state.outbox.bytes());
             self.shard.watch_closing(self);
         }
