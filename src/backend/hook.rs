@@ -5,28 +5,20 @@
 
 use std::{error::Error, time::Duration};
 
-use aws_lc_rs::hmac;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::{Request, StatusCode, Uri, header};
-use tokio::{sync::Semaphore, time};
-use tokio_util::task::AbortOnDropHandle;
+use hyper::{HeaderMap, StatusCode};
+use tokio::sync::Semaphore;
 
-use super::{HttpClient, hex};
+use super::{
+    HttpClient,
+    exchange::{ExchangeError, Service},
+};
 use crate::config::{HttpUrl, Secret};
-
-/// Carries the time and the signature of a request: `t=<unix seconds>,v1=<hex digits>`.
-pub const SIGNATURE_HEADER: &str = "x-tidegate-signature";
-/// Longest answer.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// A service that is asked to decide.
 #[derive(Debug)]
 pub struct Hook {
-    client: HttpClient,
-    url: Uri,
-    timeout: Duration,
-    key: Option<hmac::Key>,
+    service: Service,
     /// A permit for everyone who waits.
     waiting: Semaphore,
 }
@@ -58,12 +50,8 @@ impl Hook {
         secret: Option<&Secret>,
         waiting_max: usize,
     ) -> Self {
-        let key = |secret: &Secret| hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
         Self {
-            client,
-            url: url.uri().clone(),
-            timeout,
-            key: secret.map(key),
+            service: Service::new(client, url, timeout, secret),
             waiting: Semaphore::new(waiting_max),
         }
     }
@@ -80,69 +68,22 @@ impl Hook {
             .waiting
             .try_acquire()
             .map_err(|_| HookError::Overloaded)?;
-        let request = self.request(body, unix_seconds)?;
-        let exchange = exchange(self.client.clone(), request);
-        // Ends with whoever waits for it, and with its time.
-        let exchange = AbortOnDropHandle::new(self.client.runtime().spawn(exchange));
-        match time::timeout(self.timeout, exchange).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(error)) => Err(HookError::Transport(error.into())),
-            Err(_) => Err(HookError::Timeout),
+        let asking = self.service.post(body, unix_seconds, HeaderMap::new());
+        let reply = asking.await?;
+        match reply.status {
+            StatusCode::OK => Ok(reply.body?),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(HookError::Denied),
+            status => Err(HookError::Status(status)),
         }
     }
+}
 
-    fn request(&self, body: Bytes, unix_seconds: u64) -> Result<Request<Full<Bytes>>, HookError> {
-        let agent = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
-        let mut request = Request::post(self.url.clone())
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::USER_AGENT, agent);
-        if let Some(key) = &self.key {
-            request = request.header(SIGNATURE_HEADER, signature(key, unix_seconds, &body));
+impl From<ExchangeError> for HookError {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::Timeout => Self::Timeout,
+            ExchangeError::TooLong => Self::TooLong,
+            ExchangeError::Transport(source) => Self::Transport(source),
         }
-        request
-            .body(Full::new(body))
-            .map_err(|error| HookError::Transport(error.into()))
-    }
-}
-
-async fn exchange(client: HttpClient, request: Request<Full<Bytes>>) -> Result<Bytes, HookError> {
-    let response = client
-        .client
-        .request(request)
-        .await
-        .map_err(|error| HookError::Transport(error.into()))?;
-    match response.status() {
-        StatusCode::OK => {}
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(HookError::Denied),
-        status => return Err(HookError::Status(status)),
-    }
-    let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
-    match body.collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(HookError::TooLong),
-        Err(error) => Err(HookError::Transport(error)),
-    }
-}
-
-fn signature(key: &hmac::Key, unix_seconds: u64, body: &[u8]) -> String {
-    let mut signing = hmac::Context::with_key(key);
-    signing.update(format!("{unix_seconds}.").as_bytes());
-    signing.update(body);
-    format!("t={unix_seconds},v1={}", hex(signing.sign().as_ref()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_signature_is_the_one_that_any_library_computes() {
-        // printf '1700000000.{"event":"login"}' | openssl dgst -sha256 -hmac secret
-        let key = hmac::Key::new(hmac::HMAC_SHA256, b"secret");
-        let signature = signature(&key, 1_700_000_000, br#"{"event":"login"}"#);
-        assert_eq!(
-            signature,
-            "t=1700000000,v1=b6bd76f62b36103b114904c54958607dd10fe9b65a8312091c62e6586cef681b"
-        );
     }
 }
