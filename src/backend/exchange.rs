@@ -20,7 +20,7 @@ use crate::config::{HttpUrl, Secret};
 
 /// Carries the time and the signature of a request: `t=<unix seconds>,v1=<hex digits>`.
 pub const SIGNATURE_HEADER: &str = "x-tidegate-signature";
-/// Longest answer.
+/// Longest answer, if nothing else is said.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const AGENT: HeaderValue =
@@ -33,6 +33,7 @@ pub struct Service {
     url: Uri,
     timeout: Duration,
     key: Option<hmac::Key>,
+    answer_bytes_max: usize,
 }
 
 /// What a service has answered, whatever its status.
@@ -74,7 +75,14 @@ impl Service {
             url: url.uri().clone(),
             timeout,
             key: secret.map(key),
+            answer_bytes_max: ANSWER_BYTES_MAX,
         }
+    }
+
+    /// The same, with another bound on its answers.
+    pub fn with_answer_bytes_max(mut self, answer_bytes_max: usize) -> Self {
+        self.answer_bytes_max = answer_bytes_max;
+        self
     }
 
     /// Posts a body, JSON unless `headers` say otherwise, and gives the answer. Redirections are not
@@ -91,7 +99,7 @@ impl Service {
         headers: HeaderMap,
     ) -> Result<Reply, ExchangeError> {
         let request = self.request(body, unix_seconds, headers)?;
-        let exchange = exchange(self.client.clone(), request);
+        let exchange = exchange(self.client.clone(), request, self.answer_bytes_max);
         // Ends with whoever waits for it, and with its time.
         let exchange = AbortOnDropHandle::new(self.client.runtime().spawn(exchange));
         match time::timeout(self.timeout, exchange).await {
@@ -131,6 +139,7 @@ impl Service {
 async fn exchange(
     client: HttpClient,
     request: Request<Full<Bytes>>,
+    answer_bytes_max: usize,
 ) -> Result<Reply, ExchangeError> {
     let response = client
         .client
@@ -138,7 +147,7 @@ async fn exchange(
         .await
         .map_err(|error| ExchangeError::Transport(error.into()))?;
     let (head, body) = response.into_parts();
-    let body = Limited::new(body, ANSWER_BYTES_MAX);
+    let body = Limited::new(body, answer_bytes_max);
     let body = match body.collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(ExchangeError::TooLong),
