@@ -1,5 +1,6 @@
 //! The applications behind the gateway, and the one HTTP client that speaks to them.
 
+pub mod breaker;
 pub mod exchange;
 pub mod hook;
 pub mod ingest;

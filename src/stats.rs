@@ -10,6 +10,7 @@ mod cluster;
 mod edges;
 mod ingest;
 mod mail;
+mod methods;
 mod store;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -18,9 +19,13 @@ pub use archive::ArchiveStats;
 pub use bridge::BridgeStats;
 pub use chat::{ChatOutcome, ChatStats};
 pub use cluster::{ClusterStats, LostReason};
-pub use edges::{ApiOutcome, ApiStats, AuthStats, HookOutcome, LoginOutcome, TokenOutcome};
+pub use edges::{
+    ApiOutcome, ApiStats, AuthStats, DecidingStats, HookOutcome, HookStats, LoginOutcome,
+    TokenOutcome,
+};
 pub use ingest::IngestStats;
 pub use mail::MailStats;
+pub use methods::{BreakerPhase, MethodOutcome, MethodStats, ServiceStats};
 pub use store::RetentionStats;
 
 use crate::{close::CloseReason, dialect::DialectId, topic::TopicKind};
@@ -69,6 +74,10 @@ pub struct DialectStats {
     pub closed: [Count; CloseReason::ALL.len()],
     /// Times a session was not read for a while, since it was over its rate.
     pub throttled: Count,
+    /// Method calls refused, since the session had too many under way.
+    pub calls_refused: Count,
+    /// Answers to method calls whose session had ended.
+    pub answers_dropped: Count,
 }
 
 /// What the router counts beside its shards.

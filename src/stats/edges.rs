@@ -16,6 +16,24 @@ pub struct AuthStats {
     pub im_tokens: [Count; TokenOutcome::ALL.len()],
 }
 
+/// What the services count that decide what clients may do.
+#[derive(Debug, Default)]
+pub struct DecidingStats {
+    /// About clients who have logged in.
+    pub connect: HookStats,
+    /// About rooms.
+    pub subscribe: HookStats,
+}
+
+/// What one deciding service counts.
+#[derive(Debug, Default)]
+pub struct HookStats {
+    /// Calls by [`HookOutcome`] in the order of [`HookOutcome::ALL`].
+    pub calls: [Count; HookOutcome::ALL.len()],
+    /// Time of a call, without those that were never made.
+    pub call: Durations,
+}
+
 /// What the HTTP API counts.
 #[derive(Debug, Default)]
 pub struct ApiStats {
