@@ -26,7 +26,7 @@ mod tests;
 use std::{fmt, path::PathBuf};
 
 pub use api::{Api, ApiKey, Log, LogFormat, LogLevel, Scope};
-pub use backend::{Backend, EventHook, Job, JobBody, LoginHook, Method};
+pub use backend::{Backend, DecidingHook, EventHook, Job, JobBody, LoginHook, Method, WhenDown};
 pub use cluster::{Cluster, Drain, Mail, Presence, Runtime, Store};
 pub(crate) use development::random_hex;
 pub use development::{Generated, RIDE_BACKEND, ThrowAway};

@@ -1,6 +1,14 @@
 //! The applications behind the gateway.
 
+mod deciding;
+mod method;
+
 use std::time::Duration;
+
+pub use self::{
+    deciding::{DecidingHook, WhenDown},
+    method::Method,
+};
 
 use super::{
     setting::words,
@@ -20,23 +28,16 @@ const JOB_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct Backend {
     /// Pub/sub channel that existing applications of the `ride` dialect publish to; absent: off.
     pub pubsub_channel: Option<String>,
-    /// Who answers the methods of the `live` dialect.
+    /// Who decides about clients who have logged in.
+    pub connect: Option<DecidingHook>,
+    /// Who decides about rooms that clients want to join; absent: they cannot by their own word.
+    pub subscribe: Option<DecidingHook>,
+    /// Who answers methods that clients call.
     pub methods: Vec<Method>,
     /// Who is told of events.
     pub hooks: Vec<EventHook>,
     /// Who does jobs.
     pub jobs: Vec<Job>,
-}
-
-/// One of `[[backend.methods]]`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Method {
-    /// Beginning of the methods that it answers.
-    pub prefix: String,
-    /// Where it is.
-    pub url: HttpUrl,
-    /// It must have answered by then.
-    pub timeout: Duration,
 }
 
 /// One of `[[backend.hooks]]`.
@@ -92,16 +93,6 @@ pub struct LoginHook {
 
 words!(JobBody, "form" => JobBody::Form, "json" => JobBody::Json);
 
-impl Default for Method {
-    fn default() -> Self {
-        Self {
-            prefix: String::new(),
-            url: HttpUrl::default(),
-            timeout: CALL_TIMEOUT,
-        }
-    }
-}
-
 impl Default for EventHook {
     fn default() -> Self {
         Self {
@@ -140,17 +131,11 @@ impl Default for LoginHook {
 impl Section for Backend {
     fn visit(&mut self, visitor: &mut dyn Visitor) {
         visitor.setting("pubsub_channel", &mut self.pubsub_channel);
+        visitor.sections("connect", &mut self.connect);
+        visitor.sections("subscribe", &mut self.subscribe);
         visitor.sections("methods", &mut self.methods);
         visitor.sections("hooks", &mut self.hooks);
         visitor.sections("jobs", &mut self.jobs);
-    }
-}
-
-impl Section for Method {
-    fn visit(&mut self, visitor: &mut dyn Visitor) {
-        visitor.required("prefix", &mut self.prefix);
-        visitor.required("url", &mut self.url);
-        visitor.setting("timeout", &mut self.timeout);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Rules that no single value can keep by itself: bounds, and what keys demand of one another.
 
+mod calls;
 mod dialects;
 mod im;
 mod origin;
@@ -178,6 +179,10 @@ impl Check<'_> {
             ("handshakes_pending_max", limits.handshakes_pending_max),
             ("header_bytes_max", limits.header_bytes_max),
             ("topics_per_session_max", limits.topics_per_session_max),
+            (
+                "calls_per_session_max",
+                usize::from(limits.calls_per_session_max),
+            ),
             ("uplink_bytes_max", limits.uplink_bytes_max),
             ("history_page_max", limits.history_page_max),
             ("room_chars_max", limits.room_chars_max),
@@ -239,14 +244,8 @@ impl Check<'_> {
             }
             _ => {}
         }
-        for (index, method) in backend.methods.iter().enumerate() {
-            let key = format!("backend.methods[{index}]");
-            let before = &backend.methods[..index];
-            if before.iter().any(|other| other.prefix == method.prefix) {
-                self.mistake(format!("{key}.prefix"), "stands there twice");
-            }
-            self.not_zero(&format!("{key}.timeout"), method.timeout);
-        }
+        self.methods();
+        self.deciding();
         for (index, hook) in backend.hooks.iter().enumerate() {
             self.not_zero(&format!("backend.hooks[{index}].timeout"), hook.timeout);
         }

@@ -41,6 +41,9 @@ pub struct Limits {
     pub messages_burst: Option<u32>,
     /// Most topics that one session may be subscribed to.
     pub topics_per_session_max: usize,
+    /// Most method calls of one session under way; more are refused at once. A page that asks for all
+    /// it shows has a handful.
+    pub calls_per_session_max: u16,
     /// Most bytes that may wait for other nodes.
     pub uplink_bytes_max: usize,
     /// Most rows of one page of history.
@@ -73,6 +76,7 @@ impl Default for Limits {
             messages_per_second: 0,
             messages_burst: None,
             topics_per_session_max: 128,
+            calls_per_session_max: 8,
             uplink_bytes_max: 64 * 1024 * 1024,
             history_page_max: 100,
             room_chars_max: ROOM_CHARS_MAX,
@@ -99,6 +103,7 @@ impl Section for Limits {
         visitor.setting("messages_per_second", &mut self.messages_per_second);
         visitor.setting("messages_burst", &mut self.messages_burst);
         visitor.setting("topics_per_session_max", &mut self.topics_per_session_max);
+        visitor.setting("calls_per_session_max", &mut self.calls_per_session_max);
         visitor.setting("uplink_bytes_max", &mut self.uplink_bytes_max);
         visitor.setting("history_page_max", &mut self.history_page_max);
         visitor.setting("room_chars_max", &mut self.room_chars_max);

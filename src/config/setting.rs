@@ -56,6 +56,14 @@ words!(crate::dialect::Profile,
     "observed" => crate::dialect::Profile::Observed,
 );
 
+words!(crate::dialect::DialectId,
+    "ride" => crate::dialect::DialectId::Ride,
+    "im" => crate::dialect::DialectId::Im,
+    "room" => crate::dialect::DialectId::Room,
+    "live" => crate::dialect::DialectId::Live,
+    "device" => crate::dialect::DialectId::Device,
+);
+
 macro_rules! whole_numbers {
     ($($type:ty: $max:literal),+ $(,)?) => { $(
         impl Scalar for $type {

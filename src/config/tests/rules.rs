@@ -391,6 +391,49 @@ fn backends_are_told_apart_and_answer_in_time() {
 }
 
 #[test]
+fn services_that_answer_and_decide_have_bounds_and_dialects_that_they_concern() {
+    let text = r#"
+        limits.calls_per_session_max = 0
+        backend.methods = [
+            { prefix = "", url = "http://h/", concurrency_max = 0, answer_bytes_max = 0 },
+            { prefix = "a\"b", url = "http://h/", dialects = ["live", "ride"], pause = 0, answer_bytes_max = 131073 },
+        ]
+        backend.connect = { url = "http://h/", timeout = 0, waiting_max = 0 }
+        backend.subscribe = { url = "http://h/", dialects = "im" }
+    "#;
+    let prefix = r#"expected 1 to 64 letters, digits and ".", "-", "_", ":", "/""#;
+    assert_eq!(
+        mistakes(text, &[]),
+        [
+            "limits.calls_per_session_max: is 0, expected at least 1".to_owned(),
+            format!("backend.methods[0].prefix: is \"\", {prefix}"),
+            "backend.methods[0].concurrency_max: is 0, expected at least 1".to_owned(),
+            "backend.methods[0].answer_bytes_max: is 0, expected at least 1".to_owned(),
+            format!("backend.methods[1].prefix: is \"a\\\"b\", {prefix}"),
+            "backend.methods[1].pause: is 0, expected a duration such as \"10s\"".to_owned(),
+            "backend.methods[1].answer_bytes_max: is 131073, expected at most half of limits.outbox_bytes_max, 131072".to_owned(),
+            "backend.methods[1].dialects: has \"ride\", expected \"live\" or \"device\"".to_owned(),
+            "backend.connect.timeout: is 0, expected a duration such as \"10s\"".to_owned(),
+            "backend.connect.waiting_max: is 0, expected at least 1".to_owned(),
+            "backend.subscribe.dialects: has \"im\", expected \"device\"".to_owned(),
+        ]
+    );
+    let many = r#"{ prefix = "a", url = "http://h/" },"#.repeat(101);
+    let found = mistakes(&format!("backend.methods = [{many}]"), &[]);
+    assert_eq!(found[0], "backend.methods: are 101, expected at most 100");
+    let text =
+        r#"backend.connect = { url = "http://h/", when_down = "open", dialects = ["chat"] }"#;
+    assert_eq!(
+        mistakes(text, &[]),
+        [
+            "backend.connect.when_down: is \"open\", expected \"deny\" or \"allow\"",
+            "backend.connect.dialects[0]: is \"chat\", expected \"ride\", \"im\", \"room\", \"live\" or \
+             \"device\"",
+        ]
+    );
+}
+
+#[test]
 fn what_may_be_regretted_is_a_warning() {
     let text = r#"
         api.keys = [{ key = "short", scopes = [] }]
