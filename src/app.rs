@@ -25,8 +25,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::node::{Node, Reloader};
 use self::{
-    bridge::Bridge, identity::Identity, kept::Couriers, member::Membership, services::Front,
-    shards::ShardThread, stored::Moving,
+    bridge::Bridge,
+    identity::Identity,
+    kept::Couriers,
+    member::Membership,
+    services::{Applications, Front},
+    shards::ShardThread,
+    stored::Moving,
 };
 use crate::{
     admin::{self, Phase},
@@ -143,8 +148,10 @@ impl App {
         let (kept, moving) = kept::open(&config, membership.as_ref(), &client, &identity)?;
         let keys = Arc::new(ApiKeys::new(&config.api.keys));
         let tokens = TokenEndpoint::new(Arc::clone(&authenticator), Arc::clone(&keys));
+        let applications = Applications::new(&config.backend, &client, clock);
         let front = Front {
             authenticator: Arc::clone(&authenticator),
+            applications: applications.clone(),
             desk: kept.desk.clone(),
         };
         let session_settings = Arc::new(ArcSwap::from_pointee(settings::session(&config)));
@@ -155,7 +162,8 @@ impl App {
         let sides = shards
             .iter()
             .map(|shard| (Arc::clone(&shard.context), shard.handle.clone()));
-        let ingress = Ingress::new(sides, settings::ingress(&config, tls, &mounted, &tokens));
+        let settings = settings::ingress(&config, tls, &mounted, &tokens, &applications);
+        let ingress = Ingress::new(sides, settings);
         let node = Node {
             addresses,
             cluster: membership.as_ref().map(Membership::cluster),
@@ -165,6 +173,7 @@ impl App {
             router,
             ingress: Arc::new(ingress),
             authenticator,
+            applications,
             keys,
             tokens,
             session_settings,

@@ -1,8 +1,10 @@
-//! Credentials: who their bearer is, and how they are made.
+//! Credentials: who their bearer is, and how they are made. And what a service of the application
+//! has to say about those who are known.
 //!
 //! **Invariant:** a credential is refused unless something configured says that it is good. A
 //! service that does not answer is no refusal and no grant: the client may come again.
 
+pub mod admission;
 pub mod api_key;
 mod grant;
 pub mod issue;
@@ -161,7 +163,7 @@ impl Authenticator {
     }
 
     fn login_im(&self, token: Box<str>) -> Asked {
-        const DENIED: Asked = Asked::Now(Answer::Denied("the token is not valid"));
+        const DENIED: Asked = Asked::Now(Answer::denied("the token is not valid"));
 
         if !wstoken::looks_like_one(&token) {
             return DENIED;
@@ -207,8 +209,8 @@ impl Authenticator {
         };
         match (verified, &door.hook) {
             (Ok(grant), _) => Asked::Now(Answer::Granted(grant)),
-            (Err(Refused::Token(reason)), _) => Asked::Now(Answer::Denied(reason)),
-            (Err(Refused::NoKeyFits), None) => Asked::Now(Answer::Denied("the token is not valid")),
+            (Err(Refused::Token(reason)), _) => Asked::Now(Answer::denied(reason)),
+            (Err(Refused::NoKeyFits), None) => Asked::Now(Answer::denied("the token is not valid")),
             (Err(Refused::NoKeyFits), Some(hook)) => {
                 let hook = Arc::clone(hook);
                 let stats = Arc::clone(&self.stats);
@@ -224,9 +226,12 @@ impl Authenticator {
 }
 
 impl Authenticator {
-    /// Asks on behalf of a client of `dialect`; see [`crate::services::Services::ask`].
+    /// Asks about a login on behalf of a client of `dialect`; see [`crate::services::Services::ask`].
     pub fn ask(&self, dialect: DialectId, question: Question) -> Asked {
-        let Question::Login { token, client_id } = question;
+        let Question::Login { token, client_id } = question else {
+            debug_assert!(false, "others are asked that");
+            return Asked::Now(Answer::Unavailable);
+        };
         let asked = match dialect {
             DialectId::Im => self.login_im(token),
             _ => self.login(dialect, &token, client_id),
@@ -252,11 +257,11 @@ impl ImLogin {
         for keys in keys {
             match keys.verify(&self.token, self.unix_seconds, self.door.max_age) {
                 Ok(person) => return Ok(person),
-                Err(Refused::Token(reason)) => return Err(Answer::Denied(reason)),
+                Err(Refused::Token(reason)) => return Err(Answer::denied(reason)),
                 Err(Refused::NoKeyFits) => {}
             }
         }
-        Err(Answer::Denied("the token is not valid"))
+        Err(Answer::denied("the token is not valid"))
     }
 
     /// Asks for the keys, unless it is known whose token it is, and whether it was used before.
@@ -280,7 +285,7 @@ impl ImLogin {
         let credentials = self.ring.credentials();
         match credentials.use_once(digest, longest_life(max_age)).await {
             Ok(true) => granted(person),
-            Ok(false) => Answer::Denied("the token was used before"),
+            Ok(false) => Answer::denied("the token was used before"),
             Err(error) => {
                 tracing::warn!(%error, "a token of the im dialect cannot be noted as used");
                 Answer::Unavailable

@@ -4,6 +4,7 @@ pub mod breaker;
 pub mod exchange;
 pub mod hook;
 pub mod ingest;
+pub mod methods;
 pub mod orders;
 
 use std::{

@@ -16,8 +16,8 @@ use tokio_util::task::TaskTracker;
 use crate::{
     clock::Clock,
     contacts::{Contacts, Position},
-    dialect::{ChatDraft, Outcome, Request, im},
-    id::{Person, UserId},
+    dialect::{ChatDraft, MethodFailure, Outcome, Request, im},
+    id::{Person, SessionId, UserId},
     journal::{Accepted, Journal},
     mail::post::Post,
     message::Sender,
@@ -63,6 +63,13 @@ pub struct Parts {
     pub clock: Clock,
 }
 
+/// Who calls.
+#[derive(Clone, Debug)]
+struct Customer {
+    user: Person,
+    session: SessionId,
+}
+
 // === impl Desk ===
 
 impl Desk {
@@ -78,6 +85,10 @@ impl Desk {
 
     /// Does this for a client.
     pub fn carry_out(&self, caller: Caller, requests: Vec<Request>) -> Outcomes {
+        let Some(caller) = customer(caller) else {
+            debug_assert!(false, "only a person calls");
+            return Box::pin(async move { vec![Outcome::Unavailable; requests.len()] });
+        };
         let desk = self.clone();
         let token = desk.0.under_way.token();
         Box::pin(async move {
@@ -126,10 +137,12 @@ impl Desk {
         self.0.parts.journal.history(query).await
     }
 
-    async fn one(&self, caller: &Caller, request: Request) -> Outcome {
+    async fn one(&self, caller: &Customer, request: Request) -> Outcome {
         let done = match request {
             Request::Chat(_) => Ok(Outcome::NotKept),
             Request::History(query) => self.history(query).await.map(Outcome::History),
+            // Applications answer those.
+            Request::Method(_) => Ok(Outcome::NotAnswered(MethodFailure::Unknown)),
             Request::Locate(position) => self.locate(caller.user, position).await,
             Request::Online(user) => Ok(Outcome::Online(self.is_online(&user))),
             Request::TakeOrder(order) => self.take_order(caller, &order).await,
@@ -142,7 +155,7 @@ impl Desk {
     }
 
     /// Keeps messages and sends them on their way, in order.
-    async fn chat(&self, caller: &Caller, drafts: Vec<ChatDraft>) -> Vec<Outcome> {
+    async fn chat(&self, caller: &Customer, drafts: Vec<ChatDraft>) -> Vec<Outcome> {
         let Inner { parts, stats, .. } = &*self.0;
         let started = Instant::now();
         let contents = drafts.iter().map(|draft| {
@@ -198,7 +211,7 @@ impl Desk {
     /// but its sender is not told so, and sends it again.
     async fn send(
         &self,
-        caller: &Caller,
+        caller: &Customer,
         draft: &ChatDraft,
         accepted: Accepted,
         until: Instant,
@@ -227,7 +240,7 @@ impl Desk {
 
     /// Every step can be done twice, and what says that all are done comes last: who was not told
     /// takes the order again.
-    async fn take_order(&self, caller: &Caller, id: &str) -> Result<Outcome, StoreError> {
+    async fn take_order(&self, caller: &Customer, id: &str) -> Result<Outcome, StoreError> {
         let Parts {
             contacts,
             orders,
@@ -266,7 +279,14 @@ impl Desk {
     }
 }
 
-fn sender(caller: &Caller) -> Sender {
+fn customer(caller: Caller) -> Option<Customer> {
+    Some(Customer {
+        user: caller.user?.person()?,
+        session: caller.session,
+    })
+}
+
+fn sender(caller: &Customer) -> Sender {
     Sender {
         user: Some(caller.user.into()),
         session: caller.session.clone(),

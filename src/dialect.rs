@@ -11,18 +11,20 @@ mod call;
 pub mod device;
 pub mod im;
 pub mod json;
+mod offers;
 pub mod ride;
 #[cfg(test)]
 mod testing;
 
-use std::{fmt, net::IpAddr, str::Utf8Error, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, net::IpAddr, str::Utf8Error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 
 pub use self::{
     actions::{Action, Actions},
-    call::{Call, ChatDraft, Outcome, Request},
+    call::{Call, ChatDraft, MethodCall, MethodFailure, Outcome, Request},
+    offers::Offers,
 };
 use crate::{
     close::{CloseForm, CloseReason},
@@ -107,7 +109,8 @@ pub trait Conversation: Send {
     }
 
     /// A subscription would be one more than the session may have. It was not made, and of the
-    /// actions that it stood among none that follow are carried out. Has to end the session.
+    /// actions that it stood among none that follow are carried out. Has to end the session, unless
+    /// nothing was lost by that.
     fn overfull(&mut self, now: Now, out: &mut Actions) {
         let _ = now;
         out.close(CloseReason::TooManyTopics);
@@ -181,15 +184,30 @@ pub enum Question {
         /// The client's id in its dialect, if it names one.
         client_id: Option<Box<str>>,
     },
+    /// May a client come in who is this user? Granted: of the grant, the rooms are to be joined, and the
+    /// user is the client's from then on, if there is one.
+    Connect {
+        /// Who it is.
+        user: UserId,
+        /// The client's id in its dialect, if it names one.
+        client_id: Option<Box<str>>,
+        /// Whether somebody has vouched for the user: then it is no other one.
+        is_proven: bool,
+    },
+    /// May a client join this room?
+    Join {
+        /// The room.
+        room: Topic,
+    },
 }
 
 /// What a service answers.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Answer {
-    /// The credential is good.
+    /// The credential is good, or what was asked for is allowed.
     Granted(Grant),
-    /// The credential is refused, for a reason that the client may read.
-    Denied(&'static str),
+    /// What was asked for is refused, for a reason that the client may read.
+    Denied(Cow<'static, str>),
     /// The service did not answer in time, or not as agreed.
     Unavailable,
 }
@@ -267,7 +285,18 @@ impl fmt::Debug for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Login { .. } => f.write_str("Login(..)"),
+            Self::Connect { .. } => f.write_str("Connect(..)"),
+            Self::Join { .. } => f.write_str("Join(..)"),
         }
+    }
+}
+
+// === impl Answer ===
+
+impl Answer {
+    /// A refusal.
+    pub const fn denied(reason: &'static str) -> Self {
+        Self::Denied(Cow::Borrowed(reason))
     }
 }
 
@@ -286,9 +315,7 @@ impl Grant {
 }
 
 /// The values of a form-encoded query, decoded, in order.
-pub fn query_pairs(
-    query: &str,
-) -> impl Iterator<Item = (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)> {
+pub fn query_pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     form_urlencoded::parse(query.as_bytes())
 }
 

@@ -3,18 +3,19 @@
 //! The session executes a question and feeds the answer back in; who answers is settled where the
 //! process is put together.
 
-use std::{fmt, future::Future, pin::Pin};
+use std::{fmt, future::Future, net::IpAddr, pin::Pin};
 
 use crate::{
     dialect::{Answer, DialectId, Outcome, Question, Request},
-    id::{Person, SessionId},
+    id::{SessionId, UserId},
+    topic::Topic,
 };
 
 /// Answers the questions of conversations.
 pub trait Services: fmt::Debug + Send + Sync + 'static {
-    /// Asks on behalf of a client of `dialect`. Must not block; a later answer comes within a time
-    /// limit of the service's own.
-    fn ask(&self, dialect: DialectId, question: Question) -> Asked;
+    /// Asks on behalf of a client. Must not block; a later answer comes within a time limit of the
+    /// service's own.
+    fn ask(&self, caller: &Caller, question: Question) -> Asked;
 
     /// Does what a client calls for, one after the other, and gives what became of each, in order.
     /// Ends within time limits of the services' own. Dropping the future may leave out what was not
@@ -25,13 +26,19 @@ pub trait Services: fmt::Debug + Send + Sync + 'static {
 /// What became of requests, by and by.
 pub type Outcomes = Pin<Box<dyn Future<Output = Vec<Outcome>> + Send>>;
 
-/// Whose requests they are.
+/// Whose questions and requests they are.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Caller {
-    /// The user.
-    pub user: Person,
+    /// What the client speaks.
+    pub dialect: DialectId,
     /// The session.
     pub session: SessionId,
+    /// The client's address.
+    pub remote: IpAddr,
+    /// The user, if the session is one's.
+    pub user: Option<UserId>,
+    /// The rooms that the session is in; only told to whoever answers a method.
+    pub rooms: Vec<Topic>,
 }
 
 /// An answer, or the wait for it.

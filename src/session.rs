@@ -42,7 +42,7 @@ use crate::{
     close::CloseReason,
     dialect::{Conversation, DialectId},
     router::{Room, Router, shard::Shard, subscriber::Subscriber, transport::End},
-    services::Services,
+    services::{Caller, Services},
 };
 
 /// Size of the buffer that all sessions of a thread read into, in bytes.
@@ -91,6 +91,8 @@ pub struct Settings {
     pub messages_burst: u32,
     /// Most topics of one session.
     pub topics_max: usize,
+    /// Most method calls of one session under way.
+    pub method_calls_max: u16,
     /// After how long a silence the server sends a Ping, by dialect; `None` is never.
     pub pings: [Option<Duration>; DialectId::ALL.len()],
 }
@@ -312,6 +314,18 @@ impl Session {
         if due < core.entered {
             let weak: Weak<Self> = Arc::downgrade(self);
             core.entered = self.context.timers.enter(due, weak);
+        }
+    }
+
+    /// Whose questions and requests those of the client are.
+    fn caller(&self) -> Caller {
+        let subscriber = &self.subscriber;
+        Caller {
+            dialect: subscriber.dialect_id(),
+            session: self.context.router.session_id(subscriber.serial),
+            remote: subscriber.remote,
+            user: subscriber.user().cloned(),
+            rooms: Vec::new(),
         }
     }
 

@@ -6,6 +6,7 @@
 //! **Invariant:** every family of [`names::ALL`] is in every scrape, with all values of its labels,
 //! zeros included, and nothing else is.
 
+mod calls;
 mod cluster;
 pub mod names;
 mod sheet;
@@ -27,8 +28,8 @@ use crate::{
     router::{Router, shard::Shard},
     stats::{
         ApiOutcome, ApiStats, ArchiveStats, AuthStats, BridgeStats, ChatOutcome, ChatStats, Count,
-        DialectStats, HookOutcome, IngestStats, IngressStats, LoginOutcome, RejectReason,
-        RetentionStats, ShardStats, TokenOutcome,
+        DecidingStats, DialectStats, HookOutcome, IngestStats, IngressStats, LoginOutcome,
+        MethodStats, RejectReason, RetentionStats, ShardStats, TokenOutcome,
     },
     topic::TopicKind,
 };
@@ -42,6 +43,10 @@ pub struct Sources {
     pub ingress: Arc<IngressStats>,
     /// Logins.
     pub auth: Arc<AuthStats>,
+    /// Services that decide what clients may do.
+    pub deciding: Arc<DecidingStats>,
+    /// Methods that applications answer.
+    pub methods: Arc<MethodStats>,
     /// The HTTP API.
     pub api: Arc<ApiStats>,
     /// The way to other members, if there are any.
@@ -86,6 +91,8 @@ impl Telemetry {
             router,
             ingress,
             auth,
+            deciding,
+            methods,
             api,
             cluster,
             post,
@@ -105,6 +112,8 @@ impl Telemetry {
         write_messages(&mut sheet, router);
         write_ingress(&mut sheet, ingress);
         write_auth(&mut sheet, auth);
+        calls::write(&mut sheet, router, methods);
+        calls::write_deciding(&mut sheet, deciding);
         write_api(&sheet, api);
         write_mail(&sheet, post);
         write_ingest(&sheet, ingest);

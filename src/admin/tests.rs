@@ -182,6 +182,8 @@ impl Node {
             router: Arc::clone(&router),
             ingress: Arc::default(),
             auth: Arc::default(),
+            deciding: Arc::default(),
+            methods: Arc::default(),
             api: Arc::clone(&stats),
             cluster: None,
             post: post.clone(),

@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock, Weak};
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
-use super::{Addresses, Mounted, identity::Identity, kept::Kept, member, settings};
+use super::{
+    Addresses, Mounted, identity::Identity, kept::Kept, member, services::Applications, settings,
+};
 use crate::{
     admin::{self, Issuing, Phase, Process, Reloaded},
     auth::{
@@ -32,6 +34,7 @@ pub struct Node {
     pub(super) router: Arc<Router>,
     pub(super) ingress: Arc<Ingress>,
     pub(super) authenticator: Arc<Authenticator>,
+    pub(super) applications: Applications,
     pub(super) keys: Arc<ApiKeys>,
     pub(super) tokens: TokenEndpoint,
     pub(super) session_settings: Arc<ArcSwap<session::Settings>>,
@@ -67,6 +70,8 @@ impl Node {
             router: Arc::clone(&self.router),
             ingress: Arc::clone(&self.ingress.stats),
             auth: Arc::clone(self.authenticator.stats()),
+            deciding: Arc::clone(self.applications.admission.stats()),
+            methods: Arc::clone(self.applications.methods.stats()),
             api: Arc::clone(&api),
             cluster: self.cluster.clone(),
             post: self.kept.post.clone(),
@@ -129,8 +134,14 @@ impl Node {
             .set_limits(limits.outbox_bytes_max, limits.outboxes_bytes_max);
         self.session_settings
             .store(Arc::new(settings::session(&next)));
-        self.ingress
-            .set(settings::ingress(&next, tls, &self.mounted, &self.tokens));
+        self.applications.reload(&next.backend);
+        self.ingress.set(settings::ingress(
+            &next,
+            tls,
+            &self.mounted,
+            &self.tokens,
+            &self.applications,
+        ));
         self.authenticator.reload(&next.dialect);
         self.keys.reload(&next.api.keys);
         if let Some(cluster) = self.cluster.as_ref().and_then(Weak::upgrade) {

@@ -3,25 +3,95 @@
 use std::sync::Arc;
 
 use crate::{
-    auth::Authenticator,
+    auth::{Authenticator, admission::Admission},
+    backend::{HttpClient, methods::Methods},
     chat::Desk,
-    dialect::{DialectId, Question, Request},
+    clock::Clock,
+    config::Backend,
+    dialect::{DialectId, MethodCall, Offers, Outcome, Question, Request},
     services::{Asked, Caller, Outcomes, Services},
 };
+
+/// What applications do for clients: it can change while the node runs.
+#[derive(Clone, Debug)]
+pub(super) struct Applications {
+    pub(super) admission: Arc<Admission>,
+    pub(super) methods: Arc<Methods>,
+    /// What clients of `device` find.
+    pub(super) device: Arc<Offers>,
+}
 
 /// Hands over to whoever knows.
 #[derive(Debug)]
 pub(super) struct Front {
     pub(super) authenticator: Arc<Authenticator>,
+    pub(super) applications: Applications,
     pub(super) desk: Desk,
 }
 
-impl Services for Front {
-    fn ask(&self, dialect: DialectId, question: Question) -> Asked {
-        self.authenticator.ask(dialect, question)
+// === impl Applications ===
+
+impl Applications {
+    /// Those of a node.
+    pub(super) fn new(settings: &Backend, client: &HttpClient, clock: Clock) -> Self {
+        let applications = Self {
+            admission: Arc::new(Admission::new(settings, client.clone(), clock)),
+            methods: Arc::new(Methods::new(&settings.methods, client.clone(), clock)),
+            device: Arc::default(),
+        };
+        applications.offer(settings);
+        applications
     }
 
-    fn carry_out(&self, caller: Caller, requests: Vec<Request>) -> Outcomes {
-        self.desk.carry_out(caller, requests)
+    /// They are these from now on, for sessions that live too.
+    pub(super) fn reload(&self, settings: &Backend) {
+        self.admission.reload(settings);
+        self.methods.reload(&settings.methods);
+        self.offer(settings);
+    }
+
+    fn offer(&self, settings: &Backend) {
+        let dialect = DialectId::Device;
+        let methods = settings.methods.iter();
+        let methods = methods.filter(|method| method.serves(dialect));
+        let prefixes = methods.map(|method| method.prefix.as_str().into());
+        self.device.set_methods(prefixes.collect());
+        let subscribe = settings.subscribe.as_ref();
+        let decides = subscribe.is_some_and(|hook| hook.concerns(dialect));
+        self.device.set_decides_joins(decides);
+    }
+}
+
+impl Services for Front {
+    fn ask(&self, caller: &Caller, question: Question) -> Asked {
+        match question {
+            Question::Login { .. } => self.authenticator.ask(caller.dialect, question),
+            Question::Connect { .. } | Question::Join { .. } => {
+                self.applications.admission.ask(caller, question)
+            }
+        }
+    }
+
+    /// Methods come one by one.
+    fn carry_out(&self, caller: Caller, mut requests: Vec<Request>) -> Outcomes {
+        match requests.pop() {
+            Some(Request::Method(call)) if requests.is_empty() => self.method(caller, call),
+            last => {
+                requests.extend(last);
+                self.desk.carry_out(caller, requests)
+            }
+        }
+    }
+}
+
+impl Front {
+    fn method(&self, caller: Caller, call: MethodCall) -> Outcomes {
+        let methods = Arc::clone(&self.applications.methods);
+        Box::pin(async move {
+            vec![match methods.call(&caller, call).await {
+                Ok(answer) => Outcome::Answered(answer),
+                Err(failure) => Outcome::NotAnswered(failure),
+            }]
+        })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, thread};
 
+use super::services::Applications;
 use crate::{
     app::Mounted,
     auth::{
@@ -41,6 +42,7 @@ pub(super) fn session(config: &Config) -> session::Settings {
         messages_per_second: limits.messages_per_second,
         messages_burst: limits.burst(),
         topics_max: limits.topics_per_session_max,
+        method_calls_max: limits.calls_per_session_max,
         pings: DialectId::ALL.map(|dialect| match config.dialect.mount(dialect).ping {
             Ping::Every(interval) => Some(interval),
             Ping::Off => None,
@@ -62,10 +64,11 @@ pub(super) fn ingress(
     tls: Option<Arc<rustls::ServerConfig>>,
     mounted: &Mounted,
     tokens: &TokenEndpoint,
+    applications: &Applications,
 ) -> ingress::Settings {
     let limits = &config.limits;
     ingress::Settings {
-        mounts: mounts(config, mounted),
+        mounts: mounts(config, mounted, applications),
         origins: config.listen.origins.clone(),
         trusted_proxies: config.listen.trusted_proxies.clone(),
         client_address: config.listen.client_address,
@@ -91,12 +94,12 @@ fn endpoints(config: &Config, tokens: &TokenEndpoint) -> Vec<(&'static str, Arc<
     endpoints
 }
 
-fn mounts(config: &Config, mounted: &Mounted) -> Mounts {
+fn mounts(config: &Config, mounted: &Mounted, applications: &Applications) -> Mounts {
     let mut mounts = Mounts::default();
     for id in config.dialect.enabled() {
         let dialect: Arc<dyn Dialect> = match id {
             DialectId::Ride => Arc::new(Ride::new(ride(config))),
-            DialectId::Device => Arc::new(Device::new(device(config))),
+            DialectId::Device => Arc::new(Device::new(device(config, applications))),
             DialectId::Im => Arc::new(Im::new(im(config))),
             // Refused by the configuration as long as they are not there.
             DialectId::Room | DialectId::Live => continue,
@@ -145,13 +148,14 @@ fn im(config: &Config) -> im::Settings {
     }
 }
 
-fn device(config: &Config) -> device::Settings {
+fn device(config: &Config, applications: &Applications) -> device::Settings {
     let device = &config.dialect.device;
     device::Settings {
         profile: device.mount.profile,
         auth_timeout: device.auth_timeout,
         heartbeat: device.heartbeat,
         ping_limit: device.ping_limit,
+        offers: Arc::clone(&applications.device),
     }
 }
 

@@ -103,10 +103,10 @@ fn read(reply: &[u8]) -> (HookOutcome, Answer) {
 }
 
 /// The service's own words are for its log: they are not bounded, and not ours to pass on.
-const DENIED: Answer = Answer::Denied("the login was refused");
+const DENIED: Answer = Answer::denied("the login was refused");
 
 impl HookError {
-    fn outcome(&self) -> HookOutcome {
+    pub(super) fn outcome(&self) -> HookOutcome {
         match self {
             Self::Denied => HookOutcome::Denied,
             Self::Status(_) | Self::Transport(_) => HookOutcome::Failed,

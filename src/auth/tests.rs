@@ -130,7 +130,7 @@ async fn check(
     check_counts(&authenticator, login, outcome);
 }
 
-const DENIED: Answer = Answer::Denied("the login was refused");
+const DENIED: Answer = Answer::denied("the login was refused");
 
 #[tokio::test]
 async fn a_hook_is_told_everything_and_signed_for() {
@@ -299,7 +299,7 @@ async fn a_hook_is_asked_only_about_tokens_that_no_key_fits() {
     let token = signed(&json!({"sub": "of the key"}), "k1");
     assert_eq!(user(ask(&authenticator, &token).await), "of the key");
     let token = signed(&json!({"sub": "x", "exp": 1}), "k1");
-    let expired = Answer::Denied("the token has expired");
+    let expired = Answer::denied("the token has expired");
     assert_eq!(ask(&authenticator, &token).await, expired);
     let token = signed(&json!({"sub": "x"}), "k2");
     assert_eq!(user(ask(&authenticator, &token).await), "of the hook");
@@ -313,7 +313,7 @@ async fn nobody_comes_in_where_nothing_is_configured() {
         let Asked::Now(answer) = asked else {
             unreachable!()
         };
-        assert_eq!(answer, Answer::Denied("the token is not valid"));
+        assert_eq!(answer, Answer::denied("the token is not valid"));
     }
 }
 

@@ -15,9 +15,9 @@ pub struct Actions(VecDeque<Action>);
 pub enum Action {
     /// Ask a service; no frames are fed in until it has answered.
     Ask(Question),
-    /// Have a service do something, while frames go on being fed in. Only for a client who is a
-    /// [`Person`]. When too many calls of the session are under way, no frames are until one has
-    /// returned.
+    /// Have a service do something, while frames go on being fed in. Only for a client who is
+    /// authenticated, and all but a method for a [`Person`] alone. When too many calls of the session
+    /// are under way, no frames are until one has returned; a method returns at once then.
     Call(Call),
     /// The client is this user from now on: subscribe the session to `user:<id>`. At most once.
     Authenticate(UserId),

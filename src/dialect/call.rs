@@ -1,5 +1,7 @@
 //! Calls: what services do for a client while its frames go on being read.
 
+use bytes::Bytes;
+
 use crate::{
     id::{Person, UserId},
     position::Position,
@@ -15,7 +17,7 @@ pub struct Call {
     pub request: Request,
 }
 
-/// What a service can do for a client who is a [`Person`], in the client's name.
+/// What a service can do for a client, in its name. All but methods are for a [`Person`] alone.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// Keep a message and have it on its way to its receiver. Those of one session are kept and sent in
@@ -25,6 +27,8 @@ pub enum Request {
     History(Query),
     /// Take note of where the client is, who is a courier.
     Locate(Position),
+    /// Have an application answer a method.
+    Method(MethodCall),
     /// Say whether a user is online, anywhere in the cluster.
     Online(UserId),
     /// Take an order, which makes its customer and its courier friends.
@@ -46,6 +50,32 @@ pub struct ChatDraft {
     pub json: Box<str>,
 }
 
+/// A method that a client calls.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MethodCall {
+    /// Its name; the application is found by its beginning.
+    pub method: Box<str>,
+    /// What the application is sent: one JSON value.
+    pub body: Bytes,
+}
+
+/// Why a method has no answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MethodFailure {
+    /// What was answered is no JSON, or too long.
+    Malformed,
+    /// The application has refused it with this HTTP status, 400 to 499.
+    Refused(u16),
+    /// It was not answered in time.
+    Timeout,
+    /// Too many calls of the client, or to the application, are under way.
+    TooMany,
+    /// The application cannot be spoken to, has failed, or has failed so often that it was not called.
+    Unavailable,
+    /// No application answers it.
+    Unknown,
+}
+
 /// What became of a [`Request`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
@@ -59,6 +89,10 @@ pub enum Outcome {
     NotFriends,
     /// It is not known to be kept.
     NotKept,
+    /// What an application has answered: one JSON value.
+    Answered(Bytes),
+    /// An application has not answered.
+    NotAnswered(MethodFailure),
     /// What was asked for, newest first.
     History(Vec<Record>),
     /// Note was taken.

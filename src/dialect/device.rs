@@ -7,13 +7,14 @@
 
 mod class;
 mod conversation;
+mod extras;
 mod frame;
 #[cfg(test)]
 mod tests;
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Conversation, Dialect, DialectId, Hello, Profile, Refusal};
+use super::{Conversation, Dialect, DialectId, Hello, Offers, Profile, Refusal};
 use crate::{
     close::{CloseForm, CloseReason},
     frame::Frame,
@@ -35,6 +36,8 @@ pub struct Settings {
     /// How many pings in a row may stay unanswered before the session ends; 0: any number. The
     /// document's own client answers none.
     pub ping_limit: u32,
+    /// What applications have for its clients.
+    pub offers: Arc<Offers>,
 }
 
 /// The dialect with its settings.
@@ -52,6 +55,7 @@ impl Default for Settings {
             auth_timeout: Duration::from_secs(10),
             heartbeat: Duration::from_secs(30),
             ping_limit: 0,
+            offers: Arc::default(),
         }
     }
 }

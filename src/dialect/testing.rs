@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{
-    Action, Actions, Answer, Conversation, Dialect, Hello, Incoming, Now, Outcome, Question,
+    Action, Actions, Answer, Conversation, Dialect, Grant, Hello, Incoming, Now, Outcome, Question,
 };
 use crate::{
     frame::Frame,
@@ -20,6 +20,8 @@ pub(crate) const UNIX_MS: u64 = 1_628_160_000_000;
 pub(crate) struct Client {
     conversation: Box<dyn Conversation>,
     now: Now,
+    /// Whether somebody decides about clients who are known; else everybody comes in.
+    has_gate: bool,
 }
 
 /// Something that happens to a conversation.
@@ -47,6 +49,20 @@ impl Client {
 
     /// The same at a path.
     pub(crate) fn open_at(dialect: &dyn Dialect, path: &str, query: &str) -> (Self, Vec<Action>) {
+        Self::begin(dialect, path, query, false)
+    }
+
+    /// A client about whom somebody decides when it is known.
+    pub(crate) fn gated(dialect: &dyn Dialect, query: &str) -> (Self, Vec<Action>) {
+        Self::begin(dialect, "/", query, true)
+    }
+
+    fn begin(
+        dialect: &dyn Dialect,
+        path: &str,
+        query: &str,
+        has_gate: bool,
+    ) -> (Self, Vec<Action>) {
         let now = Now {
             uptime: Duration::from_secs(1000),
             unix_ms: UNIX_MS,
@@ -59,9 +75,19 @@ impl Client {
             now,
         };
         let conversation = dialect.accept(&hello).expect("the upgrade is accepted");
-        let mut client = Self { conversation, now };
+        let mut client = Self {
+            conversation,
+            now,
+            has_gate,
+        };
         let actions = client.act(|conversation, now, out| conversation.open(now, out));
         (client, actions)
+    }
+
+    /// Lets a test answer whether the client comes in.
+    pub(crate) fn with_gate(mut self) -> Self {
+        self.has_gate = true;
+        self
     }
 
     pub(crate) fn text(&mut self, text: &str) -> Vec<Action> {
@@ -124,7 +150,17 @@ impl Client {
     fn act(&mut self, act: impl FnOnce(&mut dyn Conversation, Now, &mut Actions)) -> Vec<Action> {
         let mut out = Actions::default();
         act(&mut *self.conversation, self.now, &mut out);
-        out.drain().collect()
+        let mut actions = Vec::new();
+        while let Some(action) = out.take_next() {
+            match action {
+                Action::Ask(Question::Connect { .. }) if !self.has_gate => {
+                    let answer = Answer::Granted(Grant::default());
+                    self.conversation.answered(answer, self.now, &mut out);
+                }
+                action => actions.push(action),
+            }
+        }
+        actions
     }
 }
 
@@ -139,6 +175,16 @@ fn line(action: &Action) -> String {
         Action::Ask(Question::Login { token, client_id }) => {
             format!("ask {token} {}", client_id.as_deref().unwrap_or("-"))
         }
+        Action::Ask(Question::Connect {
+            user,
+            client_id,
+            is_proven,
+        }) => {
+            let client_id = client_id.as_deref().unwrap_or("-");
+            let proven = if *is_proven { "proven" } else { "claimed" };
+            format!("may {} {client_id} {proven}", user.as_str())
+        }
+        Action::Ask(Question::Join { room }) => format!("join {}", room.as_str()),
         Action::Call(call) => format!("call {} {:?}", call.reference, call.request),
         Action::Authenticate(user) => format!("authenticate {}", user.as_str()),
         Action::Claim(claim) => format!("claim {}", claim.0),
@@ -220,7 +266,7 @@ pub(crate) fn steps(
 
 fn answer() -> impl Strategy<Value = Answer> {
     let granted = proptest::option::of("[a-z/]{1,9}").prop_map(|user| {
-        Answer::Granted(super::Grant {
+        Answer::Granted(Grant {
             user: user.map(|user| user.parse().unwrap()),
             publish: vec!["user:*".into()],
             ..Default::default()
@@ -228,7 +274,7 @@ fn answer() -> impl Strategy<Value = Answer> {
     });
     prop_oneof![
         6 => granted,
-        1 => Just(Answer::Denied("no")),
+        1 => Just(Answer::denied("no")),
         1 => Just(Answer::Unavailable),
     ]
 }

@@ -1,7 +1,7 @@
 //! Every metric of a node: the one list that dashboards, alerts and documentation are checked
 //! against.
 //!
-//! Labels are enums, never ids. Figures that add up say so.
+//! Labels are enums or configured names, never ids. Figures that add up say so.
 
 use metrics::Unit;
 
@@ -107,6 +107,10 @@ families! {
         "Chat messages of clients; kept and repeated ones were acknowledged";
     CLUSTER_REOPENED = Counter None, "tidegate_cluster_reopened_total" []
         "Times inbox and log were opened in a new life of Redis' data, the first time included";
+    CONNECT_HOOK_SECONDS = Histogram SECONDS, "tidegate_connect_hook_seconds" []
+        "Time of the calls of the service that decides who comes in";
+    CONNECT_HOOKS = Counter None, "tidegate_connect_hooks_total" ["outcome"]
+        "Calls of the service that decides who comes in; overloaded ones were not made";
     CONNECTIONS = Gauge None, "tidegate_connections" ["dialect"]
         "Upgraded connections that are open: sessions opened less sessions closed";
     CONNECTIONS_ACCEPTED = Counter None, "tidegate_connections_accepted_total" []
@@ -147,6 +151,20 @@ families! {
         "Messages from clients, and data frames written to clients as a whole";
     UNDELIVERABLE = Counter None, "tidegate_messages_undeliverable_total" []
         "Messages to a user or a session that nobody was; part of messages published";
+    METHOD_ANSWERS_DROPPED = Counter None, "tidegate_method_answers_dropped_total" ["dialect"]
+        "Answers to method calls, or what took their place, whose session had ended";
+    METHOD_BREAKERS = Gauge None, "tidegate_method_breakers" ["prefix", "phase"]
+        "What the breaker of each service that answers methods does with calls: 1 for the phase it is in";
+    METHOD_CALL_SECONDS = Histogram SECONDS, "tidegate_method_call_seconds" []
+        "Time of the method calls that were made";
+    METHOD_CALLS_REFUSED = Counter None, "tidegate_method_calls_refused_total" ["dialect"]
+        "Method calls that were not made since their session had too many under way";
+    METHOD_CALLS = Counter None, "tidegate_method_calls_total" ["prefix", "outcome"]
+        "Calls of each service that answers methods; open and overloaded ones were not made";
+    METHOD_CALLS_UNDER_WAY = Gauge None, "tidegate_method_calls_under_way" ["prefix"]
+        "Method calls that wait for the answer of a service";
+    METHOD_CALLS_UNKNOWN = Counter None, "tidegate_method_calls_unknown_total" []
+        "Method calls that no service was there for any more";
     NODES = Gauge None, "tidegate_nodes" []
         "Living nodes that this one knows of, itself included";
     OUTBOX_BYTES = Gauge BYTES, "tidegate_outbox_bytes" []
@@ -201,6 +219,10 @@ families! {
         "Looks for messages that are too old which failed; there is another one in an hour";
     STORE_REMOVED = Counter None, "tidegate_store_removed_total" []
         "Messages removed since they were older than the retention";
+    SUBSCRIBE_HOOK_SECONDS = Histogram SECONDS, "tidegate_subscribe_hook_seconds" []
+        "Time of the calls of the service that decides who joins a room";
+    SUBSCRIBE_HOOKS = Counter None, "tidegate_subscribe_hooks_total" ["outcome"]
+        "Calls of the service that decides who joins a room; overloaded ones were not made";
     TAKEOVERS = Counter None, "tidegate_takeovers_total" []
         "Dead nodes that this one has reaped";
     THROTTLED = Counter None, "tidegate_throttled_total" ["dialect"]

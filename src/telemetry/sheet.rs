@@ -65,6 +65,22 @@ impl<'a> Sheet<'a> {
         self.line(family.name, "", &[], value);
     }
 
+    /// Whole numbers under names that are configured: plain ones, without a character that would have
+    /// to be escaped. None is remembered.
+    pub(super) fn named<'v, const N: usize>(
+        &mut self,
+        family: &'static Family,
+        values: impl Iterator<Item = ([&'v str; N], u64)>,
+    ) {
+        let is_counter = family.kind == Kind::Counter;
+        self.head(family, if is_counter { "counter" } else { "gauge" });
+        for (labels, value) in values {
+            debug_assert_eq!(family.labels.len(), N, "{}", family.name);
+            let labels: Vec<_> = family.labels.iter().copied().zip(labels).collect();
+            self.line(family.name, "", &labels, value);
+        }
+    }
+
     /// Durations that several places have counted.
     pub(super) fn durations<'d>(
         &mut self,

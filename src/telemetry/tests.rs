@@ -17,12 +17,16 @@ const LABELS: &[&str] = &[
     "direction",
     "kind",
     "outcome",
+    "phase",
+    "prefix",
     "reason",
     "version",
     "le",
 ];
 
 fn telemetry() -> Telemetry {
+    let methods = Arc::<MethodStats>::default();
+    methods.set(["shop."].into_iter());
     let member = Member::new(&"gw".parse().unwrap(), 1);
     let router = Router::new(member, 2, 1024, 4096);
     let clock = Clock::start();
@@ -42,6 +46,8 @@ fn telemetry() -> Telemetry {
         retention: Arc::default(),
         ingress: Arc::default(),
         auth: Arc::default(),
+        deciding: Arc::default(),
+        methods,
         api: Arc::default(),
         clock,
     })

@@ -430,7 +430,7 @@ async fn a_token_is_used_once_if_that_is_asked_for() {
     let second = authenticator(&configured(true), &shared, false);
     let token = fresh();
     is_granted(&answer(&first, &token).await);
-    let again = Answer::Denied("the token was used before");
+    let again = Answer::denied("the token was used before");
     assert_eq!(answer(&second, &token).await, again);
     assert_eq!(answer(&first, &token).await, again);
     // A bad one is nothing that has to be noted.
@@ -488,7 +488,7 @@ async fn a_change_of_shared_keys_counts_within_ten_seconds_and_tokens_under_way_
     authenticator.ring.age(MAX_AGE + LEEWAY);
     is_granted(&answer(&authenticator, &fresh_of(&FIRST)).await);
     authenticator.ring.age(LEEWAY + ring::REFRESH);
-    let denied = Answer::Denied(INVALID);
+    let denied = Answer::denied(INVALID);
     assert_eq!(answer(&authenticator, &fresh_of(&FIRST)).await, denied);
     is_granted(&answer(&authenticator, &fresh_of(&SECOND)).await);
 }
@@ -527,7 +527,7 @@ async fn who_waits_for_keys_that_are_away_is_told_with_the_first() {
 #[tokio::test]
 async fn without_keys_anywhere_nobody_comes_in() {
     let authenticator = authenticator(&Dialects::default(), &Arc::default(), false);
-    let denied = Answer::Denied(INVALID);
+    let denied = Answer::denied(INVALID);
     assert_eq!(answer(&authenticator, &fresh()).await, denied);
     let issued = authenticator.issue_im(Person::new(42).unwrap()).await;
     assert!(matches!(issued, Err(IssueError::NoKey(_))));

@@ -3,18 +3,22 @@
 //! **Invariant:** before the grant there is nothing but the error frame; after it, each subscription
 //! of the grant stands before the client is told so.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, mem, sync::Arc, time::Duration};
 
 use aws_lc_rs::digest;
 
 use super::{
     Settings,
     class::{classified, device_room},
-    frame::{self, Command},
+    extras::{self, Joining},
+    frame::{self, Command, Request},
 };
 use crate::{
     close::CloseReason,
-    dialect::{Actions, Answer, Conversation, Grant, Incoming, Now, Profile, Question, owned_text},
+    dialect::{
+        Actions, Answer, Conversation, Grant, Incoming, Now, Offers, Outcome, Profile, Question,
+        owned_text,
+    },
     id::SessionId,
     message::Message,
     topic::Topic,
@@ -36,9 +40,14 @@ enum State {
     Waiting {
         until: Duration,
     },
-    /// A service decides.
+    /// A service decides whether the token is good.
     Asked {
         token: TokenDigest,
+    },
+    /// It is, and a service decides whether its bearer comes in.
+    Known {
+        token: TokenDigest,
+        grant: Grant,
     },
     Ready(Party),
     Ended,
@@ -54,6 +63,8 @@ struct Party {
     quiet_since: Duration,
     /// Pings since it was last heard of.
     pings: u32,
+    /// What it has asked to join last, if it ever has.
+    joining: Option<Box<Joining>>,
 }
 
 /// A token's SHA-256, to know the token again. The token itself is a few hundred bytes, too many to
@@ -64,7 +75,7 @@ struct TokenDigest([u8; digest::SHA256_OUTPUT_LEN]);
 /// Why a session ends: the error frame that says so, and the reason.
 struct End {
     code: u64,
-    message: &'static str,
+    message: Cow<'static, str>,
     reason: CloseReason,
 }
 
@@ -95,20 +106,41 @@ impl Talk {
         Ok(())
     }
 
-    /// Lets the client in. A grant that names no user is none: there is no other word for who it is.
-    fn enter(&mut self, mut grant: Grant, now: Now, out: &mut Actions) -> Result<(), End> {
+    /// The token is good. A grant that names no user is none: there is no other word for who it is.
+    fn know(&mut self, mut grant: Grant, out: &mut Actions) -> Result<(), End> {
         let State::Asked { token } = self.state else {
             return Ok(());
         };
-        let user = grant.user.take();
+        let user = grant.user.clone();
         let user = user.ok_or(End::unauthorized("the token names no user"))?;
-        let devices = std::mem::take(&mut grant.devices);
         // Refused as a whole, and not in part: a watcher must not wait for what never comes.
-        let devices: Option<Vec<_>> = devices.iter().map(|device| device_room(device)).collect();
+        let devices = grant.devices.iter().map(|device| device_room(device));
+        let devices: Option<Vec<_>> = devices.collect();
         let devices = devices.ok_or(End::unauthorized("the token names an impossible device"))?;
-        out.authenticate(user);
-        let rooms = std::mem::take(&mut grant.rooms);
-        for topic in rooms.into_iter().chain(devices) {
+        grant.rooms.extend(devices);
+        grant.devices.clear();
+        self.state = State::Known { token, grant };
+        out.ask(Question::Connect {
+            user,
+            client_id: None,
+            is_proven: true,
+        });
+        Ok(())
+    }
+
+    /// Lets the client in, and has it join what it was admitted to besides.
+    fn enter(&mut self, admitted: Grant, now: Now, out: &mut Actions) {
+        let State::Known { token, grant } = &mut self.state else {
+            return;
+        };
+        let (token, mut grant) = (*token, mem::take(grant));
+        if let Some(user) = grant.user.take() {
+            out.authenticate(user);
+        }
+        for topic in mem::take(&mut grant.rooms)
+            .into_iter()
+            .chain(admitted.rooms)
+        {
             out.subscribe(topic);
         }
         out.reply(&frame::welcome(&self.session, now));
@@ -117,8 +149,8 @@ impl Talk {
             grant,
             quiet_since: now.uptime,
             pings: 0,
+            joining: None,
         });
-        Ok(())
     }
 
     /// Says what went wrong, but for a malformed frame in the observed profile, and ends it.
@@ -133,7 +165,7 @@ impl Talk {
         };
         self.state = State::Ended;
         if self.settings.profile == Profile::Documented || reason != CloseReason::Violation {
-            out.reply(&frame::error(code, message, now));
+            out.reply(&frame::error(code, &message, now));
         }
         out.close(reason);
     }
@@ -152,26 +184,53 @@ impl Conversation for Talk {
         }
         let outcome = match (frame::read(message), &mut self.state) {
             (Err(message), _) => Err(End::malformed(message)),
-            (Ok(command), State::Ready(party)) => party.command(command, &self.session, now, out),
+            (Ok(command), State::Ready(party)) => {
+                party.command(command, &self.session, &self.settings.offers, now, out)
+            }
             (Ok(command), _) => self.first_frame(command, out),
         };
         self.settle(outcome, now, out);
     }
 
     fn answered(&mut self, answer: Answer, now: Now, out: &mut Actions) {
-        if !matches!(self.state, State::Asked { .. }) {
-            return;
-        }
-        let outcome = match answer {
-            Answer::Granted(grant) => self.enter(grant, now, out),
-            Answer::Denied(message) => Err(End::unauthorized(message)),
-            Answer::Unavailable => Err(End::unavailable()),
+        let outcome = match (&self.state, answer) {
+            (State::Asked { .. }, Answer::Granted(grant)) => self.know(grant, out),
+            (State::Known { .. }, Answer::Granted(admitted)) => {
+                self.enter(admitted, now, out);
+                Ok(())
+            }
+            (State::Asked { .. } | State::Known { .. }, Answer::Denied(message)) => {
+                Err(End::unauthorized(message))
+            }
+            (State::Asked { .. } | State::Known { .. }, Answer::Unavailable) => {
+                Err(End::unavailable())
+            }
+            (State::Ready(party), answer) => {
+                if let Some(joining) = &party.joining {
+                    joining.decided(answer, now, out);
+                }
+                Ok(())
+            }
+            _ => return,
         };
         self.settle(outcome, now, out);
     }
 
+    fn returned(&mut self, reference: &str, outcome: Outcome, now: Now, out: &mut Actions) {
+        if matches!(self.state, State::Ready(_)) {
+            out.reply(&extras::returned(reference, outcome, now));
+        }
+    }
+
     fn overfull(&mut self, now: Now, out: &mut Actions) {
-        self.settle(Err(End::too_much()), now, out);
+        match &self.state {
+            // Its login has found room: this is what it has asked for since.
+            State::Ready(Party {
+                joining: Some(joining),
+                ..
+            }) => joining.overfull(now, out),
+            _ => self.settle(Err(End::too_much()), now, out),
+        }
     }
 
     fn deadline(&self) -> Option<Duration> {
@@ -212,6 +271,7 @@ impl Party {
         &mut self,
         command: Command<'_>,
         session: &SessionId,
+        offers: &Offers,
         now: Now,
         out: &mut Actions,
     ) -> Result<(), End> {
@@ -228,15 +288,31 @@ impl Party {
                 }
                 out.reply(&frame::welcome(session, now));
             }
-            Command::Publish { event, to, data } => match to.and_then(|to| self.permitted(&to)) {
-                Some(topic) => {
-                    let data = owned_text(data.get());
-                    out.publish(classified(Message::new(topic, event, data)));
-                }
-                None => out.reply(&frame::error(403, "data.to is not permitted", now)),
-            },
+            Command::Other(request) => self.request(&request, offers, now, out),
         }
         Ok(())
+    }
+
+    /// A frame whose type says what is to become of it: an application answers it, or it is about a
+    /// room, or it is published.
+    fn request(&mut self, request: &Request<'_>, offers: &Offers, now: Now, out: &mut Actions) {
+        if offers.decides_joins() && extras::is_about_rooms(&request.kind) {
+            if let Some(joining) = extras::move_to(request, now, out) {
+                self.joining = Some(Box::new(joining));
+            }
+            return;
+        }
+        if offers.answers(&request.kind) {
+            return extras::call(request, now, out);
+        }
+        let to = request.field("to");
+        match to.and_then(|to| self.permitted(&to)) {
+            Some(topic) => {
+                let data = owned_text(request.data.get());
+                out.publish(classified(Message::new(topic, &*request.kind, data)));
+            }
+            None => out.reply(&frame::error(403, "data.to is not permitted", now)),
+        }
     }
 
     /// The topic, if the grant lists it.
@@ -261,15 +337,15 @@ impl End {
     fn malformed(message: &'static str) -> Self {
         Self {
             code: 400,
-            message,
+            message: message.into(),
             reason: CloseReason::Violation,
         }
     }
 
-    fn unauthorized(message: &'static str) -> Self {
+    fn unauthorized(message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code: 401,
-            message,
+            message: message.into(),
             reason: CloseReason::AuthFailed,
         }
     }
@@ -277,7 +353,7 @@ impl End {
     fn too_late() -> Self {
         Self {
             code: 401,
-            message: "no authentication in time",
+            message: "no authentication in time".into(),
             reason: CloseReason::AuthTimeout,
         }
     }
@@ -285,7 +361,7 @@ impl End {
     fn too_much() -> Self {
         Self {
             code: 401,
-            message: "the token names too many rooms and devices",
+            message: "the token names too many rooms and devices".into(),
             reason: CloseReason::TooManyTopics,
         }
     }
@@ -293,7 +369,7 @@ impl End {
     fn unavailable() -> Self {
         Self {
             code: 503,
-            message: "authentication is not available",
+            message: "authentication is not available".into(),
             reason: CloseReason::AuthUnavailable,
         }
     }

@@ -1,5 +1,7 @@
 //! Every rule of the `device` dialect, by name, in both profiles where they differ.
 
+mod extras;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -117,7 +119,7 @@ fn a_grant_subscribes_and_then_says_ok_with_the_session_as_client_id() {
 #[test]
 fn a_refusal_is_an_error_401_in_the_words_of_the_service() {
     let expect = error(401, "the token has expired", "auth_failed");
-    check_answer(Answer::Denied("the token has expired"), &expect);
+    check_answer(Answer::denied("the token has expired"), &expect);
 }
 
 #[test]
@@ -215,7 +217,7 @@ fn auth_again_is_answered_for_the_same_token_and_ends_the_session_for_another() 
 #[test]
 fn an_answer_that_nobody_waits_for_does_nothing() {
     let mut client = ready(settings(Profile::Documented));
-    assert_eq!(lines(&client.answer(Answer::Denied("no"))), "");
+    assert_eq!(lines(&client.answer(Answer::denied("no"))), "");
 }
 
 // === Envelope ===

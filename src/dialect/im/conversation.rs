@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     close::CloseReason,
-    dialect::{Actions, Answer, Call, Conversation, Incoming, Now, Outcome, Question},
+    dialect::{Actions, Answer, Call, Conversation, Grant, Incoming, Now, Outcome, Question},
     id::{Person, UserId},
 };
 
@@ -29,8 +29,10 @@ enum State {
     New {
         token: Box<str>,
     },
-    /// A service decides.
+    /// A service decides whether the token is good.
     Asked,
+    /// It is, and a service decides whether its bearer comes in.
+    Known(Person),
     Ready(Person),
     Ended,
 }
@@ -47,9 +49,23 @@ impl Talk {
         }
     }
 
-    fn enter(&mut self, user: Person, now: Now, out: &mut Actions) {
+    /// The token is good.
+    fn know(&mut self, user: Person, out: &mut Actions) {
+        self.state = State::Known(user);
+        out.ask(Question::Connect {
+            user: user.into(),
+            client_id: None,
+            is_proven: true,
+        });
+    }
+
+    /// Lets the client in, and has it join what it was admitted to.
+    fn enter(&mut self, user: Person, admitted: Grant, now: Now, out: &mut Actions) {
         self.state = State::Ready(user);
         out.authenticate(user.into());
+        for room in admitted.rooms {
+            out.subscribe(room);
+        }
         if self.settings.sessions == Sessions::Single {
             out.claim(claim(user));
         }
@@ -90,19 +106,19 @@ impl Conversation for Talk {
 
     /// A user who is no number is none of this dialect.
     fn answered(&mut self, answer: Answer, now: Now, out: &mut Actions) {
-        if !matches!(self.state, State::Asked) {
-            return;
-        }
-        let user = match answer {
-            Answer::Granted(grant) => grant.user.as_ref().and_then(person),
-            Answer::Denied(_) => None,
-            Answer::Unavailable => {
-                return self.refuse(Fault::Failed, CloseReason::AuthUnavailable, out);
+        match (&self.state, answer) {
+            (State::Asked | State::Known(_), Answer::Unavailable) => {
+                self.refuse(Fault::Failed, CloseReason::AuthUnavailable, out);
             }
-        };
-        match user {
-            Some(user) => self.enter(user, now, out),
-            None => self.refuse(Fault::BadToken, CloseReason::AuthFailed, out),
+            (State::Asked, Answer::Granted(grant)) => match grant.user.as_ref().and_then(person) {
+                Some(user) => self.know(user, out),
+                None => self.refuse(Fault::BadToken, CloseReason::AuthFailed, out),
+            },
+            (State::Known(user), Answer::Granted(grant)) => self.enter(*user, grant, now, out),
+            (State::Asked | State::Known(_), Answer::Denied(_)) => {
+                self.refuse(Fault::BadToken, CloseReason::AuthFailed, out);
+            }
+            _ => {}
         }
     }
 
@@ -124,6 +140,7 @@ impl std::fmt::Debug for State {
         f.write_str(match self {
             Self::New { .. } => "New(..)",
             Self::Asked => "Asked",
+            Self::Known(_) => "Known(..)",
             Self::Ready(_) => "Ready(..)",
             Self::Ended => "Ended",
         })

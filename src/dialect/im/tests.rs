@@ -160,7 +160,7 @@ fn a_bad_token_is_answered_and_then_the_session_ends() {
     let nobody = Answer::Granted(Grant::default());
     for profile in PROFILES {
         for answer in [
-            Answer::Denied("the token has expired"),
+            Answer::denied("the token has expired"),
             nobody.clone(),
             grant("0"),
             grant("-7"),
@@ -183,11 +183,36 @@ fn an_absent_service_is_an_unknown_error_and_the_client_may_come_again() {
 }
 
 #[test]
+fn who_is_known_comes_in_when_a_service_says_so() {
+    let known = || {
+        let mut client = asked(Settings::default()).with_gate();
+        assert_eq!(lines(&client.answer(grant("7"))), "may 7 - proven");
+        client
+    };
+    let mut client = known();
+    let ping = client.text(r#"{"id":1,"to":0,"type":"P"}"#);
+    assert_eq!(lines(&ping), "", "nothing counts before");
+    let actions = lines(&client.answer(Answer::Granted(Grant {
+        rooms: vec!["room:news".parse().unwrap()],
+        ..Grant::default()
+    })));
+    let expect = "authenticate 7\nsubscribe room:news\nclaim im\u{0}7\nreply ";
+    assert!(actions.starts_with(expect), "{actions}");
+    for (answer, text, end) in [
+        (Answer::denied("no"), "Invalidate token", "auth_failed"),
+        (Answer::Unavailable, "Unknown error", "auth_unavailable"),
+    ] {
+        let expect = format!("{}\nclose {end}", error("0", text));
+        assert_eq!(lines(&known().answer(answer)), expect);
+    }
+}
+
+#[test]
 fn an_answer_that_nobody_waits_for_is_overlooked() {
     let mut client = ready(Settings::default());
     assert_eq!(lines(&client.answer(grant("8"))), "");
     let mut client = asked(Settings::default());
-    client.answer(Answer::Denied("no"));
+    client.answer(Answer::denied("no"));
     assert_eq!(lines(&client.answer(grant("8"))), "");
     assert_eq!(
         lines(&client.text(r#"{"id":1,"to":0,"type":"P"}"#)),

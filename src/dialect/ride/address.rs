@@ -63,6 +63,16 @@ impl Settings {
         id.parse().ok()
     }
 
+    /// Whether a client that is no backend may have this address.
+    pub(super) fn is_client(&self, user: &UserId) -> bool {
+        let id = user.as_str();
+        let is_inside = |realm: &str| {
+            let name = id.strip_prefix(realm).and_then(|id| id.strip_prefix('/'));
+            name.is_some_and(|name| !name.is_empty())
+        };
+        !id.starts_with(BACKEND_PREFIX) && self.realm.as_deref().is_none_or(is_inside)
+    }
+
     /// The topic that a target stands for.
     pub(super) fn topic(&self, target: &str) -> Topic {
         match target {

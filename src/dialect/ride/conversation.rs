@@ -46,8 +46,10 @@ enum State {
         until: Duration,
         client_id: Option<Box<str>>,
     },
-    /// A service decides.
+    /// A service decides whether the token is good.
     Asked(Login),
+    /// It is, and a service decides whether its bearer comes in.
+    Known(Known),
     Ready(Party),
     Ended,
 }
@@ -57,6 +59,14 @@ enum State {
 struct Login {
     client_id: Option<Box<str>>,
     token: Box<str>,
+}
+
+/// A client whose token is good.
+struct Known {
+    login: Login,
+    address: UserId,
+    role: Role,
+    rooms: Vec<Topic>,
 }
 
 /// An authenticated client.
@@ -106,7 +116,7 @@ impl Talk {
         self.login(Login { client_id, token }, out)
     }
 
-    /// A backend shows its secret as token, and is never asked about.
+    /// A backend shows its secret as token, and nobody is asked about it: it is the application's own.
     fn login(&mut self, login: Login, out: &mut Actions) -> Outcome {
         let client_id = login.client_id.as_deref();
         if client_id.is_some_and(|id| CLIENT_ID_BYTES_MAX < id.len()) {
@@ -116,12 +126,21 @@ impl Talk {
             Credentials::WrongSecret => return Err(CloseReason::AuthFailed),
             Credentials::Backend => {
                 let address = client_id.and_then(address::of_backend);
-                return self.enter(login, address, Role::Backend, Vec::new(), out);
+                self.enter(
+                    Known {
+                        address: address.ok_or(CloseReason::AuthFailed)?,
+                        login,
+                        role: Role::Backend,
+                        rooms: Vec::new(),
+                    },
+                    out,
+                );
+                return Ok(());
             }
             Credentials::Ordinary => {}
         }
         match self.settings.tokens {
-            Tokens::Any => self.enter_ordinary(login, Grant::default(), out),
+            Tokens::Any => self.know(login, Grant::default(), out),
             Tokens::Ask => {
                 out.ask(Question::Login {
                     token: login.token.clone(),
@@ -133,27 +152,52 @@ impl Talk {
         }
     }
 
-    /// Of a grant, the user and the rooms count; devices and topics to publish to mean nothing here.
-    fn enter_ordinary(&mut self, login: Login, grant: Grant, out: &mut Actions) -> Outcome {
+    /// The token is good. Of a grant, the user and the rooms count; devices and topics to publish to
+    /// mean nothing here.
+    fn know(&mut self, login: Login, grant: Grant, out: &mut Actions) -> Outcome {
         let name = grant.user.as_ref().map_or(&*login.token, UserId::as_str);
         let address = self.settings.address(name);
+        let address = address.ok_or(CloseReason::AuthFailed)?;
         let role = match &login.client_id {
             Some(client_id) if client_id.contains(DRIVER_MARK) => Role::Driver,
             _ => Role::Passenger,
         };
-        self.enter(login, address, role, grant.rooms, out)
+        out.ask(Question::Connect {
+            user: address.clone(),
+            client_id: login.client_id.clone(),
+            is_proven: self.settings.tokens == Tokens::Ask,
+        });
+        self.state = State::Known(Known {
+            login,
+            address,
+            role,
+            rooms: grant.rooms,
+        });
+        Ok(())
+    }
+
+    /// Lets the client in as whom it was admitted: a token that nobody has vouched for may be somebody
+    /// else's name.
+    fn admit(&mut self, mut known: Known, admitted: Grant, out: &mut Actions) -> Outcome {
+        if let Some(user) = admitted.user {
+            if !self.settings.is_client(&user) {
+                return Err(CloseReason::AuthFailed);
+            }
+            known.address = user;
+        }
+        known.rooms.extend(admitted.rooms);
+        self.enter(known, out);
+        Ok(())
     }
 
     /// Makes the client a party. Success is silent.
-    fn enter(
-        &mut self,
-        login: Login,
-        address: Option<UserId>,
-        role: Role,
-        rooms: Vec<Topic>,
-        out: &mut Actions,
-    ) -> Outcome {
-        let address = address.ok_or(CloseReason::AuthFailed)?;
+    fn enter(&mut self, known: Known, out: &mut Actions) {
+        let Known {
+            login,
+            address,
+            role,
+            rooms,
+        } = known;
         out.authenticate(address.clone());
         if let Some(client_id) = &login.client_id {
             out.claim(claim(client_id, &address));
@@ -171,7 +215,6 @@ impl Talk {
             role,
             token: (!is_name).then_some(login.token),
         });
-        Ok(())
     }
 
     /// A frame of an authenticated client.
@@ -295,14 +338,18 @@ impl Conversation for Talk {
     }
 
     fn answered(&mut self, answer: Answer, _now: Now, out: &mut Actions) {
-        let State::Asked(login) = &mut self.state else {
-            return;
-        };
-        let login = mem::take(login);
-        let outcome = match answer {
-            Answer::Granted(grant) => self.enter_ordinary(login, grant, out),
-            Answer::Denied(_) => Err(CloseReason::AuthFailed),
-            Answer::Unavailable => Err(CloseReason::AuthUnavailable),
+        let state = mem::replace(&mut self.state, State::Ended);
+        let outcome = match (state, answer) {
+            (State::Asked(login), Answer::Granted(grant)) => self.know(login, grant, out),
+            (State::Known(known), Answer::Granted(grant)) => self.admit(known, grant, out),
+            (State::Asked(_) | State::Known(_), Answer::Denied(_)) => Err(CloseReason::AuthFailed),
+            (State::Asked(_) | State::Known(_), Answer::Unavailable) => {
+                Err(CloseReason::AuthUnavailable)
+            }
+            (state, _) => {
+                self.state = state;
+                return;
+            }
         };
         self.settle(outcome, out);
     }

@@ -348,7 +348,7 @@ fn granted_rooms_are_joined() {
 #[test]
 fn a_refusal_and_an_absent_service_end_the_session() {
     for (answer, expect) in [
-        (Answer::Denied("expired"), "close auth_failed"),
+        (Answer::denied("expired"), "close auth_failed"),
         (Answer::Unavailable, "close auth_unavailable"),
         (
             granted(Some("backend/11flask_backend")),
@@ -387,6 +387,78 @@ fn with_a_service_a_frame_carries_the_token_or_the_user() {
         let actions = lines(&client.text(&frame));
         assert!(actions.starts_with(expect), "{token}: {actions}");
     }
+}
+
+// === Who comes in ===
+
+const QUERY: &str = "client_id=phone&token=me";
+
+/// A client whose token nobody has checked, and about whom is being asked.
+fn claimed(settings: Settings) -> Client {
+    let (client, actions) = Client::gated(&Ride::new(settings), QUERY);
+    assert_eq!(lines(&actions), "may ride/me phone claimed");
+    client
+}
+
+#[test]
+fn who_is_let_in_is_who_it_says_and_joins_what_the_service_opens() {
+    let mut client = claimed(settings(Profile::Documented));
+    let ping = client.text(r#"{"flag":"ping"}"#);
+    assert_eq!(lines(&ping), "", "nothing counts before");
+    let actions = client.answer(Answer::Granted(Grant {
+        rooms: vec![Topic::room("fleet").unwrap()],
+        ..Grant::default()
+    }));
+    assert_eq!(lines(&actions), format!("{ME}\nsubscribe room:fleet"));
+}
+
+#[test]
+fn the_service_names_who_has_only_claimed_to_be_somebody_within_the_realm() {
+    let named = |user: &str| {
+        let mut client = claimed(settings(Profile::Documented));
+        (lines(&client.answer(granted(Some(user)))), client)
+    };
+    let (actions, mut client) = named("ride/you");
+    assert_eq!(actions, ME.replace("ride/me", "ride/you"));
+    // What it has logged in with is its token still, and so is its name.
+    for token in ["me", "you"] {
+        let text = format!(r#"{{"flag":"x","token":"{token}","target_token":"you"}}"#);
+        let expect = format!("publish user:ride/you x {text}");
+        assert_eq!(lines(&client.text(&text)), expect);
+    }
+    for user in ["you", "ride/", "rider/you", "backend/11flask_backend"] {
+        assert_eq!(named(user).0, "close auth_failed", "{user}");
+    }
+}
+
+#[test]
+fn who_is_refused_or_cannot_be_decided_about_is_closed() {
+    for (answer, expect) in [
+        (Answer::denied("no"), "close auth_failed"),
+        (Answer::Unavailable, "close auth_unavailable"),
+    ] {
+        for profile in PROFILES {
+            let mut client = claimed(settings(profile));
+            assert_eq!(lines(&client.answer(answer.clone())), expect);
+        }
+    }
+}
+
+#[test]
+fn a_service_that_has_vouched_for_a_token_is_asked_first() {
+    let (mut client, actions) = Client::gated(&Ride::new(asking(Profile::Documented)), QUERY);
+    assert_eq!(lines(&actions), "ask me phone");
+    let actions = client.answer(granted(Some("7")));
+    assert_eq!(lines(&actions), "may ride/7 phone proven");
+    let actions = client.answer(granted(None));
+    assert!(lines(&actions).starts_with("authenticate ride/7\n"));
+}
+
+#[test]
+fn nobody_is_asked_about_a_backend() {
+    let query = "client_id=11flask_backend&token=s3cret";
+    let (_, actions) = Client::gated(&Ride::new(settings(Profile::Documented)), query);
+    assert!(lines(&actions).starts_with("authenticate backend/11flask_backend\n"));
 }
 
 // === Addresses ===

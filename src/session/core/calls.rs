@@ -9,11 +9,12 @@ use tokio::sync::Notify;
 
 use super::{Core, Pause};
 use crate::{
-    dialect::{Actions, Call, Outcome, Request},
+    dialect::{Actions, Call, MethodFailure, Outcome, Request},
     id::UserId,
     router::subscriber::Begun,
     services::Caller,
     session::Session,
+    topic::{Topic, TopicKind},
 };
 
 /// Most calls of a session under way; with more it is not read. A phone has one or two; what this many
@@ -30,23 +31,46 @@ pub(super) struct Calls {
     returned: Arc<Notify>,
 }
 
+/// Why a call was not begun.
+pub(super) enum NotBegun {
+    /// It has failed already.
+    Failed(Box<str>, Outcome),
+    /// It has to wait for others to return.
+    Wait(Call, Pause),
+}
+
 impl Core {
-    /// Begins a call, or gives it back if it has to wait for others to return.
-    pub(super) fn call(&mut self, session: &Arc<Session>, call: Call) -> Result<(), (Call, Pause)> {
-        let user = session.subscriber.user().and_then(UserId::person);
-        let Some(user) = user else {
+    /// Begins a call.
+    pub(super) fn call(&mut self, session: &Arc<Session>, call: Call) -> Result<(), NotBegun> {
+        let is_method = matches!(call.request, Request::Method(_));
+        let user = session.subscriber.user();
+        if !is_method && user.and_then(UserId::person).is_none() {
             debug_assert!(false, "only a person calls");
             return Ok(());
+        }
+        let calls_max = match is_method {
+            true => session.context.settings.load().method_calls_max,
+            false => CALLS_MAX,
         };
-        let caller = Caller {
-            user,
-            session: session.context.router.session_id(session.subscriber.serial),
-        };
+        let mut caller = session.caller();
         let calls = self.calls.get_or_insert_default();
-        match session.subscriber.begin_call(CALLS_MAX) {
+        match session.subscriber.begin_call(calls_max) {
             Begun::Call => {}
             Begun::ForNobody => return Ok(()),
-            Begun::TooMany => return Err((call, Pause::Call(Arc::clone(&calls.returned)))),
+            // Whoever waits for methods of an application that hangs would not hear of anything else.
+            Begun::TooMany if is_method => {
+                session.stats().calls_refused.add(1);
+                let outcome = Outcome::NotAnswered(MethodFailure::TooMany);
+                return Err(NotBegun::Failed(call.reference, outcome));
+            }
+            Begun::TooMany => {
+                let pause = Pause::Call(Arc::clone(&calls.returned));
+                return Err(NotBegun::Wait(call, pause));
+            }
+        }
+        if is_method {
+            let is_room = |topic: &&Topic| topic.kind() == TopicKind::Room;
+            caller.rooms = self.topics.iter().filter(is_room).cloned().collect();
         }
         let session = Arc::clone(session);
         let tracker = session.context.tracker.clone();
@@ -68,6 +92,10 @@ impl Core {
     }
 
     fn returned(&mut self, session: &Arc<Session>, reference: &str, outcome: Outcome) {
+        let is_gone = self.ended || session.subscriber.closed().is_some();
+        if is_gone && matches!(outcome, Outcome::Answered(_) | Outcome::NotAnswered(_)) {
+            session.stats().answers_dropped.add(1);
+        }
         if !self.ended {
             self.answer(session, reference, outcome);
         }

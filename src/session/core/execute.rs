@@ -2,7 +2,7 @@
 
 use std::{mem, sync::Arc};
 
-use super::{Core, Pause};
+use super::{Core, Pause, calls::NotBegun};
 use crate::{
     dialect::{Action, Actions, Now},
     message::{Message, Sender},
@@ -23,7 +23,7 @@ impl Core {
             let pause = match action {
                 Action::Ask(question) => {
                     let services = &session.context.services;
-                    match services.ask(session.subscriber.dialect_id(), question) {
+                    match services.ask(&session.caller(), question) {
                         Asked::Later(answer) => Some(Pause::Answer(answer)),
                         Asked::Now(answer) => {
                             self.conversation.answered(answer, now, &mut actions);
@@ -31,10 +31,18 @@ impl Core {
                         }
                     }
                 }
-                Action::Call(call) => self.call(session, call).err().map(|(call, pause)| {
-                    actions.put_back(Action::Call(call));
-                    pause
-                }),
+                Action::Call(call) => match self.call(session, call) {
+                    Ok(()) => None,
+                    Err(NotBegun::Failed(reference, outcome)) => {
+                        self.conversation
+                            .returned(&reference, outcome, now, &mut actions);
+                        None
+                    }
+                    Err(NotBegun::Wait(call, pause)) => {
+                        actions.put_back(Action::Call(call));
+                        Some(pause)
+                    }
+                },
                 Action::Publish(message) => self.publish(session, message, now).map(|busy| {
                     actions.put_back(Action::Publish(*busy.message));
                     Pause::Room(busy.room)

@@ -10,8 +10,8 @@ use std::{collections::VecDeque, time::Duration};
 use crate::{
     close::CloseForm,
     dialect::{
-        Action, Actions, Answer, Call, Conversation, Dialect, Grant, Hello, Incoming, Now, Outcome,
-        Question, Request, im,
+        Action, Actions, Answer, Call, Conversation, Dialect, Grant, Hello, Incoming, MethodFailure, Now,
+        Outcome, Question, Request, im,
     },
     frame::Frame,
     id::{Member, Person, Serial, SessionId},
@@ -96,7 +96,7 @@ impl<'a> Stage<'a> {
                 devices: vec!["9".into()],
                 ..Grant::default()
             })),
-            [b'-', ..] if self.asked => self.answer(Answer::Denied("no")),
+            [b'-', ..] if self.asked => self.answer(Answer::denied("no")),
             [b'!', ..] if self.asked => self.answer(Answer::Unavailable),
             [b'~', ms @ ..] => {
                 let ms = text(ms).parse().unwrap_or_default();
@@ -133,6 +133,8 @@ impl<'a> Stage<'a> {
             (Request::Locate(_), false) => Outcome::NoCourier,
             (Request::Locate(_), true) => Outcome::Located,
             (Request::Online(_), is_online) => Outcome::Online(is_online),
+            (Request::Method(_), true) => Outcome::Answered(b"[1]".as_slice().into()),
+            (Request::Method(_), false) => Outcome::NotAnswered(MethodFailure::Timeout),
             (Request::TakeOrder(_), true) => Outcome::Taken { customer: person() },
             (Request::History(_) | Request::TakeOrder(_), false) => Outcome::Unavailable,
         };
@@ -169,8 +171,14 @@ impl<'a> Stage<'a> {
     fn act(&mut self, act: impl FnOnce(&mut dyn Conversation, Now, &mut Actions)) {
         let mut out = Actions::default();
         act(&mut *self.conversation, self.now, &mut out);
-        for action in out.drain() {
-            self.check(&action);
+        while let Some(action) = out.take_next() {
+            // Nobody decides about those who are known: they come in.
+            if matches!(action, Action::Ask(Question::Connect { .. })) {
+                let answer = Answer::Granted(Grant::default());
+                self.conversation.answered(answer, self.now, &mut out);
+            } else {
+                self.check(&action);
+            }
         }
     }
 
@@ -178,7 +186,7 @@ impl<'a> Stage<'a> {
     fn check(&mut self, action: &Action) {
         assert!(!self.closed, "an action follows the end: {action:?}");
         match action {
-            Action::Ask(Question::Login { .. }) => {
+            Action::Ask(_) => {
                 assert!(!self.asked, "asked again before the answer");
                 self.asked = true;
             }
@@ -222,6 +230,10 @@ impl<'a> Stage<'a> {
             }
             Request::Locate(position) => {
                 assert!(position.longitude.abs() <= 180.0 && position.latitude.abs() <= 85.06);
+            }
+            Request::Method(call) => {
+                let body = serde_json::from_slice::<serde::de::IgnoredAny>(&call.body);
+                assert!(body.is_ok(), "a service would be sent no JSON: {call:?}");
             }
             Request::History(_) | Request::Online(_) | Request::TakeOrder(_) => {}
         }
