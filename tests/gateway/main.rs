@@ -7,6 +7,7 @@
 
 mod backpressure;
 mod bridge;
+mod calls;
 mod device;
 mod drain;
 mod foreign;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, env, fs, path::PathBuf, process::Command};
 use serde_json::{Value, json};
 use tokio::{task, time};
 
-use super::{PYTHON, SCRIPT_TIMEOUT};
+use super::{PYTHON, SCRIPT_TIMEOUT, services::SERVICES};
 use crate::support::{Client, Gateway, redis::Redis};
 
 const USER: &str = "anna";
@@ -21,7 +21,7 @@ const EXAMPLES: [(&str, &str, &str); 7] = [
     ("push.sh", "sh", "sh"),
 ];
 
-fn folder() -> PathBuf {
+pub(super) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/examples")
 }
 
@@ -53,7 +53,8 @@ async fn run(gateway: &Gateway, redis: &str, interpreter: &str, name: &str) {
 async fn every_example_of_the_documentation_reaches_its_user() {
     let files = fs::read_dir(folder()).unwrap();
     let files = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-    let known = EXAMPLES.iter().map(|(name, ..)| (*name).to_owned());
+    let known = EXAMPLES.iter().map(|(name, ..)| *name).chain(SERVICES);
+    let known = known.map(str::to_owned);
     assert_eq!(files.collect::<BTreeSet<_>>(), known.collect());
     let redis = Redis::start();
     let gateway = Gateway::start_alone(&format!(

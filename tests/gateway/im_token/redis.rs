@@ -117,7 +117,7 @@ async fn a_token_is_good_for_one_login_on_all_nodes() {
         login(&nodes[0], &first_token).await,
         Login::Granted(_)
     ));
-    let used = Login::Denied("the token was used before");
+    let used = Login::denied("the token was used before");
     for node in &nodes {
         assert_eq!(login(node, &first_token).await, used);
     }
@@ -146,7 +146,7 @@ async fn nobody_comes_in_while_redis_is_away_and_everybody_afterwards() {
     // It knows the keys before Redis goes.
     assert_eq!(
         login(&node, &format!("{token}x")).await,
-        Login::Denied("the token is not valid")
+        Login::denied("the token is not valid")
     );
     let pair = ["privateKey", "publicKey"].map(|name| (name, redis.ask(&["GET", name])));
     redis.kill();
