@@ -22,18 +22,9 @@ mod topics;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    borrow::Cow,
-    fmt,
-    future::Future,
-    net::SocketAddr,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-};
+use std::{borrow::Cow, fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc};
 
+use arc_swap::ArcSwap;
 use axum::{
     Router,
     body::Bytes,
@@ -93,15 +84,24 @@ pub struct Parts {
     pub public: Vec<SocketAddr>,
     /// Where the admin listener is bound.
     pub admin: SocketAddr,
+    /// What may change while it serves.
+    pub limits: Limits,
+}
+
+/// How much of something there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
     /// Longest data of a message.
     pub message_bytes_max: usize,
+    /// Most messages of one page of a history.
+    pub history_page_max: usize,
 }
 
 /// What the admin listener serves from, and what it remembers.
 #[derive(Debug)]
 pub struct State {
     parts: Parts,
-    message_bytes_max: AtomicUsize,
+    limits: ArcSwap<Limits>,
     once: Once,
 }
 
@@ -177,7 +177,7 @@ impl State {
     /// Serves from these parts.
     pub fn new(parts: Parts) -> Arc<Self> {
         Arc::new(Self {
-            message_bytes_max: AtomicUsize::new(parts.message_bytes_max),
+            limits: ArcSwap::from_pointee(parts.limits),
             once: Once::new(Arc::clone(&parts.stats)),
             parts,
         })
@@ -217,9 +217,9 @@ impl State {
         published.map(drop).map_err(error)
     }
 
-    /// Changes how long the data of a message may be.
-    pub fn set_message_bytes_max(&self, bytes: usize) {
-        self.message_bytes_max.store(bytes, Relaxed);
+    /// Changes how much of something there may be.
+    pub fn set_limits(&self, limits: Limits) {
+        self.limits.store(Arc::new(limits));
     }
 }
 

@@ -24,9 +24,6 @@ use crate::{
     topic::Topic,
 };
 
-/// Most messages of one page, and as many as there are unless fewer are asked for.
-const PAGE_MAX: usize = 100;
-
 /// A page of messages
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"messages": [{
@@ -86,8 +83,8 @@ enum User {
     security(("key" = [])),
     params(
         ("topic" = String, Path, description = "The topic, percent-encoded"),
-        ("limit" = Option<u64>, Query, minimum = 1, maximum = 100,
-            description = "Most messages; 100 if it is missing"),
+        ("limit" = Option<u64>, Query, minimum = 1,
+            description = "Most messages; the most that limits.history_page_max allows (100 by default) if it is missing"),
         ("cursor" = Option<String>, Query, description = "next of the page before"),
     ),
     responses(
@@ -109,7 +106,7 @@ pub(super) async fn history(
         Problem::unprocessable(detail).field("topic")
     })?;
     let query = query.unwrap_or_default();
-    let limit = limit(&query)?;
+    let limit = limit(&query, state.limits.load().history_page_max)?;
     let query = Query {
         of: Of::Topic(topic),
         after: RecordId::default(),
@@ -129,14 +126,14 @@ pub(super) async fn history(
     }))
 }
 
-fn limit(query: &str) -> Result<usize, Problem> {
+fn limit(query: &str, max: usize) -> Result<usize, Problem> {
     let Some((_, value)) = query_pairs(query).find(|(name, _)| name == "limit") else {
-        return Ok(PAGE_MAX);
+        return Ok(max);
     };
     let limit = value.parse().ok();
-    let limit = limit.filter(|limit| (1..=PAGE_MAX).contains(limit));
+    let limit = limit.filter(|limit| (1..=max).contains(limit));
     limit.ok_or_else(|| {
-        let detail = format!("limit: is not usable, expected a number from 1 to {PAGE_MAX}");
+        let detail = format!("limit: is not usable, expected a number from 1 to {max}");
         Problem::unprocessable(detail).field("limit")
     })
 }

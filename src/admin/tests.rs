@@ -11,7 +11,7 @@ mod sessions;
 use std::{
     collections::VecDeque,
     io::{self, IoSlice},
-    sync::atomic::AtomicBool,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     task::{Context, Poll},
 };
 
@@ -49,6 +49,10 @@ use crate::{
 
 const NODE: &str = "gw-1";
 const CONTROL: &str = "control-secret";
+const LIMITS: Limits = Limits {
+    message_bytes_max: 65536,
+    history_page_max: 100,
+};
 
 /// A node without sockets.
 struct Node {
@@ -208,7 +212,7 @@ impl Node {
             process: Arc::<FakeProcess>::clone(&process),
             public: vec!["127.0.0.1:8080".parse().unwrap()],
             admin: "127.0.0.1:8081".parse().unwrap(),
-            message_bytes_max: 65536,
+            limits: LIMITS,
         });
         Self { state, process }
     }

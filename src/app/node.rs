@@ -96,7 +96,7 @@ impl Node {
             process: Arc::clone(self) as Arc<_>,
             public: self.addresses.public.clone(),
             admin: self.addresses.admin,
-            message_bytes_max: config.limits.message_bytes_max,
+            limits: settings::admin(&config),
         });
         // Set once: a node has one admin listener.
         let _ = self.admin.set(Arc::downgrade(&state));
@@ -148,7 +148,7 @@ impl Node {
             cluster.set(&member::settings(&next));
         }
         if let Some(admin) = self.admin.get().and_then(Weak::upgrade) {
-            admin.set_message_bytes_max(limits.message_bytes_max);
+            admin.set_limits(settings::admin(&next));
         }
         log::set_level(&next.log.level);
         self.config.store(Arc::new(next));

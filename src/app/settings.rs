@@ -4,6 +4,7 @@ use std::{sync::Arc, thread};
 
 use super::services::Applications;
 use crate::{
+    admin,
     app::Mounted,
     auth::{
         issue::{TTL, TokenRequest, issue},
@@ -174,4 +175,12 @@ fn page(config: &Config) -> Option<ingress::Page> {
         // Without a key of its own the page's device stays outside, which it shows.
         issue(&config, &request, now.unix_seconds()).unwrap_or_default()
     }))
+}
+
+/// How much of something the HTTP API takes and gives.
+pub(super) fn admin(config: &Config) -> admin::Limits {
+    admin::Limits {
+        message_bytes_max: config.limits.message_bytes_max,
+        history_page_max: config.limits.history_page_max,
+    }
 }

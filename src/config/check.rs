@@ -26,6 +26,8 @@ const REDIS_SCHEMES: &[&str] = &[
 const STORE_SCHEMES: &[&str] = &["sqlite://", "mysql://"];
 /// Kept nowhere: for tests, and for whoever asks for it.
 const STORE_MEMORY: &str = "sqlite::memory:";
+/// A page is put together in memory, of messages of up to `limits.message_bytes_max`.
+const HISTORY_PAGE_MAX: usize = 1000;
 /// Every shard has a thread and buffers of its own.
 const SHARDS_MAX: u16 = 1024;
 
@@ -190,6 +192,13 @@ impl Check<'_> {
             if value == 0 {
                 self.mistake(format!("limits.{key}"), "is 0, expected at least 1");
             }
+        }
+        if HISTORY_PAGE_MAX < limits.history_page_max {
+            let problem = format!(
+                "is {}, expected at most {HISTORY_PAGE_MAX}",
+                limits.history_page_max
+            );
+            self.mistake("limits.history_page_max", problem);
         }
         if ROOM_CHARS_MAX < limits.room_chars_max {
             let problem = format!(

@@ -1,6 +1,6 @@
 //! What `POST /api/publish` is asked for.
 
-use std::{borrow::Cow, collections::HashSet, fmt, sync::atomic::Ordering::Relaxed};
+use std::{borrow::Cow, collections::HashSet, fmt};
 
 use axum::http::StatusCode;
 use serde::{
@@ -102,7 +102,7 @@ impl PublishRequest<'_> {
                 "conflate: cannot be used with durable, since nothing replaces what is kept";
             return Err(Problem::unprocessable(detail).field("conflate"));
         }
-        let max = state.message_bytes_max.load(Relaxed);
+        let max = state.limits.load().message_bytes_max;
         let length = self.data.map_or(0, |data| data.get().len());
         if max < length {
             let detail = format!("data: has {length} bytes, expected at most {max}");

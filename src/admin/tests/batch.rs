@@ -13,7 +13,10 @@ async fn results(node: &Node, messages: Value) -> Vec<Value> {
 #[tokio::test]
 async fn each_message_of_a_batch_stands_alone_and_is_answered_in_its_place() {
     let node = Node::new();
-    node.state.set_message_bytes_max(10);
+    node.state.set_limits(Limits {
+        message_bytes_max: 10,
+        ..LIMITS
+    });
     let session = node.connect(Some("1"), &["x"]);
     let messages = json!([
         {"to": "user:1", "data": 1, "id": "a"},

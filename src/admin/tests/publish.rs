@@ -314,7 +314,10 @@ async fn what_is_not_available_is_refused_rather_than_ignored() {
 #[tokio::test]
 async fn what_is_too_long_is_refused() {
     let node = Node::new();
-    node.state.set_message_bytes_max(10);
+    node.state.set_limits(Limits {
+        message_bytes_max: 10,
+        ..LIMITS
+    });
     let body = |length: usize| json!({"to": "all", "data": "x".repeat(length)}).to_string();
     node.publish(&body(8)).await.json(200);
     check(

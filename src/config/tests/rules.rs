@@ -197,6 +197,10 @@ fn limits_that_would_let_nothing_through_are_mistakes() {
             &format!("limits.{key}: is 0, expected at least 1"),
         );
     }
+    check_mistake(
+        "limits.history_page_max = 1001",
+        "limits.history_page_max: is 1001, expected at most 1000",
+    );
     for key in ["idle", "message_timeout", "handshake_timeout"] {
         check_mistake(
             &format!("limits.{key} = 0"),

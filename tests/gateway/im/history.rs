@@ -85,7 +85,7 @@ async fn in_the_observed_profile_rows_are_as_the_original_wrote_them() {
 
 #[tokio::test]
 async fn the_api_gives_pages() {
-    let gateway = Gateway::start("");
+    let gateway = Gateway::start("limits.history_page_max = 4");
     befriend(&gateway, 7, 42).await;
     let mut a = login(&gateway, 7).await;
     for number in 0..5 {
@@ -104,9 +104,14 @@ async fn the_api_gives_pages() {
         path = format!("/api/history/user:42?limit=2&cursor={next}");
     }
     assert_eq!(pages, ["43", "21", "0"]);
+    let answer = gateway
+        .api("GET", "/api/history/user:42", &Value::Null)
+        .await;
+    let page: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(page["messages"].as_array().unwrap().len(), 4);
     for (path, field) in [
         ("/api/history/user:42?limit=0", "limit"),
-        ("/api/history/user:42?limit=101", "limit"),
+        ("/api/history/user:42?limit=5", "limit"),
         ("/api/history/user:42?cursor=x", "cursor"),
         ("/api/history/nobody", "topic"),
     ] {
