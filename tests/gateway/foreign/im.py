@@ -6,6 +6,7 @@ import random
 import sys
 import time
 import urllib.request
+from datetime import datetime
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -146,10 +147,12 @@ async def talk(courier, customer):
     await acknowledged(customer, "i", 1001, COURIER)
     assert (await courier.next("i"))["msg"] == 1001
     await acknowledged(courier, "t", "x" * 1023, CUSTOMER)
-    assert (await customer.next("t"))["msg"] == "x" * 1023
+    last = await customer.next("t")
+    assert last["msg"] == "x" * 1023
     await error(courier, "Message is too long", "t", "x" * 1024, CUSTOMER)
     await courier.socket.send("not JSON")
     assert (await courier.next("E"))["id"] == 0
+    return datetime.fromisoformat(last["timestamp"])
 
 
 async def online(asking, user, expected):
@@ -169,10 +172,11 @@ async def main():
             await (await chat.socket.ping(b"payload"))
             await chat.socket.pong(b"nobody has asked")
         await positions(courier)
-        await talk(courier, customer)
+        last = await talk(courier, customer)
 
         # What comes meanwhile is in the history, and what has to be seen in the mail.
-        begin = int(time.time() * 1000)
+        # By the clock of the gateway, which need not be ours to the millisecond.
+        begin = round(last.timestamp() * 1000) + 1
         await customer.leave()
         await online(courier, CUSTOMER, False)
         await acknowledged(courier, "t", "nobody at home", CUSTOMER)
