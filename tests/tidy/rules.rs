@@ -33,6 +33,8 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("credentials", Layer::Core),
     ("dialect", Layer::Core),
     ("endpoint", Layer::Core),
+    ("estate", Layer::Core),
+    ("happening", Layer::Core),
     ("journal", Layer::Core),
     ("ledger.rs", Layer::Core),
     ("mail.rs", Layer::Core),
