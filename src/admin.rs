@@ -7,6 +7,7 @@ mod access;
 mod contacts;
 mod health;
 mod history;
+mod hooks;
 mod input;
 mod inquiry;
 mod nodes;
@@ -40,7 +41,7 @@ use crate::{
         api_key::ApiKeys,
         issue::{IssueError, TokenRequest},
     },
-    backend::ingest::NotPublished,
+    backend::{hooks::Hooks, ingest::NotPublished},
     chat::Desk,
     clock::Clock,
     config::Secret,
@@ -78,6 +79,8 @@ pub struct Parts {
     pub queue: Arc<dyn Queue>,
     /// What came of the ids of publishes, on any node; absent if there is no other.
     pub ledger: Option<Arc<dyn Ledger>>,
+    /// Webhooks.
+    pub hooks: Hooks,
     /// The node as a process.
     pub process: Arc<dyn Process>,
     /// Where the public listeners are bound.

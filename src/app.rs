@@ -4,6 +4,7 @@
 //! the admin listener and everything slow runs on the runtime of the process.
 
 mod bridge;
+mod hooks;
 mod identity;
 mod kept;
 mod member;
@@ -26,9 +27,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use self::node::{Node, Reloader};
 use self::{
     bridge::Bridge,
+    hooks::Telling,
     identity::Identity,
     kept::Couriers,
-    member::Membership,
+    member::{Membership, Running},
     services::{Applications, Front},
     shards::ShardThread,
     stored::Moving,
@@ -45,6 +47,7 @@ use crate::{
     credentials::Credentials,
     dialect::Dialect,
     drain::{self, Drained},
+    happening::Herald,
     id::Member,
     ingress::{self, Ingress, tls::TlsError},
     router::Router,
@@ -211,6 +214,11 @@ impl App {
         self.moving.check().await
     }
 
+    /// What tells applications of what happens.
+    pub fn herald(&self) -> Arc<dyn Herald> {
+        Arc::new(self.node.kept.hooks.clone())
+    }
+
     /// Where it listens.
     pub fn addresses(&self) -> Addresses {
         self.node.addresses.clone()
@@ -252,6 +260,7 @@ impl App {
         let ended = CancellationToken::new();
         let state = node.admin_state();
         let couriers = Couriers::begin(&node, moving, bridge, &state);
+        let telling = Telling::begin(node.kept.hooks.clone());
         match tokio::net::TcpListener::from_std(admin) {
             Ok(listener) => {
                 serving.spawn(admin::serve(listener, Arc::clone(&state), ended.clone()));
@@ -280,11 +289,9 @@ impl App {
             () = couriers.end() => {}
             () = kill.cancelled() => {}
         }
-        if let Some(membership) = membership {
-            tokio::select! {
-                () = membership.end(until) => {}
-                () = kill.cancelled() => {}
-            }
+        tokio::select! {
+            () = leave(telling, membership, until) => {}
+            () = kill.cancelled() => {}
         }
         ended.cancel();
         serving.close();
@@ -313,6 +320,15 @@ pub fn check_addresses(config: &Config) -> Result<(), BuildError> {
         mysql::check_url(store).map_err(BuildError::Mysql)?;
     }
     Ok(())
+}
+
+/// Tells endpoints what can be told, and takes leave of the other nodes.
+async fn leave(telling: Telling, membership: Option<Running>, until: Instant) {
+    let told = telling.end(until);
+    match membership {
+        Some(membership) => membership.end(until, told).await,
+        None => told.await,
+    }
 }
 
 fn listen(config: &Config) -> Result<(Vec<TcpListener>, TcpListener), BuildError> {

@@ -3,6 +3,7 @@
 pub mod breaker;
 pub mod exchange;
 pub mod hook;
+pub mod hooks;
 pub mod ingest;
 pub mod methods;
 pub mod orders;
@@ -84,6 +85,13 @@ impl fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HttpClient(..)")
     }
+}
+
+/// A number from 0 to 1, by chance, for pauses.
+pub(crate) fn chance() -> f64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    let bits = RandomState::new().hash_one(0) >> 11;
+    bits as f64 / (1_u64 << 53) as f64
 }
 
 /// A name for an event that no other event has, so that who is told twice can notice.

@@ -39,6 +39,7 @@ mod uplink;
 mod uplink_task;
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -68,6 +69,7 @@ use crate::{
     clock::Clock,
     dialect::Claim,
     envelope::Envelope,
+    estate::Estate,
     id::{Member, Serial},
     message::{ConflationKey, DeliveryClass, Message},
     peer::{NodeInfo, Question},
@@ -97,6 +99,8 @@ pub struct Parts {
     pub answerer: Arc<dyn Answerer>,
     /// Describes this node to the others.
     pub describe: Arc<dyn Describe>,
+    /// What it leaves to others beside its inbox, in the order in which that is taken over.
+    pub estates: Vec<Arc<dyn Estate>>,
     /// How it behaves.
     pub settings: Settings,
 }
@@ -121,6 +125,8 @@ pub struct Cluster {
     claims: Mutex<Claims>,
     sequences: Mutex<Sequences>,
     leases: Mutex<Leases>,
+    /// Whom this member reaps at the moment.
+    reaping: Mutex<HashSet<Member>>,
     asks: Asks,
     health: Health,
     inbox_entries: AtomicU64,
@@ -151,6 +157,7 @@ impl Cluster {
             claims: Mutex::default(),
             sequences: Mutex::default(),
             leases: Mutex::default(),
+            reaping: Mutex::default(),
             asks: Asks::default(),
             health: Health::default(),
             inbox_entries: AtomicU64::new(0),

@@ -31,7 +31,7 @@ pub trait Estate: fmt::Debug + Send + Sync + 'static {
     /// Takes over what `dead` has left.
     fn inherit(&self, dead: &Member) -> Pending<'_, ()>;
 
-    /// Whether `me` would leave nothing.
+    /// Whether `me` would leave nothing. Then nothing can be kept for it any more.
     fn is_settled(&self, me: &Member) -> Pending<'_, bool>;
 }
 

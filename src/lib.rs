@@ -15,6 +15,7 @@ pub mod contacts;
 pub mod credentials;
 pub mod dialect;
 pub mod digest;
+pub mod dispatch;
 pub mod drain;
 pub mod endpoint;
 pub mod envelope;

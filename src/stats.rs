@@ -8,6 +8,7 @@ mod bridge;
 mod chat;
 mod cluster;
 mod edges;
+mod hooks;
 mod ingest;
 mod mail;
 mod methods;
@@ -23,6 +24,7 @@ pub use edges::{
     ApiOutcome, ApiStats, AuthStats, DecidingStats, HookOutcome, HookStats, LoginOutcome,
     TokenOutcome,
 };
+pub use hooks::{HookDrop, HooksStats};
 pub use ingest::IngestStats;
 pub use mail::MailStats;
 pub use methods::{BreakerPhase, MethodOutcome, MethodStats, ServiceStats};

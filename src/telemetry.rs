@@ -8,6 +8,7 @@
 
 mod calls;
 mod cluster;
+mod hooks;
 pub mod names;
 mod sheet;
 
@@ -20,6 +21,7 @@ use metrics_exporter_prometheus::PrometheusRecorder;
 
 use self::sheet::Sheet;
 use crate::{
+    backend::hooks::Hooks,
     clock::Clock,
     close::CloseReason,
     cluster::Cluster,
@@ -63,6 +65,8 @@ pub struct Sources {
     pub archive: Arc<ArchiveStats>,
     /// Messages removed from the database.
     pub retention: Arc<RetentionStats>,
+    /// Webhooks.
+    pub hooks: Hooks,
     /// Time since the start.
     pub clock: Clock,
 }
@@ -101,6 +105,7 @@ impl Telemetry {
             chat,
             archive,
             retention,
+            hooks,
             clock,
         } = &self.sources;
         let mut sheet = Sheet::new(&self.recorder);
@@ -122,6 +127,7 @@ impl Telemetry {
         write_archive(&sheet, archive);
         sheet.counter(&names::STORE_REMOVED, &[], retention.removed.load());
         sheet.counter(&names::STORE_ERRORS, &[], retention.errors.load());
+        hooks::write(&mut sheet, hooks);
         let cluster = cluster.as_ref().and_then(Weak::upgrade);
         cluster::write(&mut sheet, router, cluster.as_deref());
         write_process(&mut sheet);

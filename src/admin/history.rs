@@ -126,7 +126,7 @@ pub(super) async fn history(
     }))
 }
 
-fn limit(query: &str, max: usize) -> Result<usize, Problem> {
+pub(super) fn limit(query: &str, max: usize) -> Result<usize, Problem> {
     let Some((_, value)) = query_pairs(query).find(|(name, _)| name == "limit") else {
         return Ok(max);
     };

@@ -20,7 +20,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     State,
     access::AnyCaller,
-    contacts, health, history, nodes,
+    contacts, health, history, hooks, nodes,
     problem::{AccessProblems, ProblemDocument},
     process, publish, sessions, topics,
 };
@@ -44,6 +44,10 @@ pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
         .routes(routes!(sessions::kick_session))
         .routes(routes!(nodes::nodes))
         .routes(routes!(nodes::drain))
+        .routes(routes!(hooks::hooks))
+        .routes(routes!(hooks::test))
+        .routes(routes!(hooks::dead::dead, hooks::dead::forget))
+        .routes(routes!(hooks::dead::retry))
         .routes(routes!(document))
         .routes(routes!(process::status))
         .routes(routes!(process::stop))
@@ -64,6 +68,7 @@ pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
         (name = "messages", description = "Messages to users, rooms and sessions"),
         (name = "contacts", description = "Who may write to whom, and who is a courier"),
         (name = "sessions", description = "Who is connected"),
+        (name = "hooks", description = "What applications are told, and what they could not be told"),
         (name = "nodes", description = "The members of the cluster"),
         (name = "health", description = "For probes and scrapers, without a key"),
         (name = "process", description = "For the command line on the same machine"),
@@ -81,7 +86,7 @@ impl Modify for Security {
         };
         let components = document.components.get_or_insert_default();
         let key = "An API key of the configuration. Publishing needs the scope publish; asking who is \
-                   where, and what was kept, read; ending sessions, draining and changing contacts, admin, which includes the other two.";
+                   where, and what was kept, read; ending sessions, draining, changing contacts and looking after webhooks, admin, which includes the other two.";
         components.add_security_scheme("key", bearer(key));
         let control = "The secret of the running process, which stands in its pid file.";
         components.add_security_scheme("control", bearer(control));

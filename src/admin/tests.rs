@@ -3,6 +3,7 @@ mod batch;
 mod contacts;
 mod document;
 mod durable;
+mod hooks;
 mod process;
 mod publish;
 mod serve;
@@ -48,6 +49,8 @@ use crate::{
 };
 
 const NODE: &str = "gw-1";
+/// Where nobody listens.
+const HOOK: &str = "http://127.0.0.1:1/hook";
 const CONTROL: &str = "control-secret";
 const LIMITS: Limits = Limits {
     message_bytes_max: 65536,
@@ -182,7 +185,9 @@ impl Node {
             post: post.clone(),
             clock,
         });
+        let hooks = hooks::of_test(clock);
         let telemetry = Telemetry::new(Sources {
+            hooks: hooks.clone(),
             router: Arc::clone(&router),
             ingress: Arc::default(),
             auth: Arc::default(),
@@ -209,6 +214,7 @@ impl Node {
             desk,
             queue: SqliteQueue::of_test(),
             ledger: None,
+            hooks,
             process: Arc::<FakeProcess>::clone(&process),
             public: vec!["127.0.0.1:8080".parse().unwrap()],
             admin: "127.0.0.1:8081".parse().unwrap(),

@@ -7,6 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     BuildError, Node,
     bridge::Bridge,
+    hooks,
     identity::Identity,
     member::Membership,
     stored::{self, Base, Moving, Stored},
@@ -15,6 +16,7 @@ use crate::{
     admin,
     backend::{
         HttpClient,
+        hooks::Hooks,
         ingest::{self, Publish, Publishing},
     },
     chat::{self, Desk},
@@ -45,6 +47,8 @@ pub(super) struct Kept {
     pub(super) ledger: Option<Arc<dyn Ledger>>,
     /// Chat.
     pub(super) desk: Desk,
+    /// Webhooks.
+    pub(super) hooks: Hooks,
     /// What is moved to the database.
     pub(super) archive: Arc<ArchiveStats>,
     /// What is removed from it.
@@ -84,7 +88,9 @@ pub(super) fn open(
         clock,
     });
     let ledger = membership.map(|membership| Arc::new(membership.redis().ledger()) as Arc<_>);
+    let hooks = hooks::open(config, &base, membership, client, clock);
     let kept = Kept {
+        hooks,
         post,
         pushes,
         ledger,

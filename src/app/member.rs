@@ -15,10 +15,11 @@ use super::identity::Identity;
 use crate::{
     cluster::{
         self, Cluster, Link,
-        redis::{Redis, Settings as RedisSettings},
+        redis::{Redis, RedisHooks, Settings as RedisSettings},
         streams::StreamsError,
     },
     config::{Config, Secret},
+    estate::Estate,
     presence::Describe,
 };
 
@@ -36,6 +37,7 @@ const RETRY: Duration = Duration::from_millis(500);
 pub(super) struct Membership {
     cluster: Arc<Cluster>,
     redis: Arc<Redis>,
+    hooks: Arc<RedisHooks>,
     linger: Duration,
     uses: Uses,
 }
@@ -66,6 +68,7 @@ impl Membership {
             return Ok(None);
         };
         let redis = redis(config, url)?;
+        let hooks = Arc::new(redis.hooks());
         let settings = settings(config);
         let linger = settings.linger;
         let cluster = Cluster::new(cluster::Parts {
@@ -73,6 +76,7 @@ impl Membership {
             clock: identity.clock,
             answerer: Arc::clone(identity) as Arc<_>,
             describe: Arc::clone(identity) as Arc<dyn Describe>,
+            estates: vec![Arc::clone(&hooks) as Arc<dyn Estate>],
             settings,
         });
         let link = Arc::new(Link(Arc::clone(&cluster)));
@@ -81,6 +85,7 @@ impl Membership {
         Ok(Some(Self {
             cluster,
             redis: Arc::new(redis),
+            hooks,
             linger,
             uses: Uses {
                 has_chat: config.dialect.im.mount.enabled && config.dialect.im.has_keys(),
@@ -91,6 +96,11 @@ impl Membership {
 
     pub(super) fn redis(&self) -> &Redis {
         &self.redis
+    }
+
+    /// What it is to tell endpoints.
+    pub(super) fn hooks(&self) -> &RedisHooks {
+        &self.hooks
     }
 
     /// Asks Redis once whether it refuses us.
@@ -174,18 +184,22 @@ pub(super) fn settings(config: &Config) -> cluster::Settings {
 
 impl Running {
     /// Takes leave: the sessions are gone. Their topics linger, so that clients who are on their way
-    /// to another node are not told to be away, unless the time that is left until `until` is needed.
-    pub(super) async fn end(self, until: Instant) {
+    /// to another node are not told to be away, unless the time that is left until `until` is needed. What
+    /// is to be done `before` is done meanwhile.
+    pub(super) async fn end(self, until: Instant, before: impl Future<Output = ()>) {
         let Membership {
             cluster,
             redis,
             linger,
             ..
         } = self.membership;
-        if 1 < cluster.members_count() {
-            let linger = until.min(Instant::now() + linger);
-            time::sleep_until(linger).await;
-        }
+        let lingering = async {
+            if 1 < cluster.members_count() {
+                let linger = until.min(Instant::now() + linger);
+                time::sleep_until(linger).await;
+            }
+        };
+        tokio::join!(lingering, before);
         while 0 < cluster.uplink_bytes() && Instant::now() < until {
             time::sleep(LOOK).await;
         }

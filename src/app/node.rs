@@ -80,6 +80,7 @@ impl Node {
             chat: Arc::clone(self.kept.desk.stats()),
             archive: Arc::clone(&self.kept.archive),
             retention: Arc::clone(&self.kept.retention),
+            hooks: self.kept.hooks.clone(),
             clock: self.clock,
         });
         let state = admin::State::new(admin::Parts {
@@ -93,6 +94,7 @@ impl Node {
             desk: self.kept.desk.clone(),
             queue: Arc::clone(&self.kept.pushes),
             ledger: self.kept.ledger.clone(),
+            hooks: self.kept.hooks.clone(),
             process: Arc::clone(self) as Arc<_>,
             public: self.addresses.public.clone(),
             admin: self.addresses.admin,
@@ -144,6 +146,7 @@ impl Node {
         ));
         self.authenticator.reload(&next.dialect);
         self.keys.reload(&next.api.keys);
+        self.kept.hooks.set(&next.backend);
         if let Some(cluster) = self.cluster.as_ref().and_then(Weak::upgrade) {
             cluster.set(&member::settings(&next));
         }

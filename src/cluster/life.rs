@@ -12,7 +12,10 @@ use super::{
     sequences::Sequences,
     streams::{Entry, Position, Pulse, Reader, Streams, StreamsError},
 };
-use crate::{close::CloseReason, envelope::Envelope, id::Member, stats::LostReason, topic::Topic};
+use crate::{
+    close::CloseReason, envelope::Envelope, estate::EstateError, id::Member, stats::LostReason,
+    topic::Topic,
+};
 
 /// First pause after a call that has failed.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -52,14 +55,18 @@ impl Cluster {
         }
     }
 
-    /// Tells the others that this member is gone, and removes what it has on the server. Gives up
-    /// after `limit`; then the others find out by themselves.
+    /// Tells the others that this member is gone, and removes what it has on the server, unless that is
+    /// for others to take over. Gives up after `limit`; then the others find out by themselves.
     pub async fn leave<S: Streams>(&self, streams: &S, limit: Duration) {
         let me = self.me();
         let leaving = async {
             let entry = self.parting_entry(&me);
             streams.append(vec![entry]).await?;
-            self.empty_inbox(streams, &me).await
+            if self.is_settled(&me).await? {
+                return self.empty_inbox(streams, &me).await;
+            }
+            tracing::info!(%me, "leaves something for other nodes, or its next life, to take over");
+            streams.resign(&me).await
         };
         match time::timeout(limit, leaving).await {
             Ok(Ok(())) => tracing::info!(%me, "left the cluster"),
@@ -137,6 +144,9 @@ impl Cluster {
                 if !is_enrolled {
                     streams.enroll(me).await?;
                 }
+                for estate in &self.parts.estates {
+                    estate.open(me).await.map_err(estate_error)?;
+                }
                 // The inbox first: whoever reads of this member may write to it.
                 let inbox = streams.open_inbox(me).await?;
                 Ok((inbox, streams.open_log(me).await?))
@@ -187,12 +197,36 @@ impl Cluster {
         *self.sequences.lock() = Sequences::default();
         self.owed.lock().forget();
         // Should the others be gone by now, nobody else would do it.
-        if let Err(error) = self.empty_inbox(streams, &dead).await {
+        if let Err(error) = self.clear_up_behind(streams, &dead).await {
             tracing::debug!(%error, "the dead member's inbox is left to the others");
         }
         router.begin_new_epoch(self.parts.clock.now().unix_ms);
         self.health.set_fenced(false);
         self.ring_for(&unsent);
+    }
+
+    /// Removes what this node had as a member that is dead; if others have not taken over all of it, sees
+    /// to it that somebody does.
+    async fn clear_up_behind<S: Streams>(
+        &self,
+        streams: &S,
+        dead: &Member,
+    ) -> Result<(), StreamsError> {
+        if self.is_settled(dead).await? {
+            return self.empty_inbox(streams, dead).await;
+        }
+        streams.enroll(dead).await
+    }
+
+    /// Whether a member has nothing that others would have to take over.
+    async fn is_settled(&self, member: &Member) -> Result<bool, StreamsError> {
+        for estate in &self.parts.estates {
+            let asking = estate.is_settled(member);
+            if !asking.await.map_err(estate_error)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Has the others told of the letters among envelopes that were not sent.
@@ -216,6 +250,11 @@ impl Cluster {
         }
         pauses.wait().await;
     }
+}
+
+/// What a part of a member that it leaves to others says of itself, as what it is to the whole.
+pub(super) fn estate_error(error: EstateError) -> StreamsError {
+    StreamsError::Unavailable(error.to_string().into())
 }
 
 /// The users whom these envelopes tell of letters.

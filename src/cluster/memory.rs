@@ -104,6 +104,11 @@ impl Streams for Memory {
         Ok(())
     }
 
+    async fn resign(&self, me: &Member) -> Result<(), StreamsError> {
+        self.0.data.lock().resign(me);
+        Ok(())
+    }
+
     async fn begin_reaping(&self, dead: &Member, me: &Member) -> Result<bool, StreamsError> {
         Ok(self.0.data.lock().begin_reaping(dead, me))
     }

@@ -17,6 +17,7 @@ mod credentials;
 mod errors;
 mod find;
 mod group;
+mod hooks;
 mod journal;
 mod keys;
 mod ledger;
@@ -48,6 +49,7 @@ pub use self::{
     channel::{RedisChannel, Subscription},
     contacts::RedisContacts,
     credentials::RedisCredentials,
+    hooks::{Current as CurrentHooks, RedisGraveyard, RedisHooks},
     journal::RedisJournal,
     ledger::RedisLedger,
     legacy::{Drawn, RedisLegacy},
@@ -127,6 +129,11 @@ impl Redis {
     /// `claim_after`.
     pub fn queue(&self, name: &str, claim_after: Duration) -> RedisQueue {
         RedisQueue::new(self.servers.apart(), &self.keys, name, claim_after)
+    }
+
+    /// What endpoints are still to be told, over connections of its own.
+    pub fn hooks(&self) -> RedisHooks {
+        RedisHooks::new(self.servers.apart(), self.keys.clone())
     }
 
     /// A channel of applications, over a connection of its own. Its name has no prefix.
@@ -287,6 +294,12 @@ impl Streams for Redis {
         let key = self.keys.members();
         let add = cmd("SADD").arg(&key).arg(me.as_str()).take();
         self.servers.call_one(&key, add).await.map(drop)
+    }
+
+    async fn resign(&self, me: &Member) -> Result<(), StreamsError> {
+        let key = self.keys.lease(me);
+        let delete = cmd("DEL").arg(&key).take();
+        self.servers.call_one(&key, delete).await.map(drop)
     }
 
     async fn begin_reaping(&self, dead: &Member, me: &Member) -> Result<bool, StreamsError> {

@@ -58,6 +58,9 @@ pub trait Streams: fmt::Debug + Send + Sync + 'static {
     /// so that a member that was removed finds that out however many of its calls went unanswered.
     fn enroll(&self, me: &Member) -> impl Future<Output = Result<(), StreamsError>> + Send;
 
+    /// Lets the lease of `me` lapse at once. Its place in the list stays, and so it is reaped.
+    fn resign(&self, me: &Member) -> impl Future<Output = Result<(), StreamsError>> + Send;
+
     /// Takes the right to reap `dead` for [`REAP`]; says whether `me` has it.
     fn begin_reaping(
         &self,

@@ -15,16 +15,23 @@ use super::{
     value::{HttpUrl, Secret},
     visit::{Section, Visitor},
 };
+use crate::{dialect::DialectId, happening::Kind};
 
 /// An application that answers within a phone's patience answers within this.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// Webhooks have nobody waiting for them.
 const HOOK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Requests of one node to one webhook at once: what a small application bears.
+const HOOK_CONCURRENCY_MAX: u32 = 8;
+/// An application that is repaired within a working day, or over night, misses nothing.
+const HOOK_RETRY_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// With a kilobyte each these are 100 MB in Redis or on the disk, and 10 MB in memory.
+const HOOKS_BACKLOG_MAX: usize = 100_000;
 /// Jobs do real work: the recognition of a picture takes seconds.
 const JOB_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// `[backend]`.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Backend {
     /// Pub/sub channel that existing applications of the `ride` dialect publish to; absent: off.
     pub pubsub_channel: Option<String>,
@@ -36,6 +43,8 @@ pub struct Backend {
     pub methods: Vec<Method>,
     /// Who is told of events.
     pub hooks: Vec<EventHook>,
+    /// Most that waits for these, of one node.
+    pub hooks_backlog_max: usize,
     /// Who does jobs.
     pub jobs: Vec<Job>,
 }
@@ -43,14 +52,22 @@ pub struct Backend {
 /// One of `[[backend.hooks]]`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct EventHook {
-    /// Names of the events it is told of.
-    pub events: Vec<String>,
+    /// The events it is told of.
+    pub events: Vec<Kind>,
+    /// Of sessions of which dialects; empty: of all.
+    pub dialects: Vec<DialectId>,
+    /// Of which messages, by flag, method or type; a trailing `*` stands for any ending.
+    pub messages: Vec<String>,
     /// Where it is.
     pub url: HttpUrl,
     /// Signs what it is told; absent: unsigned.
     pub secret: Option<Secret>,
     /// It must have answered by then, or is told again.
     pub timeout: Duration,
+    /// Most requests at once from one node.
+    pub concurrency_max: u32,
+    /// How long it is told again what it did not take.
+    pub retry_for: Duration,
 }
 
 /// One of `[[backend.jobs]]`.
@@ -91,15 +108,41 @@ pub struct LoginHook {
     pub secret: Option<Secret>,
 }
 
+words!(Kind,
+    "message.received" => Kind::MessageReceived,
+    "room.occupied" => Kind::RoomOccupied,
+    "room.vacated" => Kind::RoomVacated,
+    "session.closed" => Kind::SessionClosed,
+    "session.opened" => Kind::SessionOpened,
+    "undeliverable" => Kind::Undeliverable,
+);
 words!(JobBody, "form" => JobBody::Form, "json" => JobBody::Json);
+
+impl Default for Backend {
+    fn default() -> Self {
+        Self {
+            pubsub_channel: None,
+            connect: None,
+            subscribe: None,
+            methods: Vec::new(),
+            hooks: Vec::new(),
+            hooks_backlog_max: HOOKS_BACKLOG_MAX,
+            jobs: Vec::new(),
+        }
+    }
+}
 
 impl Default for EventHook {
     fn default() -> Self {
         Self {
             events: Vec::new(),
+            dialects: Vec::new(),
+            messages: Vec::new(),
             url: HttpUrl::default(),
             secret: None,
             timeout: HOOK_TIMEOUT,
+            concurrency_max: HOOK_CONCURRENCY_MAX,
+            retry_for: HOOK_RETRY_FOR,
         }
     }
 }
@@ -135,6 +178,7 @@ impl Section for Backend {
         visitor.sections("subscribe", &mut self.subscribe);
         visitor.sections("methods", &mut self.methods);
         visitor.sections("hooks", &mut self.hooks);
+        visitor.setting("hooks_backlog_max", &mut self.hooks_backlog_max);
         visitor.sections("jobs", &mut self.jobs);
     }
 }
@@ -142,9 +186,13 @@ impl Section for Backend {
 impl Section for EventHook {
     fn visit(&mut self, visitor: &mut dyn Visitor) {
         visitor.required("events", &mut self.events);
+        visitor.setting("dialects", &mut self.dialects);
+        visitor.setting("messages", &mut self.messages);
         visitor.required("url", &mut self.url);
         visitor.secret("secret", &mut self.secret);
         visitor.setting("timeout", &mut self.timeout);
+        visitor.setting("concurrency_max", &mut self.concurrency_max);
+        visitor.setting("retry_for", &mut self.retry_for);
     }
 }
 

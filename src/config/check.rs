@@ -1,5 +1,6 @@
 //! Rules that no single value can keep by itself: bounds, and what keys demand of one another.
 
+mod backend;
 mod calls;
 mod dialects;
 mod im;
@@ -238,42 +239,6 @@ impl Check<'_> {
     fn not_zero(&mut self, key: &str, duration: Duration) {
         if duration.is_zero() {
             self.mistake(key, "is 0, expected a duration such as \"10s\"");
-        }
-    }
-
-    fn backend(&mut self) {
-        let backend = &self.config.backend;
-        match &backend.pubsub_channel {
-            Some(name) if name.is_empty() => {
-                self.mistake("backend.pubsub_channel", "is empty, expected a name");
-            }
-            Some(_) if self.config.cluster.redis.is_none() => {
-                let problem = "is a channel of cluster.redis, which is missing";
-                self.mistake("backend.pubsub_channel", problem);
-            }
-            _ => {}
-        }
-        self.methods();
-        self.deciding();
-        for (index, hook) in backend.hooks.iter().enumerate() {
-            self.not_zero(&format!("backend.hooks[{index}].timeout"), hook.timeout);
-        }
-        for (index, job) in backend.jobs.iter().enumerate() {
-            let key = format!("backend.jobs[{index}]");
-            let before = &backend.jobs[..index];
-            if before.iter().any(|other| other.kind == job.kind) {
-                self.mistake(format!("{key}.kind"), "stands there twice");
-            }
-            self.not_zero(&format!("{key}.timeout"), job.timeout);
-            if job.concurrency_max == 0 {
-                self.mistake(
-                    format!("{key}.concurrency_max"),
-                    "is 0, expected at least 1",
-                );
-            }
-            if job.attempts_max == 0 {
-                self.mistake(format!("{key}.attempts_max"), "is 0, expected at least 1");
-            }
         }
     }
 }

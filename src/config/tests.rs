@@ -1,5 +1,6 @@
 //! The configuration as its users see it: texts in, a configuration or mistakes out.
 
+mod hooks;
 mod im;
 mod reference;
 mod rules;

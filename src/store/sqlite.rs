@@ -6,6 +6,7 @@
 //! does so on threads beside it, and holds up no commit.
 
 mod contacts;
+mod hooks;
 mod journal;
 mod mail;
 mod messages;
@@ -35,8 +36,8 @@ use tokio::{
 };
 
 pub use self::{
-    contacts::SqliteContacts, journal::SqliteJournal, mail::SqliteMail, messages::SqliteMessages,
-    orders::SqliteOrders, queue::SqliteQueue,
+    contacts::SqliteContacts, hooks::SqliteHooks, journal::SqliteJournal, mail::SqliteMail,
+    messages::SqliteMessages, orders::SqliteOrders, queue::SqliteQueue,
 };
 use self::{readers::Readers, recipients::Recipients};
 use super::StoreError;

@@ -129,6 +129,20 @@ families! {
         "Time from a connection to its upgrade";
     HANDSHAKES = Counter None, "tidegate_handshakes_total" []
         "Upgrades that became sessions";
+    HOOK_SECONDS = Histogram SECONDS, "tidegate_hook_seconds" []
+        "Time of a request to a webhook, failed ones included";
+    HOOKS_DROPPED = Counter None, "tidegate_hooks_dropped_total" ["reason"]
+        "What was not kept for a webhook: too much waited already, or there is no such endpoint";
+    HOOKS_ERRORS = Counter None, "tidegate_hooks_errors_total" []
+        "Calls of Redis or of the database that failed while webhooks were told; they are repeated";
+    HOOKS_FAILING = Gauge None, "tidegate_hooks_failing" []
+        "Webhooks whose last request failed";
+    HOOKS_OLDEST = Gauge SECONDS, "tidegate_hooks_oldest_seconds" []
+        "Age of the oldest happening that waits for a webhook on this node";
+    HOOKS_PENDING = Gauge None, "tidegate_hooks_pending" []
+        "What waits for webhooks on this node, once for each of them";
+    HOOKS = Counter None, "tidegate_hooks_total" ["outcome"]
+        "What webhooks were to be told: kept, delivered, retried, dead, gone to another node";
     IDLE_EVICTIONS = Counter None, "tidegate_idle_evictions_total" ["dialect"]
         "Sessions ended since their clients were silent; part of sessions closed";
     IM_TOKENS = Counter None, "tidegate_im_tokens_total" ["outcome"]

@@ -5,10 +5,12 @@ use super::{
     *,
 };
 use crate::{
+    backend::{HttpClient, hooks},
+    config::Backend,
     id::Member,
     mail::post,
     message::Message,
-    store::sqlite::{Database, SqliteJournal, SqliteMail},
+    store::sqlite::{Database, SqliteHooks, SqliteJournal, SqliteMail},
     topic::Topic,
 };
 
@@ -30,7 +32,10 @@ fn telemetry() -> Telemetry {
     let member = Member::new(&"gw".parse().unwrap(), 1);
     let router = Router::new(member, 2, 1024, 4096);
     let clock = Clock::start();
+    let kept = Arc::new(SqliteHooks::new(Database::of_test()));
+    let parts = hooks::Parts::of_one(HttpClient::new().unwrap(), clock, kept);
     Telemetry::new(Sources {
+        hooks: Hooks::new(parts, &Backend::default()),
         cluster: None,
         post: Post::new(post::Parts {
             mail: SqliteMail::of_test(),

@@ -14,6 +14,7 @@ mod contacts;
 #[allow(dead_code, reason = "shared with tests of other databases")]
 mod contracts;
 mod credentials;
+mod hooks;
 mod inboxes;
 mod journal;
 mod ledger;
@@ -121,6 +122,10 @@ async fn keeps_the_contract<R: Rig>(rig: R) {
         queues::what_is_for_later_is_not_taken_before_its_time,
         queues::what_was_buried_is_not_taken,
         queues::a_taker_waits_for_the_first_entry_and_no_longer_than_it_is_told,
+        hooks::dispatches_are_given_in_order_until_they_are_done,
+        hooks::whoever_waits_is_given_what_is_added,
+        hooks::what_a_call_that_was_dropped_had_been_given_is_given_again,
+        hooks::what_was_buried_is_with_the_dead,
         mail::letters_are_read_in_order_and_by_the_page,
         mail::every_user_has_mail_of_its_own,
         mail::the_oldest_letters_give_way_and_are_counted,
@@ -135,7 +140,7 @@ async fn keeps_the_contract<R: Rig>(rig: R) {
     cases.end().await;
 }
 
-/// What only Redis keeps.
+/// What is only in Redis as it is.
 async fn keeps_chat<R: Rig<Streams = Redis>>(rig: R) {
     let mut cases = Cases::new(rig);
     start!(
@@ -150,6 +155,8 @@ async fn keeps_chat<R: Rig<Streams = Redis>>(rig: R) {
         journal::repeats_of_pushes,
         journal::no_packet_id,
         journal::many_at_once,
+        hooks::what_a_dead_member_has_left_is_taken_over_in_order,
+        hooks::another_life_keeps_nothing_of_the_one_before,
     );
     cases.end().await;
     // These have the keys of the application, which have no prefix.

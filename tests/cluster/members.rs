@@ -46,6 +46,9 @@ pub(crate) async fn a_lease_holds_for_its_time_and_the_place_until_it_is_removed
     other.enroll(&b).await.unwrap();
     let pulse = other.beat(&b, "of b".into()).await.unwrap();
     assert_eq!(pulse.members, both);
+    other.resign(&b).await.unwrap();
+    let pulse = one.beat(&a, "of a".into()).await.unwrap();
+    assert_eq!(pulse.members[1], (b, None));
 }
 
 pub(crate) async fn a_generation_is_the_same_for_all<R: Rig>(place: Place<R>) {

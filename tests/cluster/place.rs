@@ -1,10 +1,11 @@
 //! Where a case takes place, and what all of them need.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tidegate::{
     cluster::streams::{Entry, Position, Reader, Sent, Streams, StreamsError},
+    dispatch::{Dispatches, Graveyard},
     id::Member,
     mail::{Bounds, Mail},
     queue::Queue,
@@ -13,6 +14,10 @@ use tokio::time::{self, Instant};
 
 /// Longest wait for what has no limit of its own.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is to be told, and the dead, once they are there.
+pub(crate) type Opening =
+    Pin<Box<dyn Future<Output = (Arc<dyn Dispatches>, Arc<dyn Graveyard>)> + Send>>;
 
 /// A server of one kind.
 pub(crate) trait Rig: Send + Sync + 'static {
@@ -26,6 +31,9 @@ pub(crate) trait Rig: Send + Sync + 'static {
 
     /// A queue of that cluster.
     fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue>;
+
+    /// What the first member of that cluster is to tell endpoints, and what nobody could tell them.
+    fn dispatches(&self, prefix: &str) -> Opening;
 
     /// Loses everything.
     fn wipe(&self);
@@ -55,6 +63,11 @@ impl<R: Rig> Place<R> {
     /// A queue, as one more member has it. What is not done is given again so long after.
     pub(crate) fn queue(&self, claim_after: Duration) -> Box<dyn Queue> {
         self.rig.queue(&self.prefix, claim_after)
+    }
+
+    /// What the first member is to tell endpoints, as that has it after one more start.
+    pub(crate) fn dispatches(&self) -> Opening {
+        self.rig.dispatches(&self.prefix)
     }
 
     /// What one more member has.

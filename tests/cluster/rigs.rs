@@ -1,6 +1,6 @@
 //! The kinds of servers that keep the contract.
 
-use std::{collections::HashMap, fs, path::PathBuf, time::Duration};
+use std::{collections::HashMap, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -11,12 +11,17 @@ use tidegate::{
         redis::{MailSettings, Redis, Settings},
     },
     config::Secret,
+    estate::Estate as _,
     mail::{Bounds, Mail},
     queue::Queue,
-    store::sqlite::{self, Database, SqliteMail, SqliteQueue},
+    store::sqlite::{self, Database, SqliteHooks, SqliteMail, SqliteQueue},
 };
 
-use crate::{machine::Folder, place::Rig, redis::Redis as Server};
+use crate::{
+    machine::Folder,
+    place::{Opening, Rig, member},
+    redis::Redis as Server,
+};
 
 /// The password of the user whose rights are in the documentation.
 pub(crate) const PASSWORD: &str = "correct-horse";
@@ -76,6 +81,16 @@ fn mail_in(redis: &Redis, bounds: Bounds) -> Box<dyn Mail> {
     }))
 }
 
+/// What the first member has in Redis.
+fn dispatches_in(redis: Redis) -> Opening {
+    Box::pin(async move {
+        let hooks = redis.hooks();
+        hooks.open(&member("n.1")).await.unwrap();
+        let kept = hooks.current().borrow().clone().unwrap();
+        (kept, Arc::new(hooks.graveyard()) as Arc<_>)
+    })
+}
+
 // === impl InProcess ===
 
 impl InProcess {
@@ -112,6 +127,11 @@ impl Rig for InProcess {
             claim_after,
             Clock::start(),
         ))
+    }
+
+    fn dispatches(&self, prefix: &str) -> Opening {
+        let kept = Arc::new(SqliteHooks::new(self.database(prefix)));
+        Box::pin(async move { (Arc::clone(&kept) as Arc<_>, kept as Arc<_>) })
     }
 
     fn streams(&self, prefix: &str) -> Memory {
@@ -156,6 +176,10 @@ impl Rig for Alone {
         Box::new(self.streams(prefix).queue(QUEUE, claim_after))
     }
 
+    fn dispatches(&self, prefix: &str) -> Opening {
+        dispatches_in(self.streams(prefix))
+    }
+
     fn wipe(&self) {
         self.0.tell(&["FLUSHALL"]);
     }
@@ -191,6 +215,10 @@ impl Rig for Cluster {
 
     fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue> {
         Box::new(self.streams(prefix).queue(QUEUE, claim_after))
+    }
+
+    fn dispatches(&self, prefix: &str) -> Opening {
+        dispatches_in(self.streams(prefix))
     }
 
     fn wipe(&self) {
@@ -233,6 +261,10 @@ impl Rig for Sentinels {
 
     fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue> {
         Box::new(self.streams(prefix).queue(QUEUE, claim_after))
+    }
+
+    fn dispatches(&self, prefix: &str) -> Opening {
+        dispatches_in(self.streams(prefix))
     }
 
     fn wipe(&self) {
@@ -293,6 +325,10 @@ impl Rig for Tls {
         Box::new(self.streams(prefix).queue(QUEUE, claim_after))
     }
 
+    fn dispatches(&self, prefix: &str) -> Opening {
+        dispatches_in(self.streams(prefix))
+    }
+
     fn wipe(&self) {
         self.server.tell(&["FLUSHALL"]);
     }
@@ -322,6 +358,10 @@ impl Rig for Limited {
 
     fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue> {
         Box::new(self.streams(prefix).queue(QUEUE, claim_after))
+    }
+
+    fn dispatches(&self, prefix: &str) -> Opening {
+        dispatches_in(self.streams(prefix))
     }
 
     fn wipe(&self) {

@@ -9,6 +9,7 @@
 
 mod client;
 mod fleet;
+mod hooks;
 #[path = "../gateway/support/http.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
 mod http;
@@ -26,6 +27,9 @@ mod promise;
 #[path = "../support/proxy.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
 mod proxy;
+#[path = "../support/receiver.rs"]
+#[allow(dead_code, reason = "shared with tests that look at more")]
+mod receiver;
 #[path = "../support/redis.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
 mod redis;

@@ -12,6 +12,7 @@ mod device;
 mod drain;
 mod foreign;
 mod handshake;
+mod hooks;
 mod im;
 mod im_token;
 mod mail;

@@ -10,9 +10,13 @@ pub(crate) mod mariadb;
 pub(crate) mod node;
 pub(crate) mod process;
 pub(crate) mod raw;
+#[path = "../support/receiver.rs"]
+#[allow(dead_code, reason = "shared with tests that look at more")]
+pub(crate) mod receiver;
 #[path = "../support/redis.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
 pub(crate) mod redis;
+pub(crate) mod settings;
 pub(crate) mod site;
 
 use std::{future::Future, time::Duration};

@@ -31,6 +31,7 @@ async fn a_file_of_an_older_version_gets_its_tables_and_keeps_its_rows() {
         on.execute_batch(
             "DROP TABLE message; DROP TABLE topic_message; DROP TABLE accepted;
             DROP TABLE im_friend; DROP TABLE im_courier; DROP TABLE im_taken; DROP TABLE orders;
+            DROP TABLE hook; DROP TABLE hook_dead;
             INSERT INTO mail (user, put_ms, body) VALUES ('a', 1, x'62'); PRAGMA user_version = 0;",
         )
     });

@@ -32,6 +32,7 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("contacts", Layer::Core),
     ("credentials", Layer::Core),
     ("dialect", Layer::Core),
+    ("dispatch", Layer::Core),
     ("endpoint", Layer::Core),
     ("estate", Layer::Core),
     ("happening", Layer::Core),
@@ -89,12 +90,18 @@ pub(crate) const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "backend::ingest::NotPublished",
         "what comes of a push",
     ),
+    ("admin", "backend::hooks", "webhooks are looked after there"),
     (
         "admin",
         "chat",
         "histories and contacts are asked for there",
     ),
     ("admin", "mail", "durable messages are handed in there"),
+    (
+        "telemetry",
+        "backend::hooks::Hooks",
+        "it shows what webhooks have counted",
+    ),
     ("telemetry", "mail", "it shows what the post has counted"),
     (
         "chat",

@@ -8,6 +8,11 @@ const CALLS: &[(Method, &str, &str)] = &[
     (Method::DELETE, "/api/sessions/a.1.1", "admin"),
     (Method::GET, "/api/nodes", "read"),
     (Method::POST, "/api/nodes/gw-1/drain", "admin"),
+    (Method::GET, "/api/hooks", "read"),
+    (Method::GET, "/api/hooks/dead", "read"),
+    (Method::POST, "/api/hooks/test", "admin"),
+    (Method::POST, "/api/hooks/dead/retry", "admin"),
+    (Method::DELETE, "/api/hooks/dead", "admin"),
 ];
 
 const CONTROLS: &[(Method, &str)] = &[

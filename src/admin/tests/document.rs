@@ -29,11 +29,14 @@ async fn every_route_is_in_the_document_and_every_path_of_it_is_served() {
     let operations = operations(&document);
     let found: Vec<&str> = operations.keys().map(String::as_str).collect();
     let expect = [
+        "DELETE /api/hooks/dead",
         "DELETE /api/im/couriers/{id}",
         "DELETE /api/im/friends/{a}/{b}",
         "DELETE /api/sessions/{id}",
         "DELETE /api/users/{id}/sessions",
         "GET /api/history/{topic}",
+        "GET /api/hooks",
+        "GET /api/hooks/dead",
         "GET /api/im/couriers",
         "GET /api/im/friends/{a}",
         "GET /api/nodes",
@@ -44,6 +47,8 @@ async fn every_route_is_in_the_document_and_every_path_of_it_is_served() {
         "GET /livez",
         "GET /metrics",
         "GET /readyz",
+        "POST /api/hooks/dead/retry",
+        "POST /api/hooks/test",
         "POST /api/nodes/{id}/drain",
         "POST /api/process/reload",
         "POST /api/process/stop",

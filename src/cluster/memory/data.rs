@@ -79,6 +79,10 @@ impl Data {
         self.members.insert(me.as_str().into(), me.clone());
     }
 
+    pub(super) fn resign(&mut self, me: &Member) {
+        self.leases.remove(me);
+    }
+
     pub(super) fn begin_reaping(&mut self, dead: &Member, me: &Member) -> bool {
         let now = Instant::now();
         self.reaping.retain(|_, right| right.holds(now));

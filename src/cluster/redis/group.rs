@@ -84,11 +84,23 @@ impl Group {
             reading.claim = Some(Instant::now() + self.claim_after / 4);
         }
         loop {
-            match self.read(&mut reading, max, wait).await {
+            match self.read(&mut reading, ">", max, wait).await {
                 Err(StreamsError::Lost) => self.make().await?,
                 read => return read,
             }
         }
+    }
+
+    /// With `>` what nobody has taken yet, else what was taken and stands behind `start`: up to `max` of
+    /// it. Waits for the first one that is new, up to `wait`, which is no longer than [`READ_WAIT`].
+    pub(super) async fn read_from(
+        &self,
+        start: &str,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Given>, StreamsError> {
+        let mut reading = self.reading.lock().await;
+        self.read(&mut reading, start, max, wait).await
     }
 
     async fn make(&self) -> Result<(), StreamsError> {
@@ -132,10 +144,10 @@ impl Group {
         Ok(given(claimed, attempts))
     }
 
-    /// What nobody has taken yet.
     async fn read(
         &self,
         reading: &mut Reading,
+        start: &str,
         max: usize,
         wait: Duration,
     ) -> Result<Vec<Given>, StreamsError> {
@@ -147,7 +159,7 @@ impl Group {
         read.arg(&["GROUP", self.name, CONSUMER, "COUNT"]).arg(max);
         // 0 would be for ever.
         read.arg("BLOCK").arg(wait.as_millis().max(1) as u64);
-        read.arg("STREAMS").arg(&self.stream).arg(">");
+        read.arg("STREAMS").arg(&self.stream).arg(start);
         let asking = read.query_async::<Value>(&mut connection);
         let answer = match time::timeout(READ_WAIT + CALL_TIMEOUT, asking).await {
             Ok(Ok(answer)) => answer,

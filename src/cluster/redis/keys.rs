@@ -149,6 +149,16 @@ impl Keys {
         format!("{}once:{{{}}}", self.prefix, digits(digest))
     }
 
+    /// What a member has to tell endpoints.
+    pub(super) fn hooks(&self, member: &Member) -> String {
+        format!("{}hooks:{{{member}}}", self.prefix)
+    }
+
+    /// What endpoints could not be told.
+    pub(super) fn hooks_dead(&self) -> String {
+        format!("{}hooks:dead", self.prefix)
+    }
+
     /// The right to reap a member.
     pub(super) fn reaping(&self, member: &Member) -> String {
         format!("{}reap:{{{member}}}", self.prefix)

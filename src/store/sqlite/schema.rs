@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use super::{DatabaseError, LOCK_TIMEOUT, failed};
 
 /// The steps, in order. One that was released is never changed.
-const STEPS: [&str; 2] = [MAIL, MESSAGES];
+const STEPS: [&str; 3] = [MAIL, MESSAGES, HOOKS];
 /// Pause between two attempts at what others are in the way of.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -91,6 +91,29 @@ CREATE TABLE IF NOT EXISTS orders (
     customer_id INTEGER NOT NULL,
     courier_id INTEGER
 );
+";
+
+/// What endpoints are still to be told, and what they could not be told.
+const HOOKS: &str = "
+CREATE TABLE hook (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    url TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    event TEXT NOT NULL,
+    happening TEXT NOT NULL,
+    since_ms INTEGER NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+CREATE TABLE hook_dead (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    url TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    event TEXT NOT NULL,
+    happening TEXT NOT NULL,
+    since_ms INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
 ";
 
 /// Makes the steps that a file has not had.

@@ -188,6 +188,11 @@ async fn nothing_that_a_call_does_looks_at_a_whole_table() {
         contacts::SELECT_COURIER,
         contacts::SELECT_TAKEN,
         contacts::SWEEP_TAKEN,
+        hooks::SELECT_NEXT,
+        hooks::SELECT_ONE,
+        hooks::DELETE,
+        hooks::SELECT_DEAD,
+        hooks::DELETE_DEAD,
     ];
     let explain = database.transact(move |on| {
         for statement in statements {

@@ -7,7 +7,7 @@
 pub mod script;
 
 pub use gateway::{
-    close, config, dialect, digest, frame, id, iso8601, lookup, message, position, record, session, topic,
+    close, config, dialect, digest, frame, happening, id, iso8601, lookup, message, position, record, session, topic,
 };
 
 #[allow(dead_code, unused_imports)]
@@ -18,6 +18,7 @@ mod gateway {
     pub mod dialect;
     pub mod digest;
     pub mod frame;
+    pub mod happening;
     pub mod id;
     pub mod iso8601;
     pub mod lookup;

@@ -4,8 +4,11 @@ use std::{
     collections::BTreeMap,
     env, fs,
     net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -16,6 +19,7 @@ use tidegate::{
     app::{Addresses, App, ExitReport, Reloader},
     auth::issue::{TokenRequest, issue},
     config::{Config, ReloadSource},
+    happening::Herald,
 };
 use tokio::{sync::oneshot, time};
 use tokio_util::sync::CancellationToken;
@@ -24,25 +28,9 @@ use super::{
     http::{self, Answer},
     machine::Folder,
     redis::Redis,
+    settings::{REDIS, settings},
     soon,
 };
-
-/// What a test does not say itself. In development mode, so that it says only what it is about.
-const BASE: &[(&str, &str)] = &[
-    ("development", "true"),
-    ("listen.public", "\"127.0.0.1:0\""),
-    ("listen.admin", "\"127.0.0.1:0\""),
-    ("drain.delay", "\"0s\""),
-    (STORE, "\"sqlite::memory:\""),
-];
-
-/// Where a node keeps things.
-const STORE: &str = "store.url";
-/// What makes it one of a cluster.
-const REDIS: &str = "cluster.redis";
-
-/// A store that several nodes have in common: a file on their machine.
-const SHARED_STORE: &str = "store.db";
 
 /// How many nodes a gateway has, one or two: what a test says of one has to hold for a cluster.
 const NODES: &str = "TG_TEST_NODES";
@@ -63,6 +51,7 @@ pub(crate) struct Gateway {
 struct Node {
     addresses: Addresses,
     reloader: Reloader,
+    herald: Arc<dyn Herald>,
     stop: CancellationToken,
     kill: CancellationToken,
     ended: oneshot::Receiver<ExitReport>,
@@ -270,6 +259,11 @@ impl Gateway {
         .await;
     }
 
+    /// What tells applications of what happens, of the first node.
+    pub(crate) fn herald(&self) -> &dyn Herald {
+        &*self.nodes[0].herald
+    }
+
     /// Where its files are.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
@@ -319,6 +313,7 @@ impl Node {
     fn start(config: Config, source: ReloadSource) -> Self {
         let app = App::build(config, source).unwrap();
         let (addresses, reloader) = (app.addresses(), app.reloader());
+        let herald = app.herald();
         let (stop, kill) = (CancellationToken::new(), CancellationToken::new());
         let (report, ended) = oneshot::channel();
         let running = app.run(stop.clone(), kill.clone());
@@ -330,6 +325,7 @@ impl Node {
         Self {
             addresses,
             reloader,
+            herald,
             stop,
             kill,
             ended,
@@ -363,37 +359,4 @@ impl Drop for Gateway {
             }
         }
     }
-}
-
-/// The file of settings in the folder, and what stands in it for one node or for those of a cluster.
-fn settings(
-    folder: &Folder,
-    toml: &str,
-    is_cluster: bool,
-    redis: Option<&Redis>,
-) -> (PathBuf, String) {
-    let mut toml = toml.to_owned();
-    let has_redis = is_cluster || toml.contains(REDIS);
-    if has_redis && !toml.contains(STORE) {
-        let store = folder.path().join(SHARED_STORE);
-        toml += &format!("\nstore.url = \"sqlite://{}\"\n", store.display());
-    }
-    if let Some(redis) = redis {
-        toml += &format!("\ncluster.redis = \"{}\"\n", redis.url());
-    }
-    (folder.path().join("tidegate.toml"), complete(&toml))
-}
-
-/// The settings of a test with those it leaves out.
-pub(crate) fn complete(toml: &str) -> String {
-    let mut text = String::new();
-    for (key, value) in BASE {
-        if *key == STORE && toml.contains(REDIS) && !toml.contains(key) {
-            // A node of a cluster has none in memory. This one is where the program runs.
-            text += &format!("{STORE} = \"sqlite://{SHARED_STORE}\"\n");
-        } else if !toml.contains(key) {
-            text += &format!("{key} = {value}\n");
-        }
-    }
-    text + toml
 }

@@ -38,7 +38,7 @@ impl Place {
 
     /// Writes the configuration, with ports that nobody else has.
     pub(crate) fn configure(&self, toml: &str) {
-        let text = super::node::complete(toml);
+        let text = super::settings::complete(toml);
         fs::write(self.file("tidegate.toml"), text).unwrap();
     }
 

@@ -1,0 +1,66 @@
+//! Webhooks, in the cluster's Redis or in the store of a node that is alone.
+
+use std::sync::Arc;
+
+use tokio::time::{self, Instant};
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+use super::{member::Membership, stored::Base};
+use crate::{
+    backend::{
+        HttpClient,
+        hooks::{Hooks, Parts},
+    },
+    clock::Clock,
+    config::Config,
+    store::sqlite::SqliteHooks,
+};
+
+/// Time beyond the grace period for what is under way to be removed.
+const REST: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Webhooks whose endpoints are told.
+#[derive(Debug)]
+pub(super) struct Telling {
+    hooks: Hooks,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// Webhooks, as this configuration has them.
+pub(super) fn open(
+    config: &Config,
+    base: &Base,
+    membership: Option<&Membership>,
+    client: &HttpClient,
+    clock: Clock,
+) -> Hooks {
+    let parts = match (membership, base) {
+        (Some(membership), _) => Parts {
+            client: client.clone(),
+            clock,
+            current: membership.hooks().current(),
+            graveyard: Arc::new(membership.hooks().graveyard()),
+        },
+        (None, Base::Sqlite(database)) => {
+            let kept = Arc::new(SqliteHooks::new(database.clone()));
+            Parts::of_one(client.clone(), clock, kept)
+        }
+        (None, Base::Mysql(_)) => unreachable!("the configuration refuses it"),
+    };
+    Hooks::new(parts, &config.backend)
+}
+
+impl Telling {
+    pub(super) fn begin(hooks: Hooks) -> Self {
+        let task = TaskTracker::new().spawn(hooks.clone().run());
+        Self {
+            hooks,
+            _task: AbortOnDropHandle::new(task),
+        }
+    }
+
+    /// Tells what can be told before `until`. The rest is kept.
+    pub(super) async fn end(self, until: Instant) {
+        let _ = time::timeout_at(until + REST, self.hooks.told(until)).await;
+    }
+}

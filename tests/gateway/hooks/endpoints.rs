@@ -1,0 +1,108 @@
+//! Which endpoints there are, and what operators see of them.
+
+use serde_json::json;
+
+use super::*;
+use crate::support::receiver::Answer;
+
+#[tokio::test]
+async fn a_reload_changes_who_is_told_and_what_waits_for_others_is_kept() {
+    let mut first = Receiver::start(|_| Answer::Status(503));
+    let mut second = Receiver::taking();
+    let of_first = hooks(&[hook(&first.url("/"), "")]);
+    for gateway in forms(&of_first) {
+        keep_of(&gateway, 1, 0..1).await;
+        hear(&mut first).await;
+        let reloaded = gateway.reload(&hooks(&[hook(&second.url("/"), "")]));
+        assert!(reloaded.applied.contains(&"backend.hooks".to_owned()));
+        keep_of(&gateway, 1, 1..2).await;
+        assert_eq!(taken(&mut second, 1).await, ["1-1"]);
+        let states = hooks_of(&gateway).await;
+        assert_eq!(states.as_array().unwrap().len(), 2, "{states}");
+        assert_eq!(
+            (&states[1]["configured"], &states[1]["pending"]),
+            (&json!(false), &json!(1))
+        );
+        while first.hears(SHORT).await.is_some() {}
+        gateway.reload(&of_first);
+        // It did not come while nobody was to be told.
+        assert_eq!(hear(&mut first).await.id(), "1-0");
+        assert!(second.hears(SHORT).await.is_none());
+        while first.hears(SHORT).await.is_some() {}
+    }
+}
+
+#[tokio::test]
+async fn a_sample_is_sent_at_once_and_its_answer_told() {
+    let mut receiver = Receiver::start(|heard| match &*heard.path {
+        "/good" => Answer::Status(204),
+        _ => Answer::Status(500),
+    });
+    let toml = hooks(&[
+        hook(&receiver.url("/good"), ""),
+        hook(&receiver.url("/bad"), ""),
+    ]);
+    let gateway = Gateway::start_alone(&toml);
+    let test = async |body: Value| {
+        let answer = gateway.api("POST", "/api/hooks/test", &body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        serde_json::from_str::<Value>(&answer.body).unwrap()
+    };
+    let tested = test(json!({"url": receiver.url("/good"), "event": "session.closed"})).await;
+    assert_eq!(
+        (&tested["status"], &tested["error"]),
+        (&json!(204), &Value::Null)
+    );
+    assert!(0.0 < tested["seconds"].as_f64().unwrap());
+    let heard = hear(&mut receiver).await;
+    assert_eq!(
+        (&heard.body["event"], &heard.body["id"]),
+        (&json!("session.closed"), &tested["id"])
+    );
+    assert!(heard.headers["x-tidegate-signature"].contains(",v1="));
+    let tested = test(json!({"hook": 1})).await;
+    assert_eq!(tested["status"], 500);
+    assert_eq!(hear(&mut receiver).await.body["event"], "message.received");
+    // It is no happening.
+    assert!(receiver.hears(SHORT).await.is_none());
+    assert_eq!(counted(&gateway, "kept").await, 0.0);
+}
+
+#[tokio::test]
+async fn what_nobody_wants_is_not_kept() {
+    let receiver = Receiver::taking();
+    let toml = format!(
+        "backend.hooks = [{{ url = \"{}\", events = [\"message.received\"], \
+         messages = [\"order_*\"], dialects = [\"ride\"] }}]",
+        receiver.url("/")
+    );
+    let gateway = Gateway::start_alone(&toml);
+    let herald = gateway.herald();
+    assert!(herald.wants_message(DialectId::Ride, "order_new"));
+    assert!(!herald.wants_message(DialectId::Ride, "other"));
+    assert!(!herald.wants_message(DialectId::Device, "order_new"));
+    keep_of(&gateway, 1, 0..1).await;
+    assert_eq!(counted(&gateway, "kept").await, 0.0);
+    // Nowhere but to what is configured.
+    let due = |url: &str| {
+        let mut due = message(1, 1);
+        let What::MessageReceived { who, .. } = due.what else {
+            unreachable!()
+        };
+        due.what = What::CallDue {
+            who,
+            url: url.into(),
+            method: "bye".into(),
+            params: "{}".into(),
+        };
+        due
+    };
+    let calls = vec![due("http://127.0.0.1:1/"), due(&receiver.url("/"))];
+    assert_eq!(keep(&gateway, calls).await.dropped, 1);
+    let mut receiver = receiver;
+    let heard = hear(&mut receiver).await;
+    assert_eq!(
+        (&heard.body["event"], &heard.body["method"]),
+        (&json!("call.due"), &json!("bye"))
+    );
+}
