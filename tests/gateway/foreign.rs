@@ -5,6 +5,7 @@ mod browser;
 mod examples;
 mod im;
 mod page;
+mod receivers;
 mod services;
 
 use std::{env, path::Path, process::Command, time::Duration};

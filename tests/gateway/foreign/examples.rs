@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, env, fs, path::PathBuf, process::Command};
 use serde_json::{Value, json};
 use tokio::{task, time};
 
-use super::{PYTHON, SCRIPT_TIMEOUT, services::SERVICES};
+use super::{PYTHON, SCRIPT_TIMEOUT, receivers::RECEIVERS, services::SERVICES};
 use crate::support::{Client, Gateway, redis::Redis};
 
 const USER: &str = "anna";
@@ -53,8 +53,9 @@ async fn run(gateway: &Gateway, redis: &str, interpreter: &str, name: &str) {
 async fn every_example_of_the_documentation_reaches_its_user() {
     let files = fs::read_dir(folder()).unwrap();
     let files = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-    let known = EXAMPLES.iter().map(|(name, ..)| *name).chain(SERVICES);
-    let known = known.map(str::to_owned);
+    let receivers = RECEIVERS.iter().map(|(name, _)| *name);
+    let known = EXAMPLES.iter().map(|(name, ..)| *name);
+    let known = known.chain(SERVICES).chain(receivers).map(str::to_owned);
     assert_eq!(files.collect::<BTreeSet<_>>(), known.collect());
     let redis = Redis::start();
     let gateway = Gateway::start_alone(&format!(
