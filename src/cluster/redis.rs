@@ -14,6 +14,7 @@ mod channel;
 mod connect;
 mod contacts;
 mod credentials;
+mod dues;
 mod errors;
 mod find;
 mod group;
@@ -23,6 +24,7 @@ mod keys;
 mod ledger;
 mod legacy;
 mod mail;
+mod occupancy;
 mod probe;
 mod queue;
 mod reader;
@@ -49,6 +51,7 @@ pub use self::{
     channel::{RedisChannel, Subscription},
     contacts::RedisContacts,
     credentials::RedisCredentials,
+    dues::RedisDues,
     hooks::{Current as CurrentHooks, RedisGraveyard, RedisHooks},
     journal::RedisJournal,
     ledger::RedisLedger,
@@ -123,6 +126,11 @@ impl Redis {
     /// The ledger in it, over connections of its own.
     pub fn ledger(&self) -> RedisLedger {
         RedisLedger::new(self.servers.apart(), self.keys.clone())
+    }
+
+    /// What is owed by sessions, and who is in which room, over connections of its own.
+    pub fn dues(&self) -> RedisDues {
+        RedisDues::new(self.servers.apart(), self.keys.clone())
     }
 
     /// A queue in it, over connections of its own. What was taken and is not done is given again after

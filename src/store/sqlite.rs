@@ -6,6 +6,7 @@
 //! does so on threads beside it, and holds up no commit.
 
 mod contacts;
+mod dues;
 mod hooks;
 mod journal;
 mod mail;
@@ -36,8 +37,8 @@ use tokio::{
 };
 
 pub use self::{
-    contacts::SqliteContacts, hooks::SqliteHooks, journal::SqliteJournal, mail::SqliteMail,
-    messages::SqliteMessages, orders::SqliteOrders, queue::SqliteQueue,
+    contacts::SqliteContacts, dues::SqliteDues, hooks::SqliteHooks, journal::SqliteJournal,
+    mail::SqliteMail, messages::SqliteMessages, orders::SqliteOrders, queue::SqliteQueue,
 };
 use self::{readers::Readers, recipients::Recipients};
 use super::StoreError;

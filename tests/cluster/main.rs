@@ -14,6 +14,7 @@ mod contacts;
 #[allow(dead_code, reason = "shared with tests of other databases")]
 mod contracts;
 mod credentials;
+mod dues;
 mod hooks;
 mod inboxes;
 mod journal;
@@ -122,6 +123,11 @@ async fn keeps_the_contract<R: Rig>(rig: R) {
         queues::what_is_for_later_is_not_taken_before_its_time,
         queues::what_was_buried_is_not_taken,
         queues::a_taker_waits_for_the_first_entry_and_no_longer_than_it_is_told,
+        dues::records_are_there_until_they_are_removed,
+        dues::many_records_are_read_page_by_page,
+        dues::a_room_is_occupied_by_one_and_vacated_by_one,
+        dues::who_dies_in_a_room_is_told_of_by_who_settles_it,
+        dues::what_was_told_before_is_entered_quietly,
         hooks::dispatches_are_given_in_order_until_they_are_done,
         hooks::whoever_waits_is_given_what_is_added,
         hooks::what_a_call_that_was_dropped_had_been_given_is_given_again,

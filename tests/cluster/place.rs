@@ -6,8 +6,10 @@ use bytes::Bytes;
 use tidegate::{
     cluster::streams::{Entry, Position, Reader, Sent, Streams, StreamsError},
     dispatch::{Dispatches, Graveyard},
+    dues::Dues,
     id::Member,
     mail::{Bounds, Mail},
+    occupancy::Occupancy,
     queue::Queue,
 };
 use tokio::time::{self, Instant};
@@ -34,6 +36,9 @@ pub(crate) trait Rig: Send + Sync + 'static {
 
     /// What the first member of that cluster is to tell endpoints, and what nobody could tell them.
     fn dispatches(&self, prefix: &str) -> Opening;
+
+    /// What is owed in that cluster, and who is in which room.
+    fn dues(&self, prefix: &str) -> (Arc<dyn Dues>, Arc<dyn Occupancy>);
 
     /// Loses everything.
     fn wipe(&self);
@@ -68,6 +73,11 @@ impl<R: Rig> Place<R> {
     /// What the first member is to tell endpoints, as that has it after one more start.
     pub(crate) fn dispatches(&self) -> Opening {
         self.rig.dispatches(&self.prefix)
+    }
+
+    /// What is owed and who is in which room, as one more member sees it.
+    pub(crate) fn dues(&self) -> (Arc<dyn Dues>, Arc<dyn Occupancy>) {
+        self.rig.dues(&self.prefix)
     }
 
     /// What one more member has.

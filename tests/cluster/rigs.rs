@@ -11,13 +11,16 @@ use tidegate::{
         redis::{MailSettings, Redis, Settings},
     },
     config::Secret,
+    dues::Dues,
     estate::Estate as _,
     mail::{Bounds, Mail},
+    occupancy::Occupancy,
     queue::Queue,
-    store::sqlite::{self, Database, SqliteHooks, SqliteMail, SqliteQueue},
+    store::sqlite::{self, Database, SqliteDues, SqliteHooks, SqliteMail, SqliteQueue},
 };
 
 use crate::{
+    dues::in_redis,
     machine::Folder,
     place::{Opening, Rig, member},
     redis::Redis as Server,
@@ -142,6 +145,11 @@ impl Rig for InProcess {
             .clone()
     }
 
+    fn dues(&self, prefix: &str) -> (Arc<dyn Dues>, Arc<dyn Occupancy>) {
+        let dues = Arc::new(SqliteDues::new(self.database(prefix), Clock::start()));
+        (Arc::clone(&dues) as Arc<_>, dues)
+    }
+
     fn wipe(&self) {
         for memory in self.streams.lock().values() {
             memory.wipe();
@@ -178,6 +186,10 @@ impl Rig for Alone {
 
     fn dispatches(&self, prefix: &str) -> Opening {
         dispatches_in(self.streams(prefix))
+    }
+
+    fn dues(&self, prefix: &str) -> (Arc<dyn Dues>, Arc<dyn Occupancy>) {
+        in_redis(&self.streams(prefix))
     }
 
     fn wipe(&self) {
@@ -219,6 +231,10 @@ impl Rig for Cluster {
 
     fn dispatches(&self, prefix: &str) -> Opening {
         dispatches_in(self.streams(prefix))
+    }
+
+    fn dues(&self, prefix: &str) -> (Arc<dyn Dues>, Arc<dyn Occupancy>) {
+        in_redis(&self.streams(prefix))
     }
 
     fn wipe(&self) {
@@ -265,6 +281,10 @@ impl Rig for Sentinels {
 
     fn dispatches(&self, prefix: &str) -> Opening {
         dispatches_in(self.streams(prefix))
+    }
+
+    fn dues(&self, prefix: &str) -> (Arc<dyn Dues>, Arc<dyn Occupancy>) {
+        in_redis(&self.streams(prefix))
     }
 
     fn wipe(&self) {
@@ -329,6 +349,10 @@ impl Rig for Tls {
         dispatches_in(self.streams(prefix))
     }
 
+    fn dues(&self, prefix: &str) -> (Arc<dyn Dues>, Arc<dyn Occupancy>) {
+        in_redis(&self.streams(prefix))
+    }
+
     fn wipe(&self) {
         self.server.tell(&["FLUSHALL"]);
     }
@@ -362,6 +386,10 @@ impl Rig for Limited {
 
     fn dispatches(&self, prefix: &str) -> Opening {
         dispatches_in(self.streams(prefix))
+    }
+
+    fn dues(&self, prefix: &str) -> (Arc<dyn Dues>, Arc<dyn Occupancy>) {
+        in_redis(&self.streams(prefix))
     }
 
     fn wipe(&self) {

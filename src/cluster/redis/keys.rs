@@ -2,6 +2,7 @@
 //! server.
 
 use crate::{
+    digest,
     id::{Member, Person},
     topic::Topic,
 };
@@ -157,6 +158,28 @@ impl Keys {
     /// What endpoints could not be told.
     pub(super) fn hooks_dead(&self) -> String {
         format!("{}hooks:dead", self.prefix)
+    }
+
+    /// What the sessions of a member owe, and the rooms that it is in.
+    pub(super) fn sessions(&self, member: &Member) -> String {
+        format!("{}sessions:{{{member}}}", self.prefix)
+    }
+
+    /// Who is in a room. By a digest, since the name may have braces.
+    pub(super) fn room(&self, room: &Topic) -> String {
+        let digest = digest::of_parts([room.id().as_bytes()]);
+        format!("{}room:{{{}}}", self.prefix, digits(&digest))
+    }
+
+    /// That a duty was done, beside the key with this tag that it has changed.
+    pub(super) fn done(&self, tag: &str, duty: &str) -> String {
+        let digest = digest::of_parts([duty.as_bytes()]);
+        format!("{}done:{{{tag}}}:{}", self.prefix, digits(&digest))
+    }
+
+    /// Whether a key is one of these, or could be.
+    pub(super) fn has_prefix(&self, key: &str) -> bool {
+        key.starts_with(&self.prefix)
     }
 
     /// The right to reap a member.

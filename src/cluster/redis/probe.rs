@@ -38,6 +38,8 @@ fn plain(key: &str) -> Vec<Cmd> {
         with("PEXPIRE", key, &[&HOLD_MS.to_string()]),
         with("HSET", key, &["1", "probe"]),
         with("HGET", key, &["1"]),
+        with("HLEN", key, &[]),
+        with("HSCAN", key, &["0"]),
         with("HDEL", key, &["1"]),
         with("DEL", key, &[]),
     ]

@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use super::{DatabaseError, LOCK_TIMEOUT, failed};
 
 /// The steps, in order. One that was released is never changed.
-const STEPS: [&str; 3] = [MAIL, MESSAGES, HOOKS];
+const STEPS: [&str; 4] = [MAIL, MESSAGES, HOOKS, DUES];
 /// Pause between two attempts at what others are in the way of.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -114,6 +114,28 @@ CREATE TABLE hook_dead (
     body BLOB NOT NULL,
     reason TEXT NOT NULL
 ) STRICT;
+";
+
+/// What sessions owe, and who is in which room.
+const DUES: &str = "
+CREATE TABLE due_member (
+    member TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+CREATE TABLE due_session (
+    member TEXT NOT NULL,
+    session TEXT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (member, session)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE due_room (
+    room TEXT NOT NULL,
+    member TEXT NOT NULL,
+    state INTEGER NOT NULL,
+    occupied INTEGER NOT NULL,
+    vacated INTEGER NOT NULL,
+    PRIMARY KEY (room, member)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX due_room_by_member ON due_room (member);
 ";
 
 /// Makes the steps that a file has not had.
