@@ -11,6 +11,7 @@ mod hooks;
 mod input;
 mod inquiry;
 mod nodes;
+mod on_close;
 mod once;
 mod openapi;
 mod problem;
@@ -51,6 +52,7 @@ use crate::{
     router,
     stats::{ApiOutcome, ApiStats},
     telemetry::Telemetry,
+    witness::Witness,
 };
 
 /// Longest body of a request: a thousand topics and the longest message, with room to spare.
@@ -75,6 +77,8 @@ pub struct Parts {
     pub post: Post,
     /// What was kept, and who may write to whom.
     pub desk: Desk,
+    /// What sessions owe.
+    pub witness: Arc<Witness>,
     /// Messages for later.
     pub queue: Arc<dyn Queue>,
     /// What came of the ids of publishes, on any node; absent if there is no other.
@@ -118,6 +122,10 @@ pub trait Process: fmt::Debug + Send + Sync + 'static {
 
     /// Reads the configuration again. May block for as long as reading files does.
     fn reload(&self) -> Reloaded;
+
+    /// Where a method is called: at this address, if the configuration has it, or where methods of its
+    /// name are.
+    fn callee(&self, url: Option<&str>, method: &str) -> Option<Box<str>>;
 
     /// Makes a credential from the configuration, or with keys that the nodes share. Errors are those
     /// of [`crate::auth::issue::issue`].

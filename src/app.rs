@@ -160,7 +160,8 @@ impl App {
         let session_settings = Arc::new(ArcSwap::from_pointee(settings::session(&config)));
         let bridge = Bridge::new(&config, membership.as_ref(), &identity, &session_settings);
         let failed = CancellationToken::new();
-        let shards = shards::start(&identity, Arc::new(front), &session_settings, &failed)
+        let (front, witness) = (Arc::new(front), &kept.witness);
+        let shards = shards::start(&identity, front, witness, &session_settings, &failed)
             .map_err(BuildError::Thread)?;
         let sides = shards
             .iter()
@@ -260,7 +261,7 @@ impl App {
         let ended = CancellationToken::new();
         let state = node.admin_state();
         let couriers = Couriers::begin(&node, moving, bridge, &state);
-        let telling = Telling::begin(node.kept.hooks.clone());
+        let telling = Telling::begin(&node.kept);
         match tokio::net::TcpListener::from_std(admin) {
             Ok(listener) => {
                 serving.spawn(admin::serve(listener, Arc::clone(&state), ended.clone()));

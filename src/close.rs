@@ -7,6 +7,9 @@
 //! **Invariant:** no other module invents a close code. A dialect may replace the [`CloseForm`] of a
 //! reason by another one, since its clients may expect their own.
 
+/// The label of the end of a session whose node has died: there was nobody to give it a reason.
+pub const NODE_DIED: &str = "node_died";
+
 /// The single reason a session ended.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum CloseReason {

@@ -21,7 +21,6 @@ pub mod memory;
 pub mod redis;
 pub mod streams;
 
-mod announcer;
 mod asks;
 mod claims;
 mod handover;
@@ -50,9 +49,9 @@ use std::{
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time};
+use tokio_util::task::TaskTracker;
 
 use self::{
-    announcer::Announcer,
     asks::Asks,
     claims::Claims,
     directory::{Directory, TopicHasher},
@@ -74,7 +73,7 @@ use crate::{
     message::{ConflationKey, DeliveryClass, Message},
     peer::{NodeInfo, Question},
     presence::{ASK_TIMEOUT, Answerer, Answers, Asking, Describe, Members, Presence},
-    router::Router,
+    router::{Router, announcer::Announcer},
     stats::{ClusterStats, LostReason},
     topic::{Topic, TopicKind},
 };
@@ -128,6 +127,8 @@ pub struct Cluster {
     /// Whom this member reaps at the moment.
     reaping: Mutex<HashSet<Member>>,
     asks: Asks,
+    /// Questions of other members that are being answered.
+    answering: TaskTracker,
     health: Health,
     inbox_entries: AtomicU64,
     /// What it counts.
@@ -159,6 +160,7 @@ impl Cluster {
             leases: Mutex::default(),
             reaping: Mutex::default(),
             asks: Asks::default(),
+            answering: TaskTracker::new(),
             health: Health::default(),
             inbox_entries: AtomicU64::new(0),
             stats: ClusterStats::default(),

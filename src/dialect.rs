@@ -74,6 +74,13 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// subscribers.
     fn encode(&self, message: &Message) -> Frame;
 
+    /// Which kind of message this text of a client is: its flag, its type or its method, if it has one.
+    /// Only asked for where somebody wants to know.
+    fn kind_of<'a>(&self, text: &'a str) -> Option<Cow<'a, str>> {
+        let _ = text;
+        None
+    }
+
     /// What a client is sent before the session is closed for this reason, if anything is.
     fn farewell(&self, reason: CloseReason) -> Option<Frame> {
         let _ = reason;
@@ -96,6 +103,11 @@ pub trait Conversation: Send {
 
     /// A message of the client.
     fn receive(&mut self, message: Incoming<'_>, now: Now, out: &mut Actions);
+
+    /// Whether the client is let in only with [`Action::Authenticate`], and not with the upgrade.
+    fn awaits_login(&self) -> bool {
+        true
+    }
 
     /// The answer to the question that was asked last.
     fn answered(&mut self, answer: Answer, now: Now, out: &mut Actions) {

@@ -48,3 +48,4 @@ pub mod stats;
 pub mod store;
 pub mod telemetry;
 pub mod topic;
+pub mod witness;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::{
     dialect::DialectId,
+    duty::{Change, Changed},
     id::{Member, SessionId, UserId},
     topic::Topic,
 };
@@ -42,6 +43,15 @@ pub enum Question {
     },
     /// Begin to drain.
     Drain,
+    /// What a session owes.
+    Owed(SessionId),
+    /// Change what a session owes.
+    Owe {
+        /// The session.
+        session: SessionId,
+        /// How.
+        change: Change,
+    },
 }
 
 /// What a member answers.
@@ -51,6 +61,8 @@ pub enum Answer {
     Done,
     /// So many sessions were ended.
     Kicked(u32),
+    /// What came of a change of what a session owes.
+    Owed(Changed),
     /// What a topic reaches.
     Sessions {
         /// How many sessions in all.

@@ -69,8 +69,26 @@ pub struct Answers {
 
 /// Answers what other members ask. Implemented over the router where the node is put together.
 pub trait Answerer: fmt::Debug + Send + Sync + 'static {
-    /// Must not block.
-    fn answer(&self, question: Question) -> Answer;
+    /// Must not block; a later answer comes within [`ASK_TIMEOUT`].
+    fn answer(&self, question: Question) -> Answering;
+}
+
+/// An answer, or the wait for it.
+pub enum Answering {
+    /// The answer comes later. Whoever drops the future does not hear it; what was asked for may be done
+    /// or not.
+    Later(Pin<Box<dyn Future<Output = Answer> + Send>>),
+    /// The answer.
+    Now(Answer),
+}
+
+impl fmt::Debug for Answering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Later(_) => f.write_str("Later(..)"),
+            Self::Now(answer) => f.debug_tuple("Now").field(answer).finish(),
+        }
+    }
 }
 
 /// Describes this node to others.

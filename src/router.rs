@@ -11,6 +11,7 @@
 //!   tries again.
 //! - **Loss**: a subscriber whose outbox is full is closed, never skipped.
 
+pub mod announcer;
 pub mod claims;
 pub mod fanout;
 pub mod index;
@@ -25,6 +26,7 @@ pub mod room;
 pub mod shard;
 pub mod subscriber;
 pub mod transport;
+mod witnessed;
 
 #[cfg(test)]
 mod tests;
@@ -51,10 +53,11 @@ use crate::{
     dialect::{Claim, Now},
     id::{Member, Serial, SessionId},
     mail::Doorbell,
-    message::{DeliveryClass, Message, MessageId},
+    message::{Message, MessageId},
     presence::Presence,
     stats::RouterStats,
     topic::{Topic, TopicKind},
+    witness::Witness,
 };
 
 /// Topics, sessions and deliveries of one node.
@@ -63,6 +66,7 @@ pub struct Router {
     member: ArcSwap<Member>,
     cluster: OnceLock<Links>,
     doorbell: OnceLock<Arc<dyn Doorbell>>,
+    witness: OnceLock<Arc<Witness>>,
     index: Index,
     claims: Claims,
     retained: Retained,
@@ -102,6 +106,7 @@ impl Router {
             member: ArcSwap::from_pointee(member),
             cluster: OnceLock::new(),
             doorbell: OnceLock::new(),
+            witness: OnceLock::new(),
             index: Index::default(),
             claims: Claims::default(),
             retained: Retained::default(),
@@ -216,14 +221,11 @@ impl Router {
             Ok(members) => members.unwrap_or(0),
             Err(Full { gate }) => return Err(self.busy(message, Room::Bus(gate))),
         };
-        let (kind, class) = (message.topic.kind(), message.class);
-        self.stats.published[kind as usize].add(1);
-        let sessions = self.deliver(message, route, now);
-        let is_kept = class == DeliveryClass::Durable;
-        let is_for_one = matches!(kind, TopicKind::User | TopicKind::Session);
-        if sessions + members == 0 && is_for_one && !is_kept {
-            self.stats.undeliverable.add(1);
+        self.stats.published[message.topic.kind() as usize].add(1);
+        if members == 0 && matches!(route, Route::Nobody) {
+            self.note_undeliverable(&message);
         }
+        let sessions = self.deliver(message, route, now);
         Ok(Reached { sessions, members })
     }
 
@@ -235,10 +237,14 @@ impl Router {
     /// [`Busy`] if a shard that it concerns has no room.
     pub fn deliver_remote(&self, message: Message, now: Now) -> Result<usize, Busy> {
         let route = self.route(&message.topic);
-        match self.without_room(&route) {
-            Some(shard) => Err(self.busy(message, Room::Shard(shard))),
-            None => Ok(self.deliver(message, route, now)),
+        if let Some(shard) = self.without_room(&route) {
+            return Err(self.busy(message, Room::Shard(shard)));
         }
+        // Of a user, other members may have sessions; a session is here or nowhere.
+        if message.topic.kind() == TopicKind::Session && matches!(route, Route::Nobody) {
+            self.note_undeliverable(&message);
+        }
+        Ok(self.deliver(message, route, now))
     }
 
     /// Keeps a message of another member for those who subscribe later.
@@ -332,15 +338,6 @@ impl Router {
             }
         }
         reached
-    }
-
-    /// Tells the other members of a topic that has come or gone here.
-    fn tell(&self, topic: &Topic, edge: Edge) {
-        if edge != Edge::None
-            && let Some(presence) = self.presence()
-        {
-            presence.changed(topic);
-        }
     }
 
     fn route(&self, topic: &Topic) -> Route {

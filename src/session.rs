@@ -43,6 +43,7 @@ use crate::{
     dialect::{Conversation, DialectId},
     router::{Room, Router, shard::Shard, subscriber::Subscriber, transport::End},
     services::{Caller, Services},
+    witness::Witness,
 };
 
 /// Size of the buffer that all sessions of a thread read into, in bytes.
@@ -64,6 +65,8 @@ pub struct Context {
     pub router: Arc<Router>,
     /// The shard that serves them.
     pub shard: Arc<Shard>,
+    /// Who sees what happens to them.
+    pub witness: Arc<Witness>,
     /// Who answers their questions.
     pub services: Arc<dyn Services>,
     /// Limits; they can change while sessions live.
@@ -346,8 +349,12 @@ impl Drop for Ending {
         let subscriber = &session.subscriber;
         subscriber.close(CloseReason::ClientGone);
         let reason = subscriber.closed().unwrap_or(CloseReason::ClientGone);
-        session.core.lock().leave(session);
+        let rooms = session.core.lock().leave(session);
         session.context.router.detach(subscriber);
+        let witness = &session.context.witness;
+        if witness.minds_ends() {
+            witness.ended(subscriber, reason, rooms);
+        }
         subscriber.forget();
         subscriber.end(End::Both);
         session.stats().closed[reason as usize].add(1);

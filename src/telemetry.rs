@@ -11,6 +11,7 @@ mod cluster;
 mod hooks;
 pub mod names;
 mod sheet;
+mod witness;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use crate::{
         MethodStats, RejectReason, RetentionStats, ShardStats, TokenOutcome,
     },
     topic::TopicKind,
+    witness::Witness,
 };
 
 /// Where the figures are.
@@ -55,6 +57,8 @@ pub struct Sources {
     pub cluster: Option<Weak<Cluster>>,
     /// Durable messages to users.
     pub post: Post,
+    /// What happens, and what is owed.
+    pub witness: Arc<Witness>,
     /// Pushes that come through a queue.
     pub ingest: Arc<IngestStats>,
     /// What comes over the bridge.
@@ -100,6 +104,7 @@ impl Telemetry {
             api,
             cluster,
             post,
+            witness,
             ingest,
             bridge,
             chat,
@@ -121,6 +126,7 @@ impl Telemetry {
         calls::write_deciding(&mut sheet, deciding);
         write_api(&sheet, api);
         write_mail(&sheet, post);
+        witness::write(&sheet, witness);
         write_ingest(&sheet, ingest);
         write_bridge(&sheet, bridge);
         write_chat(&mut sheet, chat);

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use super::State;
 use crate::{
+    duty::{Change, Changed},
+    id::SessionId,
     peer::{Answer, Question, SessionInfo},
     presence::{Answers, Members},
     topic::Topic,
@@ -65,9 +67,44 @@ pub(super) async fn kick(state: &State, topic: &Topic, reason: Option<&str>) -> 
     let Answers { answers, missing } = ask(state, topic, question).await;
     let remote = answers.iter().map(|(_, answer)| match answer {
         Answer::Kicked(count) => u64::from(*count),
-        Answer::Done | Answer::Sessions { .. } => 0,
+        Answer::Done | Answer::Owed(_) | Answer::Sessions { .. } => 0,
     });
     (local + remote.sum::<u64>(), names(&missing))
+}
+
+/// Has the member of a session do something about what it owes, or say what that is. None if it does
+/// not answer in time.
+pub(super) async fn owe(
+    state: &State,
+    session: &SessionId,
+    change: Option<Change>,
+) -> Option<Changed> {
+    let parts = &state.parts;
+    if parts.router.member() == session.member {
+        return Some(match change {
+            Some(change) => parts.witness.change(session, change).await,
+            None => parts.witness.owed(session),
+        });
+    }
+    let question = match change {
+        Some(change) => Question::Owe {
+            session: session.clone(),
+            change,
+        },
+        None => Question::Owed(session.clone()),
+    };
+    let answers = ask(state, &Topic::session(session), question).await;
+    if answers.answers.is_empty() && answers.missing.is_empty() {
+        // There is no such member.
+        return Some(Changed::Gone);
+    }
+    answers
+        .answers
+        .into_iter()
+        .find_map(|(_, answer)| match answer {
+            Answer::Owed(changed) => Some(changed),
+            Answer::Done | Answer::Kicked(_) | Answer::Sessions { .. } => None,
+        })
 }
 
 async fn ask(state: &State, topic: &Topic, question: Question) -> Answers {

@@ -20,7 +20,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     State,
     access::AnyCaller,
-    contacts, health, history, hooks, nodes,
+    contacts, health, history, hooks, nodes, on_close,
     problem::{AccessProblems, ProblemDocument},
     process, publish, sessions, topics,
 };
@@ -42,6 +42,11 @@ pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
         .routes(routes!(sessions::user))
         .routes(routes!(sessions::kick_user))
         .routes(routes!(sessions::kick_session))
+        .routes(routes!(
+            on_close::attached,
+            on_close::attach,
+            on_close::detach
+        ))
         .routes(routes!(nodes::nodes))
         .routes(routes!(nodes::drain))
         .routes(routes!(hooks::hooks))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::{self, Instant};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use super::{member::Membership, stored::Base};
+use super::{kept::Kept, member::Membership, stored::Base};
 use crate::{
     backend::{
         HttpClient,
@@ -14,6 +14,7 @@ use crate::{
     clock::Clock,
     config::Config,
     store::sqlite::SqliteHooks,
+    witness::Watch,
 };
 
 /// Time beyond the grace period for what is under way to be removed.
@@ -22,6 +23,7 @@ const REST: std::time::Duration = std::time::Duration::from_secs(1);
 /// Webhooks whose endpoints are told.
 #[derive(Debug)]
 pub(super) struct Telling {
+    watch: Watch,
     hooks: Hooks,
     _task: AbortOnDropHandle<()>,
 }
@@ -51,16 +53,19 @@ pub(super) fn open(
 }
 
 impl Telling {
-    pub(super) fn begin(hooks: Hooks) -> Self {
-        let task = TaskTracker::new().spawn(hooks.clone().run());
+    pub(super) fn begin(kept: &Kept) -> Self {
+        let (hooks, tasks) = (kept.hooks.clone(), TaskTracker::new());
+        let task = tasks.spawn(hooks.clone().run());
         Self {
+            watch: kept.witness.begin(&tasks),
             hooks,
             _task: AbortOnDropHandle::new(task),
         }
     }
 
-    /// Tells what can be told before `until`. The rest is kept.
+    /// Keeps what has happened, and tells what can be told before `until`. The rest is kept.
     pub(super) async fn end(self, until: Instant) {
+        self.watch.end(until).await;
         let _ = time::timeout_at(until + REST, self.hooks.told(until)).await;
     }
 }

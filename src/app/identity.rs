@@ -1,6 +1,9 @@
 //! The node as its peers see it: how it describes itself, and what it answers them.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
@@ -8,9 +11,13 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::Phase,
     clock::Clock,
+    duty::Changed,
+    estate::{Estate, EstateError, Pending},
+    id::Member,
     peer::{Answer, NodeInfo, Question},
-    presence::{Answerer, Describe},
+    presence::{Answerer, Answering, Describe},
     router::Router,
+    witness::Witness,
 };
 
 /// What peers can know and ask.
@@ -21,9 +28,15 @@ pub(super) struct Identity {
     /// Where it serves clients.
     pub(super) address: SocketAddr,
     phase: ArcSwap<Phase>,
+    /// Knows what sessions owe; set before there are any.
+    pub(super) witness: OnceLock<Arc<Witness>>,
     /// Begins the drain.
     pub(super) stop: CancellationToken,
 }
+
+/// What the sessions of a node owe, which is its estate.
+#[derive(Debug)]
+pub(super) struct Affairs(pub(super) Arc<Identity>);
 
 impl Identity {
     /// A node that starts.
@@ -33,6 +46,7 @@ impl Identity {
             clock,
             address,
             phase: ArcSwap::from_pointee(Phase::Starting("it is starting".into())),
+            witness: OnceLock::new(),
             stop: CancellationToken::new(),
         })
     }
@@ -61,8 +75,8 @@ impl Describe for Identity {
 }
 
 impl Answerer for Identity {
-    fn answer(&self, question: Question) -> Answer {
-        match question {
+    fn answer(&self, question: Question) -> Answering {
+        let answer = match question {
             Question::Sessions { topic, max } => Answer::Sessions {
                 count: self.router.count(&topic) as u64,
                 sessions: self
@@ -78,6 +92,44 @@ impl Answerer for Identity {
                 self.stop.cancel();
                 Answer::Done
             }
-        }
+            Question::Owed(session) => Answer::Owed(match self.witness.get() {
+                Some(witness) => witness.owed(&session),
+                None => Changed::Gone,
+            }),
+            Question::Owe { session, change } => match self.witness.get().cloned() {
+                Some(witness) => {
+                    let changing =
+                        async move { Answer::Owed(witness.change(&session, change).await) };
+                    return Answering::Later(Box::pin(changing));
+                }
+                None => Answer::Owed(Changed::Gone),
+            },
+        };
+        Answering::Now(answer)
+    }
+}
+
+impl Affairs {
+    /// There is one before the node is a member.
+    fn witness(&self) -> Result<&Arc<Witness>, EstateError> {
+        let witness = self.0.witness.get();
+        witness.ok_or_else(|| EstateError("the node is not put together yet".into()))
+    }
+}
+
+impl Estate for Affairs {
+    fn open(&self, me: &Member) -> Pending<'_, ()> {
+        let me = me.clone();
+        Box::pin(async move { self.witness()?.open(&me).await })
+    }
+
+    fn inherit(&self, dead: &Member) -> Pending<'_, ()> {
+        let dead = dead.clone();
+        Box::pin(async move { self.witness()?.inherit(&dead).await })
+    }
+
+    fn is_settled(&self, me: &Member) -> Pending<'_, bool> {
+        let me = me.clone();
+        Box::pin(async move { self.witness()?.is_settled(&me).await })
     }
 }

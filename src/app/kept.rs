@@ -23,6 +23,7 @@ use crate::{
     clock::Clock,
     cluster::redis::MailSettings,
     config::Config,
+    dues::NoDeeds,
     id::Person,
     ingress,
     ledger::Ledger,
@@ -33,7 +34,8 @@ use crate::{
     },
     queue::Queue,
     stats::{ArchiveStats, RetentionStats},
-    store::sqlite::{SqliteMail, SqliteQueue},
+    store::sqlite::{SqliteDues, SqliteMail, SqliteQueue},
+    witness::{self, Witness},
 };
 
 /// Where durable things are.
@@ -49,6 +51,8 @@ pub(super) struct Kept {
     pub(super) desk: Desk,
     /// Webhooks.
     pub(super) hooks: Hooks,
+    /// What happens, and what sessions owe.
+    pub(super) witness: Arc<Witness>,
     /// What is moved to the database.
     pub(super) archive: Arc<ArchiveStats>,
     /// What is removed from it.
@@ -87,14 +91,19 @@ pub(super) fn open(
         post: post.clone(),
         clock,
     });
-    let ledger = membership.map(|membership| Arc::new(membership.redis().ledger()) as Arc<_>);
     let hooks = hooks::open(config, &base, membership, client, clock);
+    let witness = witness(config, &base, membership, identity, &hooks);
+    router.set_witness(Arc::clone(&witness));
+    // Set once: a node has one.
+    let _ = identity.witness.set(Arc::clone(&witness));
+    let ledger = membership.map(|membership| Arc::new(membership.redis().ledger()) as Arc<_>);
     let kept = Kept {
         hooks,
         post,
         pushes,
         ledger,
         desk,
+        witness,
         archive: Arc::clone(&moving.archive_stats),
         retention: Arc::clone(&moving.retention_stats),
     };
@@ -132,6 +141,41 @@ fn letters(
     }
 }
 
+/// Who sees what happens.
+fn witness(
+    config: &Config,
+    base: &Base,
+    membership: Option<&Membership>,
+    identity: &Identity,
+    hooks: &Hooks,
+) -> Arc<Witness> {
+    let parts = |dues, deeds, occupancy| witness::Parts {
+        router: Arc::clone(&identity.router),
+        clock: identity.clock,
+        herald: Arc::new(hooks.clone()),
+        dues,
+        deeds,
+        occupancy,
+        linger: config.presence.linger,
+    };
+    let parts = match (membership, base) {
+        (None, Base::Sqlite(database)) => {
+            let dues = Arc::new(SqliteDues::new(database.clone(), identity.clock));
+            parts(Arc::clone(&dues) as Arc<_>, Arc::new(NoDeeds), dues)
+        }
+        (None, Base::Mysql(_)) => unreachable!("the configuration refuses it"),
+        (Some(membership), _) => {
+            let dues = Arc::new(membership.redis().dues());
+            parts(
+                Arc::clone(&dues) as Arc<_>,
+                Arc::clone(&dues) as Arc<_>,
+                dues,
+            )
+        }
+    };
+    Witness::new(parts)
+}
+
 /// Those who bring what was kept to where it belongs.
 pub(super) struct Couriers {
     desk: Desk,
@@ -154,6 +198,17 @@ impl Couriers {
         tasks.spawn(ingest::run(pushes, publisher, stats, stop.clone()));
         moving.begin(&tasks, &stop);
         bridge.begin(&tasks, &stop);
+        let witness = &node.kept.witness;
+        if node.cluster.is_none() {
+            let (witness, until) = (Arc::clone(witness), stop.clone());
+            let linger = node.config.load().presence.linger;
+            tasks.spawn(async move {
+                tokio::select! {
+                    () = witness.settle_lives_before(linger) => {}
+                    () = until.cancelled() => {}
+                }
+            });
+        }
         if node.cluster.is_none() && node.config.load().throw_away.page_key.is_some() {
             tasks.spawn(befriend(node.kept.desk.clone()));
         }

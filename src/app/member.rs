@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::identity::Identity;
+use super::identity::{Affairs, Identity};
 use crate::{
     cluster::{
         self, Cluster, Link,
@@ -76,7 +76,11 @@ impl Membership {
             clock: identity.clock,
             answerer: Arc::clone(identity) as Arc<_>,
             describe: Arc::clone(identity) as Arc<dyn Describe>,
-            estates: vec![Arc::clone(&hooks) as Arc<dyn Estate>],
+            // What is still to be told of the dead comes before what is told of their ends.
+            estates: vec![
+                Arc::clone(&hooks) as Arc<dyn Estate>,
+                Arc::new(Affairs(Arc::clone(identity))),
+            ],
             settings,
         });
         let link = Arc::new(Link(Arc::clone(&cluster)));

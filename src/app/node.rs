@@ -18,7 +18,7 @@ use crate::{
     },
     clock::Clock,
     cluster::Cluster,
-    config::{Config, ReloadSource},
+    config::{Backend, Config, HttpUrl, ReloadSource},
     ingress::Ingress,
     log,
     router::Router,
@@ -75,6 +75,7 @@ impl Node {
             api: Arc::clone(&api),
             cluster: self.cluster.clone(),
             post: self.kept.post.clone(),
+            witness: Arc::clone(&self.kept.witness),
             ingest: Arc::clone(&self.ingest),
             bridge: Arc::clone(&self.bridge),
             chat: Arc::clone(self.kept.desk.stats()),
@@ -92,6 +93,7 @@ impl Node {
             telemetry: Arc::new(telemetry),
             post: self.kept.post.clone(),
             desk: self.kept.desk.clone(),
+            witness: Arc::clone(&self.kept.witness),
             queue: Arc::clone(&self.kept.pushes),
             ledger: self.kept.ledger.clone(),
             hooks: self.kept.hooks.clone(),
@@ -150,6 +152,7 @@ impl Node {
         if let Some(cluster) = self.cluster.as_ref().and_then(Weak::upgrade) {
             cluster.set(&member::settings(&next));
         }
+        self.kept.witness.set_linger(next.presence.linger);
         if let Some(admin) = self.admin.get().and_then(Weak::upgrade) {
             admin.set_limits(settings::admin(&next));
         }
@@ -195,6 +198,21 @@ impl Process for Node {
             tracing::info!(?applied, ?needs_restart, "configuration reloaded");
         }
         reloaded
+    }
+
+    fn callee(&self, url: Option<&str>, method: &str) -> Option<Box<str>> {
+        let config = self.config.load();
+        let Backend { methods, hooks, .. } = &config.backend;
+        let Some(url) = url else {
+            let mut able: Vec<_> = methods.iter().collect();
+            able.retain(|other| method.starts_with(&other.prefix));
+            let longest = able.into_iter().max_by_key(|other| other.prefix.len())?;
+            return Some(longest.url.uri().to_string().into());
+        };
+        let url: HttpUrl = url.parse().ok()?;
+        let mut known = methods.iter().map(|method| &method.url);
+        let is_known = known.any(|other| *other == url) || hooks.iter().any(|hook| hook.url == url);
+        is_known.then(|| url.uri().to_string().into())
     }
 
     fn issue_token(&self, request: TokenRequest) -> Issuing<'_> {

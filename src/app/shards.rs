@@ -16,6 +16,7 @@ use super::identity::Identity;
 use crate::{
     services::Services,
     session::{self, Context, flusher},
+    witness::Witness,
 };
 
 /// Time for the last tasks of a shard to end after its sessions have.
@@ -38,6 +39,7 @@ pub(super) struct ShardThread {
 pub(super) fn start(
     identity: &Identity,
     services: Arc<dyn Services>,
+    witness: &Arc<Witness>,
     settings: &Arc<ArcSwap<session::Settings>>,
     failed: &CancellationToken,
 ) -> io::Result<Vec<ShardThread>> {
@@ -47,6 +49,7 @@ pub(super) fn start(
             router: Arc::clone(router),
             shard: Arc::clone(shard),
             services: Arc::clone(&services),
+            witness: Arc::clone(witness),
             settings: Arc::clone(settings),
             clock: *clock,
             timers: session::timers::Timers::default(),

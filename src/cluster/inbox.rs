@@ -13,8 +13,13 @@ use crate::{
     envelope::{Body, Envelope},
     id::Member,
     message::Message,
+    peer::Answer,
+    presence::Answering,
     stats::LostReason,
 };
+
+/// Most questions that are being answered. Each is so for two seconds at the most.
+const ANSWERS_MAX: usize = 1024;
 
 impl Cluster {
     /// Delivers what arrives, and acknowledges it afterwards, together with the next read. What could
@@ -39,7 +44,7 @@ impl Cluster {
         }
     }
 
-    async fn receive(&self, entry: Entry) {
+    async fn receive(self: &Arc<Self>, entry: Entry) {
         let Entry {
             from,
             lane,
@@ -90,7 +95,7 @@ impl Cluster {
         }
     }
 
-    async fn open_envelope(&self, from: &Member, envelope: Envelope) {
+    async fn open_envelope(self: &Arc<Self>, from: &Member, envelope: Envelope) {
         match envelope {
             Envelope::Message(message) => self.deliver(message).await,
             Envelope::Retained(message) => {
@@ -105,13 +110,27 @@ impl Cluster {
                 }
             }
             Envelope::Ask { id, question } => {
-                let answer = self.parts.answerer.answer(question);
-                let envelope = Envelope::Answer { id, answer };
-                // Without room the asking member does without.
-                self.uplink.send_control(from, &envelope.encode());
+                match self.parts.answerer.answer(question) {
+                    Answering::Now(answer) => self.give_answer(from, id, answer),
+                    Answering::Later(answer) if self.answering.len() < ANSWERS_MAX => {
+                        let (this, from) = (Arc::clone(self), from.clone());
+                        self.answering.spawn(async move {
+                            let answer = answer.await;
+                            this.give_answer(&from, id, answer);
+                        });
+                    }
+                    // The asking member does without.
+                    Answering::Later(_) => {}
+                }
             }
             Envelope::Answer { id, answer } => self.asks.answer(id, answer),
         }
+    }
+
+    /// Without room the asking member does without.
+    fn give_answer(&self, to: &Member, id: u64, answer: Answer) {
+        let envelope = Envelope::Answer { id, answer };
+        self.uplink.send_control(to, &envelope.encode());
     }
 
     /// Hands a message to the local sessions; waits for room, and never for the uplink.

@@ -12,9 +12,9 @@ mod frame;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use super::{Conversation, Dialect, DialectId, Hello, Offers, Profile, Refusal};
+use super::{Conversation, Dialect, DialectId, Hello, Offers, Profile, Refusal, json};
 use crate::{
     close::{CloseForm, CloseReason},
     frame::Frame,
@@ -74,6 +74,11 @@ impl Device {
 impl Dialect for Device {
     fn id(&self) -> DialectId {
         DialectId::Device
+    }
+
+    /// A type. Of a login nobody is told: it has a credential.
+    fn kind_of<'a>(&self, text: &'a str) -> Option<Cow<'a, str>> {
+        json::text_at(text, "type").filter(|kind| kind != "auth")
     }
 
     fn accept(&self, hello: &Hello<'_>) -> Result<Box<dyn Conversation>, Refusal> {

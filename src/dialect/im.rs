@@ -14,7 +14,9 @@ mod settings;
 mod tests;
 mod value;
 
-use super::{ChatDraft, Claim, Conversation, Dialect, DialectId, Hello, Profile, Refusal};
+use std::borrow::Cow;
+
+use super::{ChatDraft, Claim, Conversation, Dialect, DialectId, Hello, Profile, Refusal, json};
 use crate::{
     close::{CloseForm, CloseReason},
     dialect::json::ObjectWriter,
@@ -47,6 +49,11 @@ impl Im {
 impl Dialect for Im {
     fn id(&self) -> DialectId {
         DialectId::Im
+    }
+
+    /// A type.
+    fn kind_of<'a>(&self, text: &'a str) -> Option<Cow<'a, str>> {
+        json::text_at(text, "type")
     }
 
     /// Accepts everybody: a bad token is answered after the upgrade, as in the original. The token is the

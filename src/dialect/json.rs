@@ -59,6 +59,15 @@ pub fn string<'a>(value: &'a RawValue) -> Option<Cow<'a, str>> {
     Some(Cow::Borrowed(inner))
 }
 
+/// The text under a key of an object, unless it is empty or in doubt.
+pub fn text_at<'a>(text: &'a str, key: &str) -> Option<Cow<'a, str>> {
+    let Json::Object(object) = parse(text)? else {
+        return None;
+    };
+    let value = object.find(key).ok()??;
+    string(value).filter(|text| !text.is_empty())
+}
+
 /// The text of an id, which some clients write as a string and others as a number.
 pub fn id<'a>(value: &'a RawValue) -> Option<Cow<'a, str>> {
     match value.get().as_bytes()[0] {

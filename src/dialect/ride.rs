@@ -14,7 +14,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use super::{Conversation, Dialect, DialectId, Hello, Profile, Refusal, json, query_text};
 use crate::{
@@ -56,6 +56,11 @@ impl Ride {
 impl Dialect for Ride {
     fn id(&self) -> DialectId {
         DialectId::Ride
+    }
+
+    /// A flag. Of a login nobody is told: it is a credential.
+    fn kind_of<'a>(&self, text: &'a str) -> Option<Cow<'a, str>> {
+        json::text_at(text, frame::FLAG).filter(|kind| kind != "login")
     }
 
     /// Accepts everybody: who stays is decided after the upgrade, as in the original.

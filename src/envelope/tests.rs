@@ -4,6 +4,8 @@ use proptest::prelude::*;
 use super::{Body, Claimed, DecodeError, Delta, Envelope};
 use crate::{
     dialect::DialectId,
+    duty::{Change, Changed, Deed, Duty},
+    id::SessionId,
     message::{ConflationKey, DeliveryClass, Message, MessageId, Relay, Sender},
     peer::{Answer, Question, SessionInfo},
 };
@@ -65,6 +67,21 @@ fn a_text_that_is_relayed_as_it_is_travels_once() {
     assert_eq!(back.relay.unwrap().text, message.data);
 }
 
+fn session() -> SessionId {
+    "gw.1.2".parse().unwrap()
+}
+
+fn duty() -> Duty {
+    Duty {
+        id: "a".into(),
+        deed: Deed::Call {
+            url: "http://a/".into(),
+            method: "m".into(),
+            params: Bytes::from_static(b"[1.50]"),
+        },
+    }
+}
+
 #[test]
 fn every_envelope_comes_back() {
     check(&Envelope::Message(message()));
@@ -85,6 +102,19 @@ fn every_envelope_comes_back() {
             topic: "session:gw.1.2".parse().unwrap(),
             reason: Some("why".into()),
         },
+        Question::Owed(session()),
+        Question::Owe {
+            session: session(),
+            change: Change::Add(duty()),
+        },
+        Question::Owe {
+            session: session(),
+            change: Change::Remove(None),
+        },
+        Question::Owe {
+            session: session(),
+            change: Change::Remove(Some("a".into())),
+        },
     ] {
         check(&Envelope::Ask { id: 5, question });
     }
@@ -99,6 +129,12 @@ fn every_envelope_comes_back() {
     for answer in [
         Answer::Done,
         Answer::Kicked(3),
+        Answer::Owed(Changed::Gone),
+        Answer::Owed(Changed::Kept(vec![duty(), duty()])),
+        Answer::Owed(Changed::Missing),
+        Answer::Owed(Changed::Taken),
+        Answer::Owed(Changed::TooMany),
+        Answer::Owed(Changed::Unknown),
         Answer::Sessions {
             count: 9,
             sessions: vec![session],

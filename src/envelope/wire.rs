@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{DecodeError, Envelope, topic, user};
 use crate::{
     dialect::DialectId,
+    duty::{Change, Changed, Duty},
     id::{SessionId, UserId},
     message::{ConflationKey, DeliveryClass, LetterId, Message, MessageId, Posted, Relay, Sender},
     peer::{Answer, Question, SessionInfo},
@@ -61,6 +62,10 @@ enum WireQuestion {
     Sessions(String, u32),
     Kick(String, Option<Box<str>>),
     Drain,
+    Owed(String),
+    /// One more duty, as JSON.
+    Owe(String, String),
+    Disown(String, Option<Box<str>>),
 }
 
 #[derive(Deserialize, Serialize)]
@@ -68,6 +73,8 @@ enum WireAnswer {
     Done,
     Kicked(u32),
     Sessions(u64, Vec<WireSession>),
+    /// The number of what came of it, and what is owed, as JSON.
+    Owed(u8, Vec<String>),
 }
 
 #[derive(Deserialize, Serialize)]
@@ -207,6 +214,11 @@ impl WireQuestion {
                 Self::Kick(topic.as_str().to_owned(), reason.clone())
             }
             Question::Drain => Self::Drain,
+            Question::Owed(session) => Self::Owed(session.to_string()),
+            Question::Owe { session, change } => match change {
+                Change::Add(duty) => Self::Owe(session.to_string(), text(duty)),
+                Change::Remove(id) => Self::Disown(session.to_string(), id.clone()),
+            },
         }
     }
 
@@ -221,6 +233,15 @@ impl WireQuestion {
                 reason,
             },
             Self::Drain => Question::Drain,
+            Self::Owed(text) => Question::Owed(session(&text)?),
+            Self::Owe(text, json) => Question::Owe {
+                session: session(&text)?,
+                change: Change::Add(duty(&json)?),
+            },
+            Self::Disown(text, id) => Question::Owe {
+                session: session(&text)?,
+                change: Change::Remove(id),
+            },
         })
     }
 }
@@ -232,6 +253,13 @@ impl WireAnswer {
         match answer {
             Answer::Done => Self::Done,
             Answer::Kicked(count) => Self::Kicked(*count),
+            Answer::Owed(changed) => {
+                let duties = match changed {
+                    Changed::Kept(duties) => duties.iter().map(text).collect(),
+                    _ => Vec::new(),
+                };
+                Self::Owed(number(changed), duties)
+            }
             Answer::Sessions { count, sessions } => {
                 Self::Sessions(*count, sessions.iter().map(WireSession::of).collect())
             }
@@ -242,6 +270,18 @@ impl WireAnswer {
         Ok(match self {
             Self::Done => Answer::Done,
             Self::Kicked(count) => Answer::Kicked(count),
+            Self::Owed(number, duties) => Answer::Owed(match number {
+                0 => {
+                    let duties = duties.iter().map(|json| duty(json));
+                    Changed::Kept(duties.collect::<Result<_, _>>()?)
+                }
+                1 => Changed::Gone,
+                2 => Changed::Missing,
+                3 => Changed::Taken,
+                4 => Changed::TooMany,
+                5 => Changed::Unknown,
+                _ => return Err(DecodeError::Value("what came of it", "is unknown")),
+            }),
             Self::Sessions(count, sessions) => {
                 let sessions = sessions.into_iter().map(WireSession::read);
                 Answer::Sessions {
@@ -282,6 +322,31 @@ impl WireSession {
 fn dialect(number: u8) -> Result<DialectId, DecodeError> {
     let dialect = DialectId::ALL.get(usize::from(number)).copied();
     dialect.ok_or(DecodeError::Value("the dialect", "is unknown"))
+}
+
+fn session(text: &str) -> Result<SessionId, DecodeError> {
+    let session = text.parse();
+    session.map_err(|_| DecodeError::Value("the session", "is none"))
+}
+
+fn text(duty: &Duty) -> String {
+    String::from_utf8_lossy(&duty.encode()).into_owned()
+}
+
+fn duty(json: &str) -> Result<Duty, DecodeError> {
+    let duty = Duty::decode(json.as_bytes());
+    duty.map_err(|_| DecodeError::Value("the duty", "is none"))
+}
+
+fn number(changed: &Changed) -> u8 {
+    match changed {
+        Changed::Kept(_) => 0,
+        Changed::Gone => 1,
+        Changed::Missing => 2,
+        Changed::Taken => 3,
+        Changed::TooMany => 4,
+        Changed::Unknown => 5,
+    }
 }
 
 /// A session's id as its text.

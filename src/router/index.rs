@@ -16,7 +16,7 @@ use dashmap::{DashMap, Entry};
 use crate::{
     id::Serial,
     router::{list::List, subscriber::Subscriber},
-    topic::Topic,
+    topic::{Topic, TopicKind},
 };
 
 /// Which local sessions each topic reaches.
@@ -87,6 +87,14 @@ impl Index {
     /// Whether a topic has subscribers.
     pub fn contains(&self, topic: &Topic) -> bool {
         self.topics.contains_key(topic)
+    }
+
+    /// The rooms that have subscribers.
+    pub fn rooms(&self) -> Vec<Topic> {
+        let topics = self.topics.iter().map(|entry| entry.key().clone());
+        topics
+            .filter(|topic| topic.kind() == TopicKind::Room)
+            .collect()
     }
 
     /// How many topics have subscribers.

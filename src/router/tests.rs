@@ -23,7 +23,7 @@ use crate::{
     dialect::{Conversation, Dialect, DialectId, Hello, Refusal},
     frame::Frame,
     id::UserId,
-    message::ConflationKey,
+    message::{ConflationKey, DeliveryClass},
 };
 
 const NOW: Now = Now {

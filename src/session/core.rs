@@ -24,7 +24,7 @@ use crate::{
     dialect::{Actions, Answer, Claim, Conversation, Incoming, Now},
     frame::Frame,
     router::{Room, subscriber::Standing},
-    topic::Topic,
+    topic::{Topic, TopicKind},
 };
 
 /// The state of one session that changes as its client speaks.
@@ -44,6 +44,12 @@ pub(super) struct Core {
     paused: bool,
     /// Nothing of the client counts any more.
     ended: bool,
+    /// The client is let in with the actions under way.
+    enters: bool,
+    /// The client was let in.
+    has_entered: bool,
+    /// Where it is matters to others.
+    is_watched: bool,
     /// The user's mail waits until the actions under way are carried out.
     holds_mail: bool,
     /// A rule of the protocol was broken: where frames begin is no longer known.
@@ -74,6 +80,9 @@ pub(super) enum Pause {
 impl Core {
     pub(super) fn new(conversation: Box<dyn Conversation>, read_ahead: Vec<u8>) -> Self {
         Self {
+            enters: !conversation.awaits_login(),
+            has_entered: false,
+            is_watched: false,
             conversation,
             reader: Reader::default(),
             topics: SmallVec::new(),
@@ -197,9 +206,14 @@ impl Core {
         }
     }
 
-    /// Leaves every topic and gives up the claim.
-    pub(super) fn leave(&mut self, session: &Session) {
+    /// Leaves every topic and gives up the claim. Gives the rooms that it was in, if that matters.
+    pub(super) fn leave(&mut self, session: &Session) -> Vec<Topic> {
         self.ended = true;
+        let rooms = if self.is_watched {
+            self.rooms()
+        } else {
+            Vec::new()
+        };
         let router = &session.context.router;
         for topic in self.topics.drain(..) {
             router.unsubscribe(&topic, &session.subscriber);
@@ -209,6 +223,13 @@ impl Core {
         }
         self.waiting = None;
         self.pause = None;
+        rooms
+    }
+
+    fn rooms(&self) -> Vec<Topic> {
+        let rooms = self.topics.iter();
+        let rooms = rooms.filter(|topic| topic.kind() == TopicKind::Room);
+        rooms.cloned().collect()
     }
 
     fn refuse(&mut self, session: &Session, error: ReadError) {
@@ -286,6 +307,10 @@ impl Core {
                 self.ended = true;
                 return None;
             }
+        }
+        let witness = &session.context.witness;
+        if self.has_entered && witness.hears(session.subscriber.dialect_id()) {
+            witness.received(&session.subscriber, message);
         }
         let mut actions = Actions::default();
         self.conversation.receive(message, now, &mut actions);

@@ -123,12 +123,22 @@ families! {
         "Time from a publish to the write to its last subscriber of a shard";
     DIRECTORY_TOPICS = Gauge None, "tidegate_directory_topics" []
         "Topics with subscribers on other nodes, counted once per topic";
+    DUES_SESSIONS = Gauge None, "tidegate_dues_sessions" []
+        "Sessions that owe something at their end, with those that have ended and are not settled";
+    DUTIES = Counter None, "tidegate_duties_total" ["kind", "outcome"]
+        "Duties of sessions that have ended, of this node or of one that has died: done, found done, failed";
     FENCED = Counter None, "tidegate_fenced_total" []
         "Times the other nodes had declared this one dead while it lived";
     HANDSHAKE_SECONDS = Histogram SECONDS, "tidegate_handshake_seconds" []
         "Time from a connection to its upgrade";
     HANDSHAKES = Counter None, "tidegate_handshakes_total" []
         "Upgrades that became sessions";
+    HAPPENING_ERRORS = Counter None, "tidegate_happening_errors_total" []
+        "Calls that failed while happenings or what is owed were kept; they are repeated";
+    HAPPENINGS = Counter None, "tidegate_happenings_total" ["kind", "outcome"]
+        "What has happened and somebody wants to hear of: kept to be told, or dropped for want of room";
+    HAPPENINGS_WAITING = Gauge None, "tidegate_happenings_waiting" []
+        "Happenings that wait to be kept";
     HOOK_SECONDS = Histogram SECONDS, "tidegate_hook_seconds" []
         "Time of a request to a webhook, failed ones included";
     HOOKS_DROPPED = Counter None, "tidegate_hooks_dropped_total" ["reason"]

@@ -12,6 +12,7 @@ use crate::{
     message::Message,
     store::sqlite::{Database, SqliteHooks, SqliteJournal, SqliteMail},
     topic::Topic,
+    witness::Witness,
 };
 
 const LABELS: &[&str] = &[
@@ -43,6 +44,7 @@ fn telemetry() -> Telemetry {
             router: Arc::clone(&router),
             clock,
         }),
+        witness: Witness::of_test(&router, clock),
         router,
         ingest: Arc::default(),
         bridge: Arc::default(),

@@ -236,7 +236,13 @@ impl Node {
         assert_eq!(answer.status, 204, "{answer:?}");
     }
 
-    async fn call(&self, method: &str, path: &str, body: &str) -> io::Result<http::Answer> {
+    /// What the HTTP API answers, if there is anybody.
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> io::Result<http::Answer> {
         let log = self.log();
         // The key of the life that runs; a restart makes a new one.
         let key = log.rsplit("Bearer ").next().unwrap();

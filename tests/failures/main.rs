@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod client;
+mod dues;
 mod fleet;
 mod hooks;
 #[path = "../gateway/support/http.rs"]
@@ -35,6 +36,9 @@ mod receiver;
 mod redis;
 mod refusals;
 mod server;
+#[path = "../gateway/support/site.rs"]
+#[allow(dead_code, reason = "shared with tests that look at more")]
+mod site;
 mod slots;
 
 use std::{env, future::Future, time::Duration};

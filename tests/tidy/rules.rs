@@ -49,6 +49,7 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("router", Layer::Core),
     ("services", Layer::Core),
     ("store.rs", Layer::Core),
+    ("witness", Layer::Core),
     ("config", Layer::Settings),
     ("admin", Layer::Edge),
     ("auth", Layer::Edge),

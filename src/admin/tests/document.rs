@@ -33,6 +33,7 @@ async fn every_route_is_in_the_document_and_every_path_of_it_is_served() {
         "DELETE /api/im/couriers/{id}",
         "DELETE /api/im/friends/{a}/{b}",
         "DELETE /api/sessions/{id}",
+        "DELETE /api/sessions/{id}/on-close",
         "DELETE /api/users/{id}/sessions",
         "GET /api/history/{topic}",
         "GET /api/hooks",
@@ -42,6 +43,7 @@ async fn every_route_is_in_the_document_and_every_path_of_it_is_served() {
         "GET /api/nodes",
         "GET /api/openapi.json",
         "GET /api/process",
+        "GET /api/sessions/{id}/on-close",
         "GET /api/topics/{topic}",
         "GET /api/users/{id}",
         "GET /livez",
@@ -55,6 +57,7 @@ async fn every_route_is_in_the_document_and_every_path_of_it_is_served() {
         "POST /api/process/token",
         "POST /api/publish",
         "POST /api/publish/batch",
+        "POST /api/sessions/{id}/on-close",
         "PUT /api/im/couriers/{id}",
         "PUT /api/im/friends/{a}/{b}",
     ];

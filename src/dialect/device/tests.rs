@@ -610,3 +610,12 @@ proptest! {
         prop_assert_eq!(&frame["data"], &data);
     }
 }
+
+#[test]
+fn a_type_is_the_kind_of_a_message_unless_it_is_a_credential() {
+    let device = Device::new(settings(Profile::Documented));
+    let kind = |text| device.kind_of(text).map(std::borrow::Cow::into_owned);
+    assert_eq!(kind(r#"{"type":"ping"}"#).as_deref(), Some("ping"));
+    assert_eq!(kind(r#"{"type":"auth","data":{"token":"x"}}"#), None);
+    assert_eq!(kind("{}"), None);
+}

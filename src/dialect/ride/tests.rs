@@ -1108,3 +1108,21 @@ proptest! {
         prop_assert_eq!(field("target_token"), "me");
     }
 }
+
+#[test]
+fn a_flag_is_the_kind_of_a_message_unless_it_is_a_credential() {
+    let ride = Ride::new(Settings::default());
+    for (text, kind) in [
+        (r#"{"flag":"travel","n":1}"#, Some("travel")),
+        (r#"{"flag":"tr\u0061vel"}"#, Some("travel")),
+        (r#"{"flag":"login","token":"x"}"#, None),
+        (r#"{"flag":"l\u006fgin","token":"x"}"#, None),
+        (r#"{"flag":"a","flag":"b"}"#, None),
+        (r#"{"flag":""}"#, None),
+        (r#"{"flag":7}"#, None),
+        ("[]", None),
+        ("x", None),
+    ] {
+        assert_eq!(ride.kind_of(text).as_deref(), kind, "{text}");
+    }
+}

@@ -8,7 +8,7 @@ use crate::{
     message::{Message, Sender},
     services::Asked,
     session::Session,
-    topic::Topic,
+    topic::{Topic, TopicKind},
 };
 
 impl Core {
@@ -69,6 +69,9 @@ impl Core {
                 return None;
             }
         }
+        if mem::take(&mut self.enters) {
+            self.enter(session);
+        }
         if mem::take(&mut self.holds_mail) {
             // Behind the answer to the login.
             session.context.router.bring_mail(&session.subscriber);
@@ -84,6 +87,7 @@ impl Core {
             Action::Authenticate(user) => {
                 let topic = Topic::user(&user);
                 if subscriber.authenticate(user) {
+                    self.enters = !self.has_entered;
                     self.holds_mail = router.hold_mail(subscriber);
                     self.subscribe(session, topic, now);
                 }
@@ -100,6 +104,7 @@ impl Core {
                 if let Some(index) = self.topics.iter().position(|joined| *joined == topic) {
                     self.topics.swap_remove(index);
                     router.unsubscribe(&topic, subscriber);
+                    self.tell_of_move(session);
                 }
             }
             Action::Ask(_) | Action::Call(_) | Action::Close(_) | Action::Publish(_) => {}
@@ -121,7 +126,26 @@ impl Core {
             .context
             .router
             .subscribe(&topic, &session.subscriber, now);
+        let is_room = topic.kind() == TopicKind::Room;
         self.topics.push(topic);
+        if is_room {
+            self.tell_of_move(session);
+        }
+    }
+
+    /// The client is let in: it is who it says, and in the rooms that it was given.
+    fn enter(&mut self, session: &Session) {
+        self.has_entered = true;
+        let witness = &session.context.witness;
+        self.is_watched = witness.opened(&session.subscriber, || self.rooms());
+    }
+
+    /// The session has come to a room, or may have left one.
+    fn tell_of_move(&self, session: &Session) {
+        if self.is_watched {
+            let witness = &session.context.witness;
+            witness.moved(&session.subscriber, self.rooms());
+        }
     }
 
     fn publish(

@@ -13,7 +13,7 @@ use crate::topic::Topic;
 
 /// What is announced.
 #[derive(Debug)]
-pub(super) struct Announcer {
+pub struct Announcer {
     linger: Duration,
     /// With the time on which it is left, if it has no subscriber now.
     topics: HashMap<Topic, Option<Duration>>,
@@ -23,7 +23,7 @@ pub(super) struct Announcer {
 
 impl Announcer {
     /// Nothing is announced yet.
-    pub(super) fn new(linger: Duration) -> Self {
+    pub fn new(linger: Duration) -> Self {
         Self {
             linger,
             topics: HashMap::new(),
@@ -32,12 +32,12 @@ impl Announcer {
     }
 
     /// Changes how long topics linger that lose their last subscriber from now on.
-    pub(super) fn set_linger(&mut self, linger: Duration) {
+    pub fn set_linger(&mut self, linger: Duration) {
         self.linger = linger;
     }
 
     /// Looks at a topic that has or has not subscribers at `now`. Says whether it has to be announced.
-    pub(super) fn look(&mut self, topic: &Topic, has_subscribers: bool, now: Duration) -> bool {
+    pub fn look(&mut self, topic: &Topic, has_subscribers: bool, now: Duration) -> bool {
         match (self.topics.get_mut(topic), has_subscribers) {
             (None, true) => {
                 self.topics.insert(topic.clone(), None);
@@ -58,7 +58,7 @@ impl Announcer {
     }
 
     /// The topics that are left by `now`; they are announced no more.
-    pub(super) fn take_left(&mut self, now: Duration) -> Vec<Topic> {
+    pub fn take_left(&mut self, now: Duration) -> Vec<Topic> {
         let mut left = Vec::new();
         while let Some((due, _)) = self.leaving.front()
             && *due <= now
@@ -73,13 +73,18 @@ impl Announcer {
         left
     }
 
+    /// Whether a topic is announced.
+    pub fn has(&self, topic: &Topic) -> bool {
+        self.topics.contains_key(topic)
+    }
+
     /// When [`Self::take_left`] may give something.
-    pub(super) fn next_due(&self) -> Option<Duration> {
+    pub fn next_due(&self) -> Option<Duration> {
         self.leaving.front().map(|(due, _)| *due)
     }
 
     /// Everything that is announced.
-    pub(super) fn topics(&self) -> impl Iterator<Item = &Topic> {
+    pub fn topics(&self) -> impl Iterator<Item = &Topic> {
         self.topics.keys()
     }
 }

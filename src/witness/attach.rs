@@ -1,0 +1,104 @@
+//! Attaching: what applications want done at the end of a session.
+
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+
+use tokio::time::{self, Instant};
+
+use super::Witness;
+use crate::{
+    dues::{DuesError, Unfit},
+    duty::{Change, Changed, Deed, Duty, Record},
+    id::SessionId,
+};
+
+/// Longest wait until a change is kept. Shorter than what another member waits for the answer.
+const KEEP_TIMEOUT: Duration = Duration::from_millis(1500);
+
+impl Witness {
+    /// Whether a deed can be carried out, as things stand.
+    ///
+    /// # Errors
+    ///
+    /// That Redis cannot be asked.
+    pub async fn check(&self, deed: &Deed) -> Result<Result<(), Unfit>, DuesError> {
+        self.parts.deeds.check(deed).await
+    }
+
+    /// What a session of this member owes; nothing if there is no such session.
+    pub fn owed(&self, session: &SessionId) -> Changed {
+        let book = self.book.lock();
+        match book.look(session.serial) {
+            _ if self.find(session).is_none() => Changed::Gone,
+            Some((record, _)) => Changed::Kept(record.duties.clone()),
+            None => Changed::Kept(Vec::new()),
+        }
+    }
+
+    /// Changes what a session of this member owes. What is answered with [`Changed::Kept`] is done at its
+    /// end, also if the node dies before.
+    ///
+    /// Not cancel safe: it may be changed or not.
+    pub async fn change(&self, session: &SessionId, change: Change) -> Changed {
+        let until = Instant::now() + KEEP_TIMEOUT;
+        let (version, duties) = match self.note_change(session, change) {
+            Ok(Some(noted)) => noted,
+            Ok(None) => return Changed::Kept(Vec::new()),
+            Err(refused) => return refused,
+        };
+        self.work.notify_one();
+        loop {
+            let kept = self.kept.notified();
+            tokio::pin!(kept);
+            kept.as_mut().enable();
+            // If it has ended meanwhile, it is kept when what it owed is done.
+            let at = self.book.lock().look(session.serial).map(|(_, at)| at);
+            if at.is_none_or(|at| version <= at) {
+                return Changed::Kept(duties);
+            }
+            if time::timeout_at(until, kept).await.is_err() {
+                return Changed::Unknown;
+            }
+        }
+    }
+
+    /// Gives the version that has to be kept, if anything has to be, and what is owed by it.
+    fn note_change(
+        &self,
+        session: &SessionId,
+        change: Change,
+    ) -> Result<Option<(u64, Vec<Duty>)>, Changed> {
+        // Counted before the look: whoever ends after it finds the count.
+        self.owing.fetch_add(1, Relaxed);
+        let mut book = self.book.lock();
+        let is_new = book.look(session.serial).is_none();
+        let noted = match (self.find(session), change) {
+            (None, _) => Err(Changed::Gone),
+            (Some(_), Change::Remove(None)) if is_new => Ok(None),
+            (Some(_), Change::Remove(Some(_))) if is_new => Err(Changed::Missing),
+            (Some(new), change) => book.owe(new, change).map(Some),
+        };
+        let has_entered = is_new && book.look(session.serial).is_some();
+        drop(book);
+        if !has_entered {
+            self.forget_owing(1);
+        }
+        noted
+    }
+
+    pub(super) fn forget_owing(&self, sessions: usize) {
+        self.owing.fetch_sub(sessions, Relaxed);
+    }
+
+    /// A session that the router has and that is not ending.
+    fn find(&self, session: &SessionId) -> Option<Record> {
+        let router = &self.parts.router;
+        if router.member() != session.member {
+            return None;
+        }
+        let subscriber = router.find(session.serial)?;
+        subscriber
+            .closed()
+            .is_none()
+            .then(|| self.record(&subscriber))
+    }
+}
