@@ -22,6 +22,7 @@ mod mail;
 mod recent;
 pub mod retained;
 pub mod room;
+pub mod seat;
 pub mod shard;
 pub mod subscriber;
 pub mod transport;

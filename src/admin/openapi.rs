@@ -22,7 +22,7 @@ use super::{
     access::AnyCaller,
     contacts, health, history, nodes,
     problem::{AccessProblems, ProblemDocument},
-    process, publish, sessions, topics,
+    process, publish, rooms, sessions, topics,
 };
 
 /// Every endpoint, with its documentation.
@@ -41,7 +41,18 @@ pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
         .routes(routes!(topics::topic))
         .routes(routes!(sessions::user))
         .routes(routes!(sessions::kick_user))
-        .routes(routes!(sessions::kick_session))
+        .routes(routes!(sessions::list::sessions))
+        .routes(routes!(sessions::list::session, sessions::kick_session))
+        .routes(routes!(
+            sessions::data::read,
+            sessions::data::replace,
+            sessions::data::merge
+        ))
+        .routes(routes!(rooms::rooms))
+        .routes(routes!(rooms::room, rooms::empty))
+        .routes(routes!(rooms::join))
+        .routes(routes!(rooms::quit_user))
+        .routes(routes!(rooms::quit_session))
         .routes(routes!(nodes::nodes))
         .routes(routes!(nodes::drain))
         .routes(routes!(document))
@@ -64,6 +75,7 @@ pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
         (name = "messages", description = "Messages to users, rooms and sessions"),
         (name = "contacts", description = "Who may write to whom, and who is a courier"),
         (name = "sessions", description = "Who is connected"),
+        (name = "rooms", description = "Who is in which room"),
         (name = "nodes", description = "The members of the cluster"),
         (name = "health", description = "For probes and scrapers, without a key"),
         (name = "process", description = "For the command line on the same machine"),

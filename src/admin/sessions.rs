@@ -1,5 +1,8 @@
 //! Sessions: whose they are, and their end.
 
+pub(super) mod data;
+pub(super) mod list;
+
 use std::sync::Arc;
 
 use axum::{
@@ -107,7 +110,7 @@ pub(super) async fn user(
     extract::State(state): extract::State<Arc<State>>,
     Segment(id): Segment,
 ) -> Result<Json<User>, Problem> {
-    let topic = Topic::user(&user_id(&id)?);
+    let topic = Topic::user(&user_id("id", &id)?);
     let found = inquiry::sessions(&state, &topic, SESSIONS_MAX).await;
     Ok(Json(User {
         online: 0 < found.count,
@@ -141,7 +144,7 @@ pub(super) async fn kick_user(
     body: Body,
 ) -> Result<Json<Kicked>, Problem> {
     let reason = reason(query.as_deref(), &body)?;
-    let topic = Topic::user(&user_id(&id)?);
+    let topic = Topic::user(&user_id("id", &id)?);
     let (kicked, missing) = inquiry::kick(&state, &topic, reason.as_deref()).await;
     Ok(Json(Kicked { kicked, missing }))
 }
@@ -173,9 +176,7 @@ pub(super) async fn kick_session(
     body: Body,
 ) -> Result<Json<Kicked>, Problem> {
     let reason = reason(query.as_deref(), &body)?;
-    let gone = || Problem::not_found("there is no such session");
-    let session = id.parse::<SessionId>().map_err(|_| gone())?;
-    let topic = Topic::session(&session);
+    let topic = Topic::session(&session_id(&id)?);
     match inquiry::kick(&state, &topic, reason.as_deref()).await {
         (0, missing) if missing.is_empty() => Err(gone()),
         (kicked, missing) => Ok(Json(Kicked { kicked, missing })),
@@ -200,11 +201,21 @@ fn reason(query: Option<&str>, body: &Body) -> Result<Option<Box<str>>, Problem>
     }
 }
 
-fn user_id(text: &str) -> Result<UserId, Problem> {
+/// The user of this id, which stands in this field.
+pub(super) fn user_id(field: &str, text: &str) -> Result<UserId, Problem> {
     text.parse().map_err(|error| {
-        let detail = format!("id: {error}, expected the id of a user");
-        Problem::unprocessable(detail).field("id")
+        let detail = format!("{field}: {error}, expected the id of a user");
+        Problem::unprocessable(detail).field(field)
     })
+}
+
+/// The session of this id. What is no id is none that is there.
+pub(super) fn session_id(text: &str) -> Result<SessionId, Problem> {
+    text.parse().map_err(|_| gone())
+}
+
+pub(super) fn gone() -> Problem {
+    Problem::not_found("there is no such session")
 }
 
 // === impl Session ===

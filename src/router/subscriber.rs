@@ -1,6 +1,7 @@
 //! A session in its role as a receiver: its outbox, and the socket behind it.
 
 mod closing;
+mod data;
 mod mail;
 
 use std::{
@@ -8,7 +9,7 @@ use std::{
     io::{self, IoSlice},
     net::IpAddr,
     sync::{
-        Arc, OnceLock,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
     task::{Context, Poll},
@@ -29,6 +30,7 @@ use crate::{
     router::{
         letters::Letters,
         recent::Recent,
+        seat::Seat,
         shard::Shard,
         transport::{End, Transport},
     },
@@ -51,6 +53,8 @@ pub struct Subscriber {
     dialect_id: DialectId,
     shard: Arc<Shard>,
     transport: Arc<dyn Transport>,
+    /// Who serves it.
+    seat: OnceLock<Weak<dyn Seat>>,
     user: OnceLock<UserId>,
     /// Deciseconds of uptime at the last complete frame of the client.
     seen: AtomicU32,
@@ -83,6 +87,8 @@ struct State {
     leaving: Option<CloseReason>,
     /// What its client has called for and was not answered.
     calls: u16,
+    /// What the application keeps with the session: the text of a JSON object; absent for most.
+    data: Option<Box<str>>,
 }
 
 /// Whether a session still does what its client says.
@@ -140,6 +146,7 @@ impl Subscriber {
             dialect,
             shard,
             transport,
+            seat: OnceLock::new(),
             user: OnceLock::new(),
             seen: AtomicU32::new(0),
             has_letters: AtomicBool::new(false),
@@ -160,6 +167,17 @@ impl Subscriber {
     /// The shard that serves it.
     pub fn shard(&self) -> &Arc<Shard> {
         &self.shard
+    }
+
+    /// Takes note of who serves it. At most once.
+    pub fn set_seat(&self, seat: Weak<dyn Seat>) {
+        let is_first = self.seat.set(seat).is_ok();
+        debug_assert!(is_first, "a session is served once");
+    }
+
+    /// Who serves it, as long as anybody does.
+    pub fn seat(&self) -> Option<Arc<dyn Seat>> {
+        self.seat.get()?.upgrade()
     }
 
     /// Who it is, once it has been authenticated as a user.

@@ -97,10 +97,7 @@ impl Core {
             Action::Reply(frame) => subscriber.send(frame),
             Action::Subscribe(topic) => self.subscribe(session, topic, now),
             Action::Unsubscribe(topic) => {
-                if let Some(index) = self.topics.iter().position(|joined| *joined == topic) {
-                    self.topics.swap_remove(index);
-                    router.unsubscribe(&topic, subscriber);
-                }
+                self.quit(session, &topic);
             }
             Action::Ask(_) | Action::Call(_) | Action::Close(_) | Action::Publish(_) => {}
         }
@@ -108,12 +105,12 @@ impl Core {
 
     /// Whether `topic` would be one more than the session may have. The user's own always fits: it is
     /// the first.
-    fn is_overfull(&self, session: &Session, topic: &Topic) -> bool {
+    pub(super) fn is_overfull(&self, session: &Session, topic: &Topic) -> bool {
         let topics_max = session.context.settings.load().topics_max;
         topics_max <= self.topics.len() && !self.topics.contains(topic)
     }
 
-    fn subscribe(&mut self, session: &Session, topic: Topic, now: Now) {
+    pub(super) fn subscribe(&mut self, session: &Session, topic: Topic, now: Now) {
         if self.topics.contains(&topic) {
             return;
         }
