@@ -48,7 +48,7 @@ use crate::{
     config::Secret,
     ledger::Ledger,
     mail::post::Post,
-    queue::Queue,
+    queue::{self, Queue},
     router,
     stats::{ApiOutcome, ApiStats},
     telemetry::Telemetry,
@@ -204,9 +204,12 @@ impl State {
                 return Err(Problem::unprocessable("is longer than 1 MiB"));
             }
             let request = body.read()?;
-            // Apart from what publishers choose.
-            let name = format!("push:{id}");
-            publish::accept(self, request, text, Some(&name)).await
+            let pushed = publish::Pushed {
+                // Apart from what publishers choose.
+                name: format!("push:{id}"),
+                since_ms: queue::added_ms(id),
+            };
+            publish::accept(self, request, text, Some(&pushed)).await
         };
         let published = publishing.await;
         let error = |problem: Problem| {

@@ -30,9 +30,12 @@ pub mod transport;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -235,6 +238,10 @@ impl Router {
     ///
     /// [`Busy`] if a shard that it concerns has no room.
     pub fn deliver_remote(&self, message: Message, now: Now) -> Result<usize, Busy> {
+        if message.has_expired(now.unix_ms) {
+            self.stats.expired.add(1);
+            return Ok(0);
+        }
         let route = self.route(&message.topic);
         match self.without_room(&route) {
             Some(shard) => Err(self.busy(message, Room::Shard(shard))),
@@ -244,7 +251,8 @@ impl Router {
 
     /// Keeps a message of another member for those who subscribe later.
     pub fn retain(&self, message: Message, now: Now) {
-        let evicted = self.retained.keep(&Outgoing::new(message), now.unix_ms);
+        let outgoing = self.outgoing(message, now);
+        let evicted = self.retained.keep(&outgoing, now.unix_ms);
         self.stats.retained_evicted.add(evicted as u64);
     }
 
@@ -302,7 +310,7 @@ impl Router {
 
     /// The one function in which every message meets the local sessions. Says how many.
     fn deliver(&self, message: Message, route: Route, now: Now) -> usize {
-        let outgoing = &Outgoing::new(message);
+        let outgoing = &self.outgoing(message, now);
         let evicted = self.retained.keep(outgoing, now.unix_ms);
         self.stats.retained_evicted.add(evicted as u64);
         let to = |shard: &Arc<Shard>, target: Target| {
@@ -333,6 +341,22 @@ impl Router {
             }
         }
         reached
+    }
+
+    /// A message on its way to the local sessions.
+    fn outgoing(&self, message: Message, now: Now) -> Arc<Outgoing> {
+        if message.expires_ms.is_none() && message.except.is_none() {
+            return Outgoing::new(message);
+        }
+        let left = |expires_ms: u64| Duration::from_millis(expires_ms.saturating_sub(now.unix_ms));
+        let lasts = message.expires_ms.map(left);
+        let except = message.except.as_ref().map(|except| {
+            let me = self.member();
+            let own = except.iter().filter(|session| session.member == me);
+            own.map(|session| session.serial).collect::<Box<[Serial]>>()
+        });
+        let except = except.filter(|except| !except.is_empty());
+        Outgoing::limited(message, lasts, except)
     }
 
     /// Tells the other members of a topic that has come or gone here.

@@ -39,6 +39,8 @@ pub struct HookStats {
 pub struct ApiStats {
     /// Requests by [`ApiOutcome`] in the order of [`ApiOutcome::ALL`].
     pub requests: [Count; ApiOutcome::ALL.len()],
+    /// Publishes that had expired when it was their turn.
+    pub expired: Count,
     /// Ids of publishes that had to be forgotten before their time.
     pub ids_forgotten: Count,
 }
