@@ -20,6 +20,7 @@ pub mod list;
 pub mod lives;
 mod mail;
 mod recent;
+mod remote;
 pub mod retained;
 pub mod room;
 pub mod seat;
@@ -30,12 +31,9 @@ pub mod transport;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
 use arc_swap::ArcSwap;
@@ -43,7 +41,7 @@ use arc_swap::ArcSwap;
 pub use self::room::{Busy, Room};
 use self::{
     claims::Claims,
-    fanout::{Delivery, Outgoing, Target},
+    fanout::{Delivery, Target},
     index::{Edge, Index, Subscribers},
     retained::Retained,
     shard::{Limits, Shard},
@@ -231,36 +229,6 @@ impl Router {
         Ok(Reached { sessions, members })
     }
 
-    /// Delivers a message that another member has published. Says how many sessions it is on its way
-    /// to.
-    ///
-    /// # Errors
-    ///
-    /// [`Busy`] if a shard that it concerns has no room.
-    pub fn deliver_remote(&self, message: Message, now: Now) -> Result<usize, Busy> {
-        if message.has_expired(now.unix_ms) {
-            self.stats.expired.add(1);
-            return Ok(0);
-        }
-        let route = self.route(&message.topic);
-        match self.without_room(&route) {
-            Some(shard) => Err(self.busy(message, Room::Shard(shard))),
-            None => Ok(self.deliver(message, route, now)),
-        }
-    }
-
-    /// Keeps a message of another member for those who subscribe later.
-    pub fn retain(&self, message: Message, now: Now) {
-        let outgoing = self.outgoing(message, now);
-        let evicted = self.retained.keep(&outgoing, now.unix_ms);
-        self.stats.retained_evicted.add(evicted as u64);
-    }
-
-    /// Every message that is kept for those who subscribe later.
-    pub fn retained(&self, now: Now) -> Vec<Arc<Outgoing>> {
-        self.retained.all(now.unix_ms)
-    }
-
     /// How many local sessions a topic reaches.
     pub fn count(&self, topic: &Topic) -> usize {
         match self.route(topic) {
@@ -341,22 +309,6 @@ impl Router {
             }
         }
         reached
-    }
-
-    /// A message on its way to the local sessions.
-    fn outgoing(&self, message: Message, now: Now) -> Arc<Outgoing> {
-        if message.expires_ms.is_none() && message.except.is_none() {
-            return Outgoing::new(message);
-        }
-        let left = |expires_ms: u64| Duration::from_millis(expires_ms.saturating_sub(now.unix_ms));
-        let lasts = message.expires_ms.map(left);
-        let except = message.except.as_ref().map(|except| {
-            let me = self.member();
-            let own = except.iter().filter(|session| session.member == me);
-            own.map(|session| session.serial).collect::<Box<[Serial]>>()
-        });
-        let except = except.filter(|except| !except.is_empty());
-        Outgoing::limited(message, lasts, except)
     }
 
     /// Tells the other members of a topic that has come or gone here.

@@ -121,7 +121,8 @@ impl Outgoing {
     }
 
     fn has_expired(&self) -> bool {
-        self.expires.is_some_and(|expires| expires <= Instant::now())
+        self.expires
+            .is_some_and(|expires| expires <= Instant::now())
     }
 
     /// How the message looks on the wire of `dialect`; encoded by whoever asks first.

@@ -92,7 +92,8 @@ impl Index {
     pub fn rooms(&self, after: Option<&Topic>, max: usize) -> Vec<Topic> {
         let topics = self.topics.iter().filter_map(|entry| {
             let topic = entry.key();
-            let is_wanted = topic.kind() == TopicKind::Room && after.is_none_or(|after| after < topic);
+            let is_wanted =
+                topic.kind() == TopicKind::Room && after.is_none_or(|after| after < topic);
             is_wanted.then(|| topic.clone())
         });
         smallest(topics, max)

@@ -7,9 +7,7 @@ use crate::{
     close::CloseReason,
     dialect::Now,
     id::SessionId,
-    peer::{
-        DataChange, DataOutcome, Joined, NodeInfo, PageQuery, SessionDetails, SessionInfo,
-    },
+    peer::{DataChange, DataOutcome, Joined, NodeInfo, PageQuery, SessionDetails, SessionInfo},
     topic::{Topic, TopicKind},
 };
 

@@ -1,8 +1,8 @@
 //! A session in its role as a receiver: its outbox, and the socket behind it.
 
 mod closing;
-mod data;
 mod mail;
+mod outside;
 
 use std::{
     fmt,
@@ -167,17 +167,6 @@ impl Subscriber {
     /// The shard that serves it.
     pub fn shard(&self) -> &Arc<Shard> {
         &self.shard
-    }
-
-    /// Takes note of who serves it. At most once.
-    pub fn set_seat(&self, seat: Weak<dyn Seat>) {
-        let is_first = self.seat.set(seat).is_ok();
-        debug_assert!(is_first, "a session is served once");
-    }
-
-    /// Who serves it, as long as anybody does.
-    pub fn seat(&self) -> Option<Arc<dyn Seat>> {
-        self.seat.get()?.upgrade()
     }
 
     /// Who it is, once it has been authenticated as a user.

@@ -1,14 +1,31 @@
-//! What an application keeps with a session: a JSON object that lives as long as the session.
+//! What the outside has to do with a session: its seat, and what an application keeps with it, a JSON object
+//! that lives as long as the session.
+
+use std::sync::{Arc, Weak};
 
 use serde_json::{Map, Value};
 
 use super::Subscriber;
-use crate::peer::{DATA_BYTES_MAX, DataChange, DataOutcome};
+use crate::{
+    peer::{DATA_BYTES_MAX, DataChange, DataOutcome},
+    router::seat::Seat,
+};
 
 /// What a session has that nothing was kept with.
 const NOTHING: &str = "{}";
 
 impl Subscriber {
+    /// Takes note of who serves it. At most once.
+    pub fn set_seat(&self, seat: Weak<dyn Seat>) {
+        let is_first = self.seat.set(seat).is_ok();
+        debug_assert!(is_first, "a session is served once");
+    }
+
+    /// Who serves it, as long as anybody does.
+    pub fn seat(&self) -> Option<Arc<dyn Seat>> {
+        self.seat.get()?.upgrade()
+    }
+
     /// The text of the JSON object that is kept with the session.
     pub fn data(&self) -> Box<str> {
         let state = self.state.lock();
