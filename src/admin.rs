@@ -17,6 +17,7 @@ mod problem;
 mod process;
 mod publish;
 mod rooms;
+mod schema;
 mod serve;
 mod sessions;
 mod topics;

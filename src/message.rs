@@ -132,7 +132,8 @@ impl Message {
 
     /// Whether it is worth nothing any more at this time, in milliseconds since the Unix epoch.
     pub fn has_expired(&self, now_ms: u64) -> bool {
-        self.expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms)
+        self.expires_ms
+            .is_some_and(|expires_ms| expires_ms <= now_ms)
     }
 
     /// Makes it a message of class `latest` under `key`.

@@ -220,7 +220,11 @@ pub(super) async fn page(
     let me = router.member();
     let presence = router.presence();
     let mut members: Vec<Member> = vec![me.clone()];
-    members.extend(presence.into_iter().flat_map(|presence| presence.members(topic)));
+    members.extend(
+        presence
+            .into_iter()
+            .flat_map(|presence| presence.members(topic)),
+    );
     members.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     members.retain(|member| after.is_none_or(|after| after.member.as_str() <= member.as_str()));
     let mut page = Page::default();
@@ -247,7 +251,10 @@ pub(super) async fn page(
             page.missing.push(member.node().to_owned());
             continue;
         };
-        let asking = presence.ask([member.clone()].into_iter().collect(), Question::Page(query));
+        let asking = presence.ask(
+            [member.clone()].into_iter().collect(),
+            Question::Page(query),
+        );
         match asking.await.answers.into_iter().next() {
             Some((_, Answer::Page(found))) => page.sessions.extend(found.into_iter().take(rest)),
             _ => page.missing.push(member.node().to_owned()),

@@ -93,7 +93,8 @@ impl Modify for Security {
         };
         let components = document.components.get_or_insert_default();
         let key = "An API key of the configuration. Publishing needs the scope publish; asking who is \
-                   where, and what was kept, read; ending sessions, draining and changing contacts, admin, which includes the other two.";
+                   where, and what was kept, read; ending sessions, changing what rooms they are in and what is kept \
+                   with them, draining and changing contacts, admin, which includes the other two.";
         components.add_security_scheme("key", bearer(key));
         let control = "The secret of the running process, which stands in its pid file.";
         components.add_security_scheme("control", bearer(control));

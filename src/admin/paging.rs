@@ -12,6 +12,18 @@ pub(super) fn value<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
     found.map(|(_, value)| value)
 }
 
+/// Whether a parameter is 1. It may be 0, or missing.
+pub(super) fn flag(query: &str, name: &'static str) -> Result<bool, Problem> {
+    match value(query, name).as_deref() {
+        Some("1") => Ok(true),
+        Some("0") | None => Ok(false),
+        Some(_) => {
+            let detail = format!("{name}: is not usable, expected 0 or 1");
+            Err(Problem::unprocessable(detail).field(name))
+        }
+    }
+}
+
 /// How many are wanted: at most `max`.
 pub(super) fn limit(query: &str, default: usize, max: usize) -> Result<usize, Problem> {
     let Some(text) = value(query, "limit") else {

@@ -16,9 +16,10 @@ use super::{
     inquiry::{self, Moved},
     paging,
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument},
+    schema::{RoomName, SessionName, UserName},
     sessions::{self, SESSIONS_MAX, Session},
 };
-use crate::{dialect::query_pairs, id::USER_BYTES_MAX, topic::Topic};
+use crate::{id::USER_BYTES_MAX, topic::Topic};
 
 /// Most rooms of one page.
 const PAGE_MAX: usize = 1000;
@@ -72,7 +73,7 @@ pub(super) enum NewMember {
 #[schema(example = json!({"user": "42"}))]
 pub(super) struct UserMember {
     /// The user's id.
-    #[schema(min_length = 1, max_length = 1024)]
+    #[schema(value_type = UserName)]
     user: String,
 }
 
@@ -83,6 +84,7 @@ pub(super) struct UserMember {
 #[schema(example = json!({"session": "gw-1.18f3.3000000000001"}))]
 pub(super) struct SessionMember {
     /// The session's id.
+    #[schema(value_type = SessionName)]
     session: String,
 }
 
@@ -121,7 +123,7 @@ pub(super) struct Members {
     params(
         ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000,
             description = "Most rooms; 1000 if it is missing"),
-        ("cursor" = Option<String>, Query, description = "next of the page before"),
+        ("cursor" = inline(Option<RoomName>), Query, description = "next of the page before"),
     ),
     responses(
         (status = 200, description = "A page", body = Rooms),
@@ -162,8 +164,8 @@ pub(super) async fn rooms(
     tag = "rooms",
     security(("key" = [])),
     params(
-        ("room" = String, Path, description = "The room's name, percent-encoded"),
-        ("members" = Option<u8>, Query, description = "1: list who they are"),
+        ("room" = inline(RoomName), Path, description = "The room's name, percent-encoded"),
+        ("members" = Option<u8>, Query, maximum = 1, description = "1: list who they are"),
     ),
     responses(
         (status = 200, description = "Who is in it", body = Room),
@@ -179,8 +181,7 @@ pub(super) async fn room(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Room>, Problem> {
     let topic = room_topic(&room)?;
-    let mut pairs = query_pairs(query.as_deref().unwrap_or_default());
-    let is_listed = pairs.any(|pair| pair == ("members".into(), "1".into()));
+    let is_listed = paging::flag(query.as_deref().unwrap_or_default(), "members")?;
     let max = if is_listed { SESSIONS_MAX } else { 0 };
     let found = inquiry::sessions(&state, &topic, max).await;
     let members = is_listed.then(|| found.sessions.iter().map(Session::with_user).collect());
@@ -202,7 +203,7 @@ pub(super) async fn room(
     path = "/api/rooms/{room}/members",
     tag = "rooms",
     security(("key" = [])),
-    params(("room" = String, Path, description = "The room's name, percent-encoded")),
+    params(("room" = inline(RoomName), Path, description = "The room's name, percent-encoded")),
     request_body = NewMember,
     responses(
         (status = 200, description = "What came of it; a user may have no session", body = Members),
@@ -248,8 +249,8 @@ pub(super) async fn join(
     tag = "rooms",
     security(("key" = [])),
     params(
-        ("room" = String, Path, description = "The room's name, percent-encoded"),
-        ("user" = String, Path, description = "The user's id, percent-encoded"),
+        ("room" = inline(RoomName), Path, description = "The room's name, percent-encoded"),
+        ("user" = inline(UserName), Path, description = "The user's id, percent-encoded"),
     ),
     responses(
         (status = 200, description = "What came of it; there may have been none", body = Members),
@@ -275,8 +276,8 @@ pub(super) async fn quit_user(
     tag = "rooms",
     security(("key" = [])),
     params(
-        ("room" = String, Path, description = "The room's name, percent-encoded"),
-        ("session" = String, Path, description = "The session's id"),
+        ("room" = inline(RoomName), Path, description = "The room's name, percent-encoded"),
+        ("session" = inline(SessionName), Path, description = "The session's id"),
     ),
     responses(
         (status = 200, description = "It is not in it any more", body = Members),
@@ -303,7 +304,7 @@ pub(super) async fn quit_session(
     path = "/api/rooms/{room}",
     tag = "rooms",
     security(("key" = [])),
-    params(("room" = String, Path, description = "The room's name, percent-encoded")),
+    params(("room" = inline(RoomName), Path, description = "The room's name, percent-encoded")),
     responses(
         (status = 200, description = "What came of it; there may have been none", body = Members),
         (status = 422, description = "It cannot be the name of a room", body = ProblemDocument,

@@ -16,11 +16,11 @@ use super::{
     State,
     access::{Admin, Caller, Read},
     input::{Body, Segment, Text},
-    inquiry,
+    inquiry, paging,
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument},
+    schema::{SessionName, UserName},
 };
 use crate::{
-    dialect::query_pairs,
     id::{SessionId, UserId},
     peer::SessionInfo,
     topic::Topic,
@@ -97,7 +97,7 @@ pub(super) struct Kicked {
     path = "/api/users/{id}",
     tag = "sessions",
     security(("key" = [])),
-    params(("id" = String, Path, description = "The user's id, percent-encoded")),
+    params(("id" = inline(UserName), Path, description = "The user's id, percent-encoded")),
     responses(
         (status = 200, description = "The user's sessions", body = User),
         (status = 422, description = "The id is not one of a user", body = ProblemDocument,
@@ -126,8 +126,9 @@ pub(super) async fn user(
     tag = "sessions",
     security(("key" = [])),
     params(
-        ("id" = String, Path, description = "The user's id, percent-encoded"),
-        ("reason" = Option<String>, Query, description = "As in the body"),
+        ("id" = inline(UserName), Path, description = "The user's id, percent-encoded"),
+        ("reason" = Option<String>, Query, min_length = 1, max_length = 256,
+            description = "As in the body"),
     ),
     request_body = Option<KickRequest>,
     responses(
@@ -156,8 +157,9 @@ pub(super) async fn kick_user(
     tag = "sessions",
     security(("key" = [])),
     params(
-        ("id" = String, Path, description = "The session's id"),
-        ("reason" = Option<String>, Query, description = "As in the body"),
+        ("id" = inline(SessionName), Path, description = "The session's id"),
+        ("reason" = Option<String>, Query, min_length = 1, max_length = 256,
+            description = "As in the body"),
     ),
     request_body = Option<KickRequest>,
     responses(
@@ -183,22 +185,19 @@ pub(super) async fn kick_session(
     }
 }
 
+/// Of both, that in the body counts.
 fn reason(query: Option<&str>, body: &Body) -> Result<Option<Box<str>>, Problem> {
     let body: Option<KickRequest> = body.read_any()?;
-    let from_body = body.and_then(|request| request.reason);
-    if let Some(Text(reason)) = from_body {
-        return Ok(Some(reason));
+    let in_query = paging::value(query.unwrap_or_default(), "reason");
+    if let Some(reason) = &in_query
+        && !(1..=256).contains(&reason.len())
+    {
+        let detail = "reason: expected a text of 1 to 256 bytes";
+        return Err(Problem::unprocessable(detail).field("reason"));
     }
-    let mut pairs = query_pairs(query.unwrap_or_default());
-    let value = pairs.find(|(name, _)| name == "reason");
-    match value {
-        Some((_, reason)) if !(1..=256).contains(&reason.len()) => {
-            let detail = "reason: expected a text of 1 to 256 bytes";
-            Err(Problem::unprocessable(detail).field("reason"))
-        }
-        Some((_, reason)) => Ok(Some(reason.into())),
-        None => Ok(None),
-    }
+    let in_body = body.and_then(|request| request.reason);
+    let in_body = in_body.map(|Text(reason)| reason);
+    Ok(in_body.or(in_query.map(|reason| reason.into_owned().into())))
 }
 
 /// The user of this id, which stands in this field.

@@ -11,7 +11,13 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::{
-    admin::{State, input::Text, once::Digest, problem::Problem},
+    admin::{
+        State,
+        input::Text,
+        once::Digest,
+        problem::Problem,
+        schema::{SessionTopic, TopicName, TopicNames},
+    },
     dialect::Now,
     id::SessionId,
     topic::{ParseTopicError, Topic, TopicKind},
@@ -71,7 +77,7 @@ pub(in crate::admin) struct PublishRequest<'a> {
     ttl: Option<f64>,
     /// Sessions, `session:<id>` each, that are not given it: at most 100 of them. Not with `durable`, since
     /// what is kept for a user is for all of its clients.
-    #[schema(value_type = Option<Vec<String>>, max_items = 100)]
+    #[schema(value_type = Option<Vec<SessionTopic>>, max_items = 100)]
     except: Option<Sessions>,
 }
 
@@ -85,9 +91,9 @@ struct Sessions(Arc<[SessionId]>);
 #[allow(dead_code)] // Only the schema is used: a list is read into topics at once.
 enum To {
     /// One topic.
-    One(String),
+    One(TopicName),
     /// Several topics.
-    Many(Vec<String>),
+    Many(TopicNames),
 }
 
 /// At least one topic, none twice.
@@ -155,7 +161,7 @@ impl PublishRequest<'_> {
     /// When it is worth nothing any more, in milliseconds since the Unix epoch, if it was handed in at
     /// `since_ms`.
     pub(super) fn expires_ms(&self, since_ms: u64) -> Option<u64> {
-        let ttl_ms = (self.ttl? * 1000.0) as u64;
+        let ttl_ms = (self.ttl? * 1000.0).ceil() as u64;
         Some(self.at_ms().unwrap_or(since_ms).saturating_add(ttl_ms))
     }
 
@@ -193,7 +199,11 @@ impl PublishRequest<'_> {
         if let Some(ttl) = self.ttl {
             content = content.and(&ttl.to_be_bytes());
         }
-        for session in self.except.iter().flat_map(|Sessions(except)| except.iter()) {
+        for session in self
+            .except
+            .iter()
+            .flat_map(|Sessions(except)| except.iter())
+        {
             content = content.and(session.to_string().as_bytes());
         }
         content

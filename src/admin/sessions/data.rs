@@ -17,6 +17,7 @@ use crate::{
         input::{Body, Segment},
         inquiry,
         problem::{AccessProblems, BodyProblems, Problem, ProblemDocument},
+        schema::SessionName,
     },
     peer::{DATA_BYTES_MAX, DataChange, DataOutcome},
 };
@@ -29,7 +30,7 @@ use crate::{
     path = "/api/sessions/{id}/data",
     tag = "sessions",
     security(("key" = [])),
-    params(("id" = String, Path, description = "The session's id")),
+    params(("id" = inline(SessionName), Path, description = "The session's id")),
     responses(
         (status = 200, description = "What is kept with it", body = Object),
         (status = 404, description = "There is no such session", body = ProblemDocument,
@@ -55,7 +56,7 @@ pub(in crate::admin) async fn read(
     path = "/api/sessions/{id}/data",
     tag = "sessions",
     security(("key" = [])),
-    params(("id" = String, Path, description = "The session's id")),
+    params(("id" = inline(SessionName), Path, description = "The session's id")),
     request_body = Object,
     responses(
         (status = 200, description = "What is kept with it now", body = Object),
@@ -85,7 +86,7 @@ pub(in crate::admin) async fn replace(
     path = "/api/sessions/{id}/data",
     tag = "sessions",
     security(("key" = [])),
-    params(("id" = String, Path, description = "The session's id")),
+    params(("id" = inline(SessionName), Path, description = "The session's id")),
     request_body = Object,
     responses(
         (status = 200, description = "What is kept with it now", body = Object),

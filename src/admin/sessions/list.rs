@@ -19,6 +19,7 @@ use crate::{
         inquiry::{self, Silent},
         paging,
         problem::{AccessProblems, Problem, ProblemDocument},
+        schema::{DialectName, SessionName, TopicName},
     },
     dialect::DialectId,
     peer::SessionDetails,
@@ -72,11 +73,11 @@ pub(in crate::admin) struct Details {
     tag = "sessions",
     security(("key" = [])),
     params(
-        ("topic" = Option<String>, Query, description = "The topic that reaches them; all if it is missing"),
-        ("dialect" = Option<String>, Query, description = "The dialect that they speak; any if it is missing"),
+        ("topic" = inline(Option<TopicName>), Query, description = "The topic that reaches them; all if it is missing"),
+        ("dialect" = inline(Option<DialectName>), Query, description = "The dialect that they speak; any if it is missing"),
         ("limit" = Option<u64>, Query, minimum = 1, maximum = 100,
             description = "Most sessions; 100 if it is missing"),
-        ("cursor" = Option<String>, Query, description = "next of the page before"),
+        ("cursor" = inline(Option<SessionName>), Query, description = "next of the page before"),
     ),
     responses(
         (status = 200, description = "A page", body = Sessions),
@@ -126,7 +127,7 @@ pub(in crate::admin) async fn sessions(
     path = "/api/sessions/{id}",
     tag = "sessions",
     security(("key" = [])),
-    params(("id" = String, Path, description = "The session's id")),
+    params(("id" = inline(SessionName), Path, description = "The session's id")),
     responses(
         (status = 200, description = "It is there", body = Details),
         (status = 404, description = "There is no such session", body = ProblemDocument,
