@@ -3,8 +3,10 @@
 
 mod browser;
 mod examples;
+mod gateway;
 mod im;
 mod page;
+mod schema;
 mod services;
 
 use std::{env, path::Path, process::Command, time::Duration};
