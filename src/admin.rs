@@ -14,9 +14,12 @@ mod nodes;
 mod on_close;
 mod once;
 mod openapi;
+mod paging;
 mod problem;
 mod process;
 mod publish;
+mod rooms;
+mod schema;
 mod serve;
 mod sessions;
 mod topics;
@@ -48,7 +51,7 @@ use crate::{
     config::Secret,
     ledger::Ledger,
     mail::post::Post,
-    queue::Queue,
+    queue::{self, Queue},
     router,
     stats::{ApiOutcome, ApiStats},
     telemetry::Telemetry,
@@ -213,9 +216,12 @@ impl State {
                 return Err(Problem::unprocessable("is longer than 1 MiB"));
             }
             let request = body.read()?;
-            // Apart from what publishers choose.
-            let name = format!("push:{id}");
-            publish::accept(self, request, text, Some(&name)).await
+            let pushed = publish::Pushed {
+                // Apart from what publishers choose.
+                name: format!("push:{id}"),
+                since_ms: queue::added_ms(id),
+            };
+            publish::accept(self, request, text, Some(&pushed)).await
         };
         let published = publishing.await;
         let error = |problem: Problem| {

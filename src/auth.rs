@@ -6,6 +6,7 @@
 
 pub mod admission;
 pub mod api_key;
+mod budget;
 mod grant;
 pub mod issue;
 pub mod jwt;

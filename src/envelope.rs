@@ -1,7 +1,8 @@
 //! Envelopes: what members write into one another's inboxes, and into the log that all read.
 //!
-//! MessagePack, as arrays: fields are only ever added at the end. Every body begins with the version
-//! of its form; a member that meets a newer one than it knows takes nothing from it, and says so.
+//! MessagePack, as arrays, which never change: a member of an older version reads none that is longer.
+//! What is new about a message stands in a map behind it. Every body begins with the version of its
+//! form; a member that meets a newer one than it knows takes nothing from it, and says so.
 
 pub mod record;
 

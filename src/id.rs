@@ -147,6 +147,11 @@ impl Serial {
         self.0
     }
 
+    /// The serial of a number that [`Self::number`] gave.
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The shard that serves the session.
     pub fn shard(self) -> u16 {
         (self.0 >> 48) as u16

@@ -38,6 +38,10 @@ pub struct Message {
     pub retain: Option<Duration>,
     /// Which letter of the user's mail it is; whoever receives it says so.
     pub letter: Option<Posted>,
+    /// From when on it is put into no outbox any more, in milliseconds since the Unix epoch.
+    pub expires_ms: Option<u64>,
+    /// Sessions that are not given it.
+    pub except: Option<Arc<[SessionId]>>,
 }
 
 /// Where a letter stands in the mail of its user.
@@ -121,7 +125,15 @@ impl Message {
             relay: None,
             retain: None,
             letter: None,
+            expires_ms: None,
+            except: None,
         }
+    }
+
+    /// Whether it is worth nothing any more at this time, in milliseconds since the Unix epoch.
+    pub fn has_expired(&self, now_ms: u64) -> bool {
+        self.expires_ms
+            .is_some_and(|expires_ms| expires_ms <= now_ms)
     }
 
     /// Makes it a message of class `latest` under `key`.

@@ -5,9 +5,12 @@ use std::net::IpAddr;
 use crate::{
     dialect::DialectId,
     duty::{Change, Changed},
-    id::{Member, SessionId, UserId},
+    id::{Member, Serial, SessionId, UserId},
     topic::Topic,
 };
+
+/// Most bytes of what an application keeps with a session.
+pub const DATA_BYTES_MAX: usize = 4096;
 
 /// A living member, as it describes itself.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -52,6 +55,60 @@ pub enum Question {
         /// How.
         change: Change,
     },
+    /// Put the sessions that a topic reaches there into a room.
+    Join {
+        /// The topic.
+        topic: Topic,
+        /// The room.
+        room: Topic,
+    },
+    /// Take the sessions that a topic reaches there out of a room.
+    Quit {
+        /// The topic.
+        topic: Topic,
+        /// The room.
+        room: Topic,
+    },
+    /// Which rooms have members there: the first ones in alphabetical order.
+    Rooms {
+        /// Behind this one; absent: from the beginning.
+        after: Option<Topic>,
+        /// How many are named.
+        max: u32,
+    },
+    /// What is known of sessions there.
+    Page(PageQuery),
+    /// Read or change what the application keeps with a session there.
+    Data {
+        /// The session.
+        session: SessionId,
+        /// What is to be done.
+        change: DataChange,
+    },
+}
+
+/// A page of the sessions of a member.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PageQuery {
+    /// What reaches them.
+    pub topic: Topic,
+    /// The dialect that they speak, if only some are meant.
+    pub dialect: Option<DialectId>,
+    /// Those behind this one; absent: from the beginning.
+    pub after: Option<Serial>,
+    /// How many.
+    pub max: u32,
+}
+
+/// What is to be done with what an application keeps with a session.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum DataChange {
+    /// Nothing: it is read.
+    None,
+    /// This JSON object takes its place.
+    Set(Box<str>),
+    /// This JSON object is merged into it (RFC 7396).
+    Merge(Box<str>),
 }
 
 /// What a member answers.
@@ -70,6 +127,47 @@ pub enum Answer {
         /// Some of them.
         sessions: Vec<SessionInfo>,
     },
+    /// What came of joining a room.
+    Joined(Joined),
+    /// So many sessions were members of the room and are not any more.
+    Quit(u32),
+    /// Rooms.
+    Rooms(Vec<Topic>),
+    /// Sessions, in the order of their numbers.
+    Page(Vec<SessionDetails>),
+    /// What came of reading or changing what is kept with a session.
+    Data(DataOutcome),
+}
+
+/// What came of joining a room.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Joined {
+    /// Sessions that are members now; some may have been before.
+    pub joined: u32,
+    /// Sessions that have as many topics as they may have.
+    pub refused: u32,
+}
+
+/// What came of reading or changing what is kept with a session.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum DataOutcome {
+    /// There is no such session.
+    Gone,
+    /// This JSON object is kept.
+    Kept(Box<str>),
+    /// It would have had so many bytes, which are too many. Nothing was changed.
+    TooLong(u32),
+}
+
+/// A session, with what it has and is in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SessionDetails {
+    /// The session.
+    pub session: SessionInfo,
+    /// The rooms it is a member of.
+    pub rooms: Vec<Topic>,
+    /// What the application keeps with it: the text of a JSON object.
+    pub data: Box<str>,
 }
 
 /// A session, as its member describes it.

@@ -65,6 +65,13 @@ pub struct Taken {
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct EntryId(pub Box<str>);
 
+/// When the entry of this id was added, in milliseconds since the Unix epoch, where ids say it as those of
+/// streams do: `<time>-<number>`.
+pub fn added_ms(id: &str) -> Option<u64> {
+    let (time_ms, _) = id.split_once('-')?;
+    time_ms.parse().ok()
+}
+
 /// Why a call came to nothing.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the queue cannot be used: {0}")]

@@ -21,8 +21,10 @@ pub mod list;
 pub mod lives;
 mod mail;
 mod recent;
+mod remote;
 pub mod retained;
 pub mod room;
+pub mod seat;
 pub mod shard;
 pub mod subscriber;
 pub mod transport;
@@ -41,7 +43,7 @@ use arc_swap::ArcSwap;
 pub use self::room::{Busy, Room};
 use self::{
     claims::Claims,
-    fanout::{Delivery, Outgoing, Target},
+    fanout::{Delivery, Target},
     index::{Edge, Index, Subscribers},
     retained::Retained,
     shard::{Limits, Shard},
@@ -229,35 +231,6 @@ impl Router {
         Ok(Reached { sessions, members })
     }
 
-    /// Delivers a message that another member has published. Says how many sessions it is on its way
-    /// to.
-    ///
-    /// # Errors
-    ///
-    /// [`Busy`] if a shard that it concerns has no room.
-    pub fn deliver_remote(&self, message: Message, now: Now) -> Result<usize, Busy> {
-        let route = self.route(&message.topic);
-        if let Some(shard) = self.without_room(&route) {
-            return Err(self.busy(message, Room::Shard(shard)));
-        }
-        // Of a user, other members may have sessions; a session is here or nowhere.
-        if message.topic.kind() == TopicKind::Session && matches!(route, Route::Nobody) {
-            self.note_undeliverable(&message);
-        }
-        Ok(self.deliver(message, route, now))
-    }
-
-    /// Keeps a message of another member for those who subscribe later.
-    pub fn retain(&self, message: Message, now: Now) {
-        let evicted = self.retained.keep(&Outgoing::new(message), now.unix_ms);
-        self.stats.retained_evicted.add(evicted as u64);
-    }
-
-    /// Every message that is kept for those who subscribe later.
-    pub fn retained(&self, now: Now) -> Vec<Arc<Outgoing>> {
-        self.retained.all(now.unix_ms)
-    }
-
     /// How many local sessions a topic reaches.
     pub fn count(&self, topic: &Topic) -> usize {
         match self.route(topic) {
@@ -307,7 +280,7 @@ impl Router {
 
     /// The one function in which every message meets the local sessions. Says how many.
     fn deliver(&self, message: Message, route: Route, now: Now) -> usize {
-        let outgoing = &Outgoing::new(message);
+        let outgoing = &self.outgoing(message, now);
         let evicted = self.retained.keep(outgoing, now.unix_ms);
         self.stats.retained_evicted.add(evicted as u64);
         let to = |shard: &Arc<Shard>, target: Target| {

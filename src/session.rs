@@ -5,7 +5,8 @@
 //! buffer, no timer and no second task.
 //!
 //! **Invariant:** everything that happens to a conversation happens under the lock of its session's
-//! core, in one call without an `.await`: a message, a deadline, an answer.
+//! core, in one call without an `.await`: a message, a deadline, an answer, and what the outside has done
+//! with it.
 
 pub mod flusher;
 pub mod frames;
@@ -41,8 +42,15 @@ use crate::{
     clock::Clock,
     close::CloseReason,
     dialect::{Conversation, DialectId},
-    router::{Room, Router, shard::Shard, subscriber::Subscriber, transport::End},
+    router::{
+        Room, Router,
+        seat::{Joining, Seat},
+        shard::Shard,
+        subscriber::Subscriber,
+        transport::End,
+    },
     services::{Caller, Services},
+    topic::Topic,
     witness::Witness,
 };
 
@@ -158,6 +166,8 @@ pub fn spawn<S: Send + 'static>(context: &Arc<Context>, upgraded: Upgraded<S>) {
         socket,
         core: Mutex::new(Core::new(conversation, read_ahead)),
     });
+    let seat: Arc<dyn Seat> = Arc::clone(&session) as Arc<_>;
+    session.subscriber.set_seat(Arc::downgrade(&seat));
     context.tracker.spawn(async move {
         let ending = Ending(session);
         ending.0.begin();
@@ -337,6 +347,20 @@ impl Session {
             .shard
             .stats
             .dialect(self.subscriber.dialect_id())
+    }
+}
+
+impl Seat for Session {
+    fn join(&self, topic: &Topic) -> Joining {
+        self.core.lock().join(self, topic)
+    }
+
+    fn quit(&self, topic: &Topic) -> bool {
+        self.core.lock().quit(self, topic)
+    }
+
+    fn topics(&self) -> Vec<Topic> {
+        self.core.lock().topics()
     }
 }
 

@@ -51,6 +51,8 @@ pub struct ShardStats {
     pub dialects: [DialectStats; DialectId::ALL.len()],
     /// Messages that took the place of a waiting one.
     pub conflated: Count,
+    /// Messages that expired before they were put into outboxes.
+    pub expired: Count,
     /// Frames put into outboxes by the router.
     pub deliveries: Count,
     /// From a publish to the turn in which its last subscriber of the shard was written to.
@@ -91,6 +93,8 @@ pub struct RouterStats {
     pub undeliverable: Count,
     /// Publishes refused for want of room.
     pub busy: Count,
+    /// Messages of other members that had expired when they came.
+    pub expired: Count,
     /// Retained messages that had to give way before their time.
     pub retained_evicted: Count,
 }

@@ -136,6 +136,7 @@ impl Telemetry {
         hooks::write(&mut sheet, hooks);
         let cluster = cluster.as_ref().and_then(Weak::upgrade);
         cluster::write(&mut sheet, router, cluster.as_deref());
+        write_expired(&sheet, &self.sources);
         write_process(&mut sheet);
         sheet.finish()
     }
@@ -259,6 +260,19 @@ fn write_api(sheet: &Sheet<'_>, stats: &ApiStats) {
         sheet.counter(&names::API_REQUESTS, &[outcome.label()], count);
     }
     sheet.counter(&names::API_IDS_FORGOTTEN, &[], stats.ids_forgotten.load());
+}
+
+fn write_expired(sheet: &Sheet<'_>, sources: &Sources) {
+    let shards = sources.router.shards();
+    let on_shards: u64 = shards.iter().map(|shard| shard.stats.expired.load()).sum();
+    for (place, count) in [
+        ("bus", sources.router.stats.expired.load()),
+        ("mail", sources.post.stats().expired.load()),
+        ("queue", sources.api.expired.load()),
+        ("shard", on_shards),
+    ] {
+        sheet.counter(&names::EXPIRED, &[place], count);
+    }
 }
 
 fn write_ingest(sheet: &Sheet<'_>, stats: &IngestStats) {

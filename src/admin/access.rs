@@ -1,4 +1,4 @@
-//! Who calls, and what they may do.
+//! Who calls, what they may do, and how often.
 //!
 //! Each handler names what it needs as its first argument, so that nothing of a request is looked
 //! at before its caller is.
@@ -6,16 +6,21 @@
 use std::{marker::PhantomData, sync::Arc};
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, MatchedPath},
     http::{HeaderValue, StatusCode, header, request},
 };
 
+use tokio::time::Instant;
+
 use super::{State, problem::Problem};
-use crate::config::Scope;
+use crate::{auth::api_key::Key, config::Scope};
 
 /// A caller whose key has the scope of `S`.
 #[derive(Debug)]
-pub(super) struct Caller<S>(PhantomData<S>);
+pub(super) struct Caller<S> {
+    key: Arc<Key>,
+    scope: PhantomData<S>,
+}
 
 /// A caller with any key.
 #[derive(Debug)]
@@ -49,6 +54,13 @@ macro_rules! needs {
 
 needs!(Admin: "admin", Publish: "publish", Read: "read");
 
+impl<S> Caller<S> {
+    /// Has its key pay for so many requests that came as one, which is paid for.
+    pub(super) fn owe(&self, requests: usize) {
+        self.key.owe(requests.saturating_sub(1));
+    }
+}
+
 impl<S: Needs> FromRequestParts<Arc<State>> for Caller<S> {
     type Rejection = Problem;
 
@@ -56,13 +68,16 @@ impl<S: Needs> FromRequestParts<Arc<State>> for Caller<S> {
         parts: &mut request::Parts,
         state: &Arc<State>,
     ) -> Result<Self, Problem> {
-        let scopes = state.parts.keys.find(bearer(parts)?).ok_or_else(wrong)?;
-        if !scopes.allow(S::SCOPE) {
+        let key = find(parts, state)?;
+        if !key.allows(S::SCOPE) {
             let challenge = HeaderValue::from_static(S::CHALLENGE);
             return Err(Problem::new(StatusCode::FORBIDDEN, S::REFUSED)
                 .header(header::WWW_AUTHENTICATE, challenge));
         }
-        Ok(Self(PhantomData))
+        Ok(Self {
+            key,
+            scope: PhantomData,
+        })
     }
 }
 
@@ -73,8 +88,19 @@ impl FromRequestParts<Arc<State>> for AnyCaller {
         parts: &mut request::Parts,
         state: &Arc<State>,
     ) -> Result<Self, Problem> {
-        state.parts.keys.find(bearer(parts)?).ok_or_else(wrong)?;
-        Ok(Self)
+        find(parts, state).map(|_| Self)
+    }
+}
+
+/// The key of a request that is not over its rate.
+fn find(parts: &request::Parts, state: &State) -> Result<Arc<Key>, Problem> {
+    let key = state.parts.keys.find(bearer(parts)?).ok_or_else(wrong)?;
+    let route = parts.extensions.get::<MatchedPath>();
+    let route = route.map(MatchedPath::as_str);
+    tracing::debug!(key = key.name(), method = %parts.method, route, "a call of the HTTP API");
+    match key.take(Instant::now()) {
+        Ok(()) => Ok(key),
+        Err(seconds) => Err(Problem::limited(seconds)),
     }
 }
 

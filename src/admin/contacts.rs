@@ -11,6 +11,7 @@ use super::{
     access::{Admin, Caller, Read},
     input::{Segment, Segments},
     problem::{AccessProblems, PersonProblems, Problem, StoreProblems},
+    schema::PersonNumber,
 };
 use crate::id::Person;
 
@@ -36,7 +37,7 @@ pub(super) struct Couriers {
     path = "/api/im/friends/{a}",
     tag = "contacts",
     security(("key" = [])),
-    params(("a" = u64, Path, description = "The user", minimum = 1)),
+    params(("a" = inline(PersonNumber), Path, description = "The user")),
     responses(
         (status = 200, description = "All friends", body = Friends),
         PersonProblems,
@@ -65,8 +66,8 @@ pub(super) async fn friends(
     tag = "contacts",
     security(("key" = [])),
     params(
-        ("a" = u64, Path, description = "Who may write", minimum = 1),
-        ("b" = u64, Path, description = "To whom", minimum = 1),
+        ("a" = inline(PersonNumber), Path, description = "Who may write"),
+        ("b" = inline(PersonNumber), Path, description = "To whom"),
     ),
     responses(
         (status = 204, description = "It may, now or before"),
@@ -90,8 +91,8 @@ pub(super) async fn add_friend(
     tag = "contacts",
     security(("key" = [])),
     params(
-        ("a" = u64, Path, description = "Who may not write", minimum = 1),
-        ("b" = u64, Path, description = "To whom", minimum = 1),
+        ("a" = inline(PersonNumber), Path, description = "Who may not write"),
+        ("b" = inline(PersonNumber), Path, description = "To whom"),
     ),
     responses(
         (status = 204, description = "It may not, now or before"),
@@ -136,7 +137,7 @@ pub(super) async fn couriers(
     path = "/api/im/couriers/{id}",
     tag = "contacts",
     security(("key" = [])),
-    params(("id" = u64, Path, description = "The user", minimum = 1)),
+    params(("id" = inline(PersonNumber), Path, description = "The user")),
     responses(
         (status = 204, description = "It is one, now or before"),
         PersonProblems,
@@ -158,7 +159,7 @@ pub(super) async fn add_courier(
     path = "/api/im/couriers/{id}",
     tag = "contacts",
     security(("key" = [])),
-    params(("id" = u64, Path, description = "The user", minimum = 1)),
+    params(("id" = inline(PersonNumber), Path, description = "The user")),
     responses(
         (status = 204, description = "It is none, now or before"),
         PersonProblems,

@@ -14,10 +14,11 @@ use super::{
     State,
     access::{Caller, Read},
     input::Segment,
+    paging,
     problem::{AccessProblems, Problem, ProblemDocument, StoreProblems},
+    schema::TopicName,
 };
 use crate::{
-    dialect::query_pairs,
     id::Person,
     iso8601,
     store::{Chat, Content, Of, Push, Query, Record, RecordId},
@@ -82,10 +83,10 @@ enum User {
     tag = "messages",
     security(("key" = [])),
     params(
-        ("topic" = String, Path, description = "The topic, percent-encoded"),
+        ("topic" = inline(TopicName), Path, description = "The topic, percent-encoded"),
         ("limit" = Option<u64>, Query, minimum = 1,
             description = "Most messages; the most that limits.history_page_max allows (100 by default) if it is missing"),
-        ("cursor" = Option<String>, Query, description = "next of the page before"),
+        ("cursor" = Option<u64>, Query, minimum = 0, description = "next of the page before"),
     ),
     responses(
         (status = 200, description = "A page", body = History),
@@ -106,7 +107,8 @@ pub(super) async fn history(
         Problem::unprocessable(detail).field("topic")
     })?;
     let query = query.unwrap_or_default();
-    let limit = limit(&query, state.limits.load().history_page_max)?;
+    let max = state.limits.load().history_page_max;
+    let limit = paging::limit(&query, max, max)?;
     let query = Query {
         of: Of::Topic(topic),
         after: RecordId::default(),
@@ -126,27 +128,14 @@ pub(super) async fn history(
     }))
 }
 
-pub(super) fn limit(query: &str, max: usize) -> Result<usize, Problem> {
-    let Some((_, value)) = query_pairs(query).find(|(name, _)| name == "limit") else {
-        return Ok(max);
-    };
-    let limit = value.parse().ok();
-    let limit = limit.filter(|limit| (1..=max).contains(limit));
-    limit.ok_or_else(|| {
-        let detail = format!("limit: is not usable, expected a number from 1 to {max}");
-        Problem::unprocessable(detail).field("limit")
-    })
-}
-
 fn cursor(query: &str) -> Result<Option<RecordId>, Problem> {
-    let Some((_, value)) = query_pairs(query).find(|(name, _)| name == "cursor") else {
+    let Some(value) = paging::value(query, "cursor") else {
         return Ok(None);
     };
-    let id = value.parse().map_err(|_| {
-        let detail = "cursor: is not usable, expected the value of next of an earlier page";
-        Problem::unprocessable(detail).field("cursor")
-    })?;
-    Ok(Some(RecordId(id)))
+    let id = value.parse::<i64>().ok();
+    let id = id.and_then(|id| u64::try_from(id).ok());
+    id.map(|id| Some(RecordId(id)))
+        .ok_or_else(paging::wrong_cursor)
 }
 
 // === impl Message ===

@@ -56,7 +56,7 @@ impl Body {
 
     /// The value, if there is any.
     pub(super) fn read_any<'a, T: Deserialize<'a>>(&'a self) -> Result<Option<T>, Problem> {
-        if self.0.trim_ascii().is_empty() {
+        if [&b""[..], b"null"].contains(&self.0.trim_ascii()) {
             Ok(None)
         } else {
             self.read().map(Some)

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::State;
+use super::{State, problem::Problem};
 use crate::{
+    dialect::DialectId,
     duty::{Change, Changed},
-    id::SessionId,
-    peer::{Answer, Question, SessionInfo},
+    id::{Member, SessionId},
+    peer::{
+        Answer, DataChange, DataOutcome, Joined, PageQuery, Question, SessionDetails, SessionInfo,
+    },
     presence::{Answers, Members},
     topic::Topic,
 };
@@ -67,7 +70,7 @@ pub(super) async fn kick(state: &State, topic: &Topic, reason: Option<&str>) -> 
     let Answers { answers, missing } = ask(state, topic, question).await;
     let remote = answers.iter().map(|(_, answer)| match answer {
         Answer::Kicked(count) => u64::from(*count),
-        Answer::Done | Answer::Owed(_) | Answer::Sessions { .. } => 0,
+        _ => 0,
     });
     (local + remote.sum::<u64>(), names(&missing))
 }
@@ -103,8 +106,197 @@ pub(super) async fn owe(
         .into_iter()
         .find_map(|(_, answer)| match answer {
             Answer::Owed(changed) => Some(changed),
-            Answer::Done | Answer::Kicked(_) | Answer::Sessions { .. } => None,
+            _ => None,
         })
+}
+
+/// What came of an order to the sessions that a topic reaches.
+#[derive(Debug, Default)]
+pub(super) struct Moved {
+    /// Sessions that it was carried out for.
+    pub(super) sessions: u64,
+    /// Sessions that could not do it.
+    pub(super) refused: u64,
+    /// The nodes that have any of these.
+    pub(super) nodes: BTreeSet<String>,
+    /// The nodes that have not answered in time.
+    pub(super) missing: Vec<String>,
+}
+
+impl Moved {
+    fn count(&mut self, member: &Member, sessions: u32, refused: u32) {
+        if sessions + refused != 0 {
+            self.nodes.insert(member.node().to_owned());
+        }
+        self.sessions += u64::from(sessions);
+        self.refused += u64::from(refused);
+    }
+}
+
+/// Puts the sessions that a topic reaches into a room, on all nodes.
+pub(super) async fn join(state: &State, topic: &Topic, room: &Topic) -> Moved {
+    let router = &state.parts.router;
+    let mut moved = Moved::default();
+    let Joined { joined, refused } = router.join_members(topic, room);
+    moved.count(&router.member(), joined, refused);
+    let question = Question::Join {
+        topic: topic.clone(),
+        room: room.clone(),
+    };
+    let Answers { answers, missing } = ask(state, topic, question).await;
+    for (member, answer) in answers {
+        if let Answer::Joined(Joined { joined, refused }) = answer {
+            moved.count(&member, joined, refused);
+        }
+    }
+    moved.missing = names(&missing);
+    moved
+}
+
+/// Takes the sessions that a topic reaches out of a room, on all nodes.
+pub(super) async fn quit(state: &State, topic: &Topic, room: &Topic) -> Moved {
+    let router = &state.parts.router;
+    let mut moved = Moved::default();
+    let quit = router.quit_members(topic, room);
+    moved.count(&router.member(), u32::try_from(quit).unwrap_or(u32::MAX), 0);
+    let question = Question::Quit {
+        topic: topic.clone(),
+        room: room.clone(),
+    };
+    let Answers { answers, missing } = ask(state, topic, question).await;
+    for (member, answer) in answers {
+        if let Answer::Quit(count) = answer {
+            moved.count(&member, count, 0);
+        }
+    }
+    moved.missing = names(&missing);
+    moved
+}
+
+/// The first `max` rooms in alphabetical order that have members, behind `after`; and which nodes have not
+/// answered in time.
+pub(super) async fn rooms(
+    state: &State,
+    after: Option<Topic>,
+    max: usize,
+) -> (BTreeSet<Topic>, Vec<String>) {
+    let mut rooms: BTreeSet<Topic> = BTreeSet::new();
+    rooms.extend(state.parts.router.rooms(after.as_ref(), max));
+    let question = Question::Rooms {
+        after,
+        max: u32::try_from(max).unwrap_or(u32::MAX),
+    };
+    let Answers { answers, missing } = ask(state, &Topic::all(), question).await;
+    for (_, answer) in answers {
+        if let Answer::Rooms(more) = answer {
+            rooms.extend(more);
+        }
+        while max < rooms.len() {
+            rooms.pop_last();
+        }
+    }
+    (rooms, names(&missing))
+}
+
+/// Reads or changes what is kept with a session, wherever that is.
+///
+/// # Errors
+///
+/// The node that has the session has not answered in time.
+pub(super) async fn data(
+    state: &State,
+    session: &SessionId,
+    change: DataChange,
+) -> Result<DataOutcome, Silent> {
+    let router = &state.parts.router;
+    if session.member == router.member() {
+        return Ok(router.change_data(session, &change));
+    }
+    let question = Question::Data {
+        session: session.clone(),
+        change,
+    };
+    let topic = Topic::session(session);
+    let Answers { answers, missing } = ask(state, &topic, question).await;
+    match answers.into_iter().next() {
+        Some((_, Answer::Data(outcome))) => Ok(outcome),
+        _ if missing.is_empty() => Ok(DataOutcome::Gone),
+        _ => Err(Silent),
+    }
+}
+
+/// A node has not answered in time.
+#[derive(Debug)]
+pub(super) struct Silent;
+
+impl From<Silent> for Problem {
+    fn from(_: Silent) -> Self {
+        Self::busy("the node that has the session does not answer")
+    }
+}
+
+/// A page of sessions, on all nodes.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    /// In the order of their nodes, and of their numbers there.
+    pub(super) sessions: Vec<SessionDetails>,
+    /// The nodes that have not answered in time, or were not asked any more since another had not.
+    pub(super) missing: Vec<String>,
+}
+
+/// The first `max` sessions behind `after` that a topic reaches and that speak a dialect, or any.
+pub(super) async fn page(
+    state: &State,
+    topic: &Topic,
+    dialect: Option<DialectId>,
+    after: Option<&SessionId>,
+    max: usize,
+) -> Page {
+    let router = &state.parts.router;
+    let me = router.member();
+    let presence = router.presence();
+    let mut members: Vec<Member> = vec![me.clone()];
+    members.extend(
+        presence
+            .into_iter()
+            .flat_map(|presence| presence.members(topic)),
+    );
+    members.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+    members.retain(|member| after.is_none_or(|after| after.member.as_str() <= member.as_str()));
+    let mut page = Page::default();
+    for member in members {
+        let rest = max - page.sessions.len();
+        if rest == 0 {
+            break;
+        }
+        let query = PageQuery {
+            topic: topic.clone(),
+            dialect,
+            after: after
+                .filter(|after| after.member == member)
+                .map(|after| after.serial),
+            max: u32::try_from(rest).unwrap_or(u32::MAX),
+        };
+        if member == me {
+            let found = router.describe_page(&query, state.parts.clock.now());
+            page.sessions.extend(found);
+            continue;
+        }
+        // One that does not answer costs seconds: whoever asks does not wait for several of them.
+        let Some(presence) = presence.filter(|_| page.missing.is_empty()) else {
+            page.missing.push(member.node().to_owned());
+            continue;
+        };
+        let asking = presence.ask(
+            [member.clone()].into_iter().collect(),
+            Question::Page(query),
+        );
+        match asking.await.answers.into_iter().next() {
+            Some((_, Answer::Page(found))) => page.sessions.extend(found.into_iter().take(rest)),
+            _ => page.missing.push(member.node().to_owned()),
+        }
+    }
+    page
 }
 
 async fn ask(state: &State, topic: &Topic, question: Question) -> Answers {

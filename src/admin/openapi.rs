@@ -22,7 +22,7 @@ use super::{
     access::AnyCaller,
     contacts, health, history, hooks, nodes, on_close,
     problem::{AccessProblems, ProblemDocument},
-    process, publish, sessions, topics,
+    process, publish, rooms, sessions, topics,
 };
 
 /// Every endpoint, with its documentation.
@@ -41,12 +41,23 @@ pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
         .routes(routes!(topics::topic))
         .routes(routes!(sessions::user))
         .routes(routes!(sessions::kick_user))
-        .routes(routes!(sessions::kick_session))
+        .routes(routes!(sessions::list::sessions))
+        .routes(routes!(sessions::list::session, sessions::kick_session))
+        .routes(routes!(
+            sessions::data::read,
+            sessions::data::replace,
+            sessions::data::merge
+        ))
         .routes(routes!(
             on_close::attached,
             on_close::attach,
             on_close::detach
         ))
+        .routes(routes!(rooms::rooms))
+        .routes(routes!(rooms::room, rooms::empty))
+        .routes(routes!(rooms::join))
+        .routes(routes!(rooms::quit_user))
+        .routes(routes!(rooms::quit_session))
         .routes(routes!(nodes::nodes))
         .routes(routes!(nodes::drain))
         .routes(routes!(hooks::hooks))
@@ -73,6 +84,7 @@ pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
         (name = "messages", description = "Messages to users, rooms and sessions"),
         (name = "contacts", description = "Who may write to whom, and who is a courier"),
         (name = "sessions", description = "Who is connected"),
+        (name = "rooms", description = "Who is in which room"),
         (name = "hooks", description = "What applications are told, and what they could not be told"),
         (name = "nodes", description = "The members of the cluster"),
         (name = "health", description = "For probes and scrapers, without a key"),
@@ -91,7 +103,8 @@ impl Modify for Security {
         };
         let components = document.components.get_or_insert_default();
         let key = "An API key of the configuration. Publishing needs the scope publish; asking who is \
-                   where, and what was kept, read; ending sessions, draining, changing contacts and looking after webhooks, admin, which includes the other two.";
+                   where, and what was kept, read; ending sessions, changing what rooms they are in, what is kept \
+                   with them and what is done when they end, draining, changing contacts and looking after webhooks, admin, which includes the other two.";
         components.add_security_scheme("key", bearer(key));
         let control = "The secret of the running process, which stands in its pid file.";
         components.add_security_scheme("control", bearer(control));

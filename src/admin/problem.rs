@@ -94,6 +94,13 @@ impl Problem {
             .header(header::RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
+    /// The key is over its rate for so many seconds.
+    pub(super) fn limited(seconds: u64) -> Self {
+        let detail = "the key is over its rate; come back after Retry-After";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
+            .header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
     /// Whether the same request may be done later.
     pub(super) fn is_busy(&self) -> bool {
         self.status == StatusCode::SERVICE_UNAVAILABLE
@@ -154,6 +161,7 @@ impl IntoResponses for AccessProblems {
             (401, "The key is missing or wrong"),
             (403, "The key lacks the scope"),
             (405, "The path has other methods"),
+            (429, "The key is over its rate: come back after Retry-After"),
         ])
     }
 }

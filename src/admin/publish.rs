@@ -24,6 +24,7 @@ use super::{
 use crate::{
     admin,
     dialect::device,
+    id::SessionId,
     mail::post::PostError,
     message::{ConflationKey, Message, MessageId},
     router::Reached,
@@ -62,8 +63,6 @@ pub(super) struct Published {
         (status = 200, description = "It is on its way", body = Published),
         (status = 409, description = "The id has come with other content", body = ProblemDocument,
             content_type = "application/problem+json"),
-        (status = 501, description = "A field is not available in this version",
-            body = ProblemDocument, content_type = "application/problem+json"),
         (status = 503, description = "The node is busy, or cannot keep the message, or, with an id, cannot know whether it has come to \
             another node: come back after Retry-After. With an id, the same request again goes on where this one \
             stopped",
@@ -81,16 +80,27 @@ pub(super) async fn publish(
     accept(&state, request, body.text(), None).await.map(Json)
 }
 
-/// Does what a request says. `text` is the request as it came, and `name` the id of the message if it
-/// has none.
+/// Where a request comes from, if that is a queue.
+#[derive(Debug)]
+pub(super) struct Pushed {
+    /// The id of the message, if it has none of its own.
+    pub(super) name: String,
+    /// When it was added to the queue, in milliseconds since the Unix epoch, if that is known.
+    pub(super) since_ms: Option<u64>,
+}
+
+/// Does what a request says. `text` is the request as it came.
 pub(super) async fn accept(
     state: &State,
     request: PublishRequest<'_>,
     text: &[u8],
-    name: Option<&str>,
+    pushed: Option<&Pushed>,
 ) -> Result<Published, Problem> {
     request.check(state)?;
     let now = state.parts.clock.now();
+    let since_ms = pushed.and_then(|pushed| pushed.since_ms);
+    let expires_ms = request.expires_ms(since_ms.unwrap_or(now.unix_ms));
+    let except = request.except();
     if let Some(at_ms) = request.later(now)? {
         return schedule::put_off(state, request, text, at_ms).await;
     }
@@ -104,19 +114,10 @@ pub(super) async fn accept(
         ..
     } = request;
     let is_shared = id.is_some();
-    let id = id.map(|Text(id)| id).or(name.map(Into::into));
-    let (id, claim) = match id {
+    let name = pushed.map(|pushed| pushed.name.as_str().into());
+    let (id, claim) = match id.map(|Text(id)| id).or(name) {
         Some(id) => {
-            let key = match at_ms {
-                // Not that of a message which is published at once: this one was promised already.
-                Some(at_ms) => Digest::of([&b"due"[..], id.as_bytes(), &at_ms.to_be_bytes()]),
-                None => Digest::of([id.as_bytes()]),
-            };
-            let progress = state.once.claim(key, content, now.uptime)?;
-            let claim = match is_shared {
-                true => Claim::of_all(progress, key),
-                false => Claim::of_node(progress),
-            };
+            let claim = named(state, &id, at_ms, content, is_shared)?;
             (MessageId::Text(id.into()), claim)
         }
         None => {
@@ -137,11 +138,17 @@ pub(super) async fn accept(
         // Not a slice of the body, which would live as long as the message is retained.
         data: Bytes::copy_from_slice(data.as_bytes()),
         conflate: conflate.map(|Text(key)| key),
+        expires_ms,
+        except,
     };
     let until = Instant::now() + ROOM_TIMEOUT;
     let mut turn = claim.turn(state, until).await?;
     let result = match is_durable {
         _ if turn.sent.is_done => Ok(()),
+        _ if expires_ms.is_some_and(|expires_ms| expires_ms <= now.unix_ms) => {
+            state.parts.stats.expired.add(1);
+            Ok(())
+        }
         true => post(state, &draft, &topics, &mut turn.sent).await,
         false => send(state, &draft, &topics, &mut turn.sent, until).await,
     };
@@ -150,6 +157,27 @@ pub(super) async fn accept(
     result.map(|()| Published {
         id: draft.id.to_string(),
         delivered_nodes: nodes,
+    })
+}
+
+/// The publish of this id.
+fn named(
+    state: &State,
+    id: &str,
+    at_ms: Option<u64>,
+    content: Digest,
+    is_shared: bool,
+) -> Result<Claim, Problem> {
+    let key = match at_ms {
+        // Not that of a message which is published at once: this one was promised already.
+        Some(at_ms) => Digest::of([&b"due"[..], id.as_bytes(), &at_ms.to_be_bytes()]),
+        None => Digest::of([id.as_bytes()]),
+    };
+    let now = state.parts.clock.now();
+    let progress = state.once.claim(key, content, now.uptime)?;
+    Ok(match is_shared {
+        true => Claim::of_all(progress, key),
+        false => Claim::of_node(progress),
     })
 }
 
@@ -223,12 +251,16 @@ struct Draft {
     event: Box<str>,
     data: Bytes,
     conflate: Option<Box<str>>,
+    expires_ms: Option<u64>,
+    except: Option<Arc<[SessionId]>>,
 }
 
 impl Draft {
     fn message(&self, topic: &Topic) -> Message {
         let mut message = Message::new(topic.clone(), self.event.clone(), self.data.clone());
         message.id = self.id.clone();
+        message.expires_ms = self.expires_ms;
+        message.except = self.except.clone();
         // A status means the same whoever publishes it, and has the key of its device or task.
         let message = device::classified(message);
         match &self.conflate {

@@ -1,5 +1,8 @@
 //! Sessions: whose they are, and their end.
 
+pub(super) mod data;
+pub(super) mod list;
+
 use std::sync::Arc;
 
 use axum::{
@@ -13,11 +16,11 @@ use super::{
     State,
     access::{Admin, Caller, Read},
     input::{Body, Segment, Text},
-    inquiry,
+    inquiry, paging,
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument},
+    schema::{SessionName, UserName},
 };
 use crate::{
-    dialect::query_pairs,
     id::{SessionId, UserId},
     peer::SessionInfo,
     topic::Topic,
@@ -94,7 +97,7 @@ pub(super) struct Kicked {
     path = "/api/users/{id}",
     tag = "sessions",
     security(("key" = [])),
-    params(("id" = String, Path, description = "The user's id, percent-encoded")),
+    params(("id" = inline(UserName), Path, description = "The user's id, percent-encoded")),
     responses(
         (status = 200, description = "The user's sessions", body = User),
         (status = 422, description = "The id is not one of a user", body = ProblemDocument,
@@ -107,7 +110,7 @@ pub(super) async fn user(
     extract::State(state): extract::State<Arc<State>>,
     Segment(id): Segment,
 ) -> Result<Json<User>, Problem> {
-    let topic = Topic::user(&user_id(&id)?);
+    let topic = Topic::user(&user_id("id", &id)?);
     let found = inquiry::sessions(&state, &topic, SESSIONS_MAX).await;
     Ok(Json(User {
         online: 0 < found.count,
@@ -123,8 +126,9 @@ pub(super) async fn user(
     tag = "sessions",
     security(("key" = [])),
     params(
-        ("id" = String, Path, description = "The user's id, percent-encoded"),
-        ("reason" = Option<String>, Query, description = "As in the body"),
+        ("id" = inline(UserName), Path, description = "The user's id, percent-encoded"),
+        ("reason" = Option<String>, Query, min_length = 1, max_length = 256,
+            description = "As in the body"),
     ),
     request_body = Option<KickRequest>,
     responses(
@@ -141,7 +145,7 @@ pub(super) async fn kick_user(
     body: Body,
 ) -> Result<Json<Kicked>, Problem> {
     let reason = reason(query.as_deref(), &body)?;
-    let topic = Topic::user(&user_id(&id)?);
+    let topic = Topic::user(&user_id("id", &id)?);
     let (kicked, missing) = inquiry::kick(&state, &topic, reason.as_deref()).await;
     Ok(Json(Kicked { kicked, missing }))
 }
@@ -153,8 +157,9 @@ pub(super) async fn kick_user(
     tag = "sessions",
     security(("key" = [])),
     params(
-        ("id" = String, Path, description = "The session's id"),
-        ("reason" = Option<String>, Query, description = "As in the body"),
+        ("id" = inline(SessionName), Path, description = "The session's id"),
+        ("reason" = Option<String>, Query, min_length = 1, max_length = 256,
+            description = "As in the body"),
     ),
     request_body = Option<KickRequest>,
     responses(
@@ -173,38 +178,43 @@ pub(super) async fn kick_session(
     body: Body,
 ) -> Result<Json<Kicked>, Problem> {
     let reason = reason(query.as_deref(), &body)?;
-    let gone = || Problem::not_found("there is no such session");
-    let session = id.parse::<SessionId>().map_err(|_| gone())?;
-    let topic = Topic::session(&session);
+    let topic = Topic::session(&session_id(&id)?);
     match inquiry::kick(&state, &topic, reason.as_deref()).await {
         (0, missing) if missing.is_empty() => Err(gone()),
         (kicked, missing) => Ok(Json(Kicked { kicked, missing })),
     }
 }
 
+/// Of both, that in the body counts.
 fn reason(query: Option<&str>, body: &Body) -> Result<Option<Box<str>>, Problem> {
     let body: Option<KickRequest> = body.read_any()?;
-    let from_body = body.and_then(|request| request.reason);
-    if let Some(Text(reason)) = from_body {
-        return Ok(Some(reason));
+    let in_query = paging::value(query.unwrap_or_default(), "reason");
+    if let Some(reason) = &in_query
+        && !(1..=256).contains(&reason.len())
+    {
+        let detail = "reason: expected a text of 1 to 256 bytes";
+        return Err(Problem::unprocessable(detail).field("reason"));
     }
-    let mut pairs = query_pairs(query.unwrap_or_default());
-    let value = pairs.find(|(name, _)| name == "reason");
-    match value {
-        Some((_, reason)) if !(1..=256).contains(&reason.len()) => {
-            let detail = "reason: expected a text of 1 to 256 bytes";
-            Err(Problem::unprocessable(detail).field("reason"))
-        }
-        Some((_, reason)) => Ok(Some(reason.into())),
-        None => Ok(None),
-    }
+    let in_body = body.and_then(|request| request.reason);
+    let in_body = in_body.map(|Text(reason)| reason);
+    Ok(in_body.or(in_query.map(|reason| reason.into_owned().into())))
 }
 
-fn user_id(text: &str) -> Result<UserId, Problem> {
+/// The user of this id, which stands in this field.
+pub(super) fn user_id(field: &str, text: &str) -> Result<UserId, Problem> {
     text.parse().map_err(|error| {
-        let detail = format!("id: {error}, expected the id of a user");
-        Problem::unprocessable(detail).field("id")
+        let detail = format!("{field}: {error}, expected the id of a user");
+        Problem::unprocessable(detail).field(field)
     })
+}
+
+/// The session of this id. What is no id is none that is there.
+pub(super) fn session_id(text: &str) -> Result<SessionId, Problem> {
+    text.parse().map_err(|_| gone())
+}
+
+pub(super) fn gone() -> Problem {
+    Problem::not_found("there is no such session")
 }
 
 // === impl Session ===

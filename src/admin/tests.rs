@@ -164,6 +164,7 @@ impl Node {
         let keys = scopes.map(|scope| ApiKey {
             key: Secret::new(format!("{scope:?}").to_lowercase()),
             scopes: vec![scope],
+            ..ApiKey::default()
         });
         Self::with_keys(&keys)
     }

@@ -13,11 +13,12 @@ use super::{
     State,
     access::{Caller, Read},
     input::Segment,
-    inquiry,
+    inquiry, paging,
     problem::{AccessProblems, Problem, ProblemDocument},
+    schema::TopicName,
     sessions::{SESSIONS_MAX, Session},
 };
-use crate::{dialect::query_pairs, topic};
+use crate::topic;
 
 /// A topic
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,8 +45,8 @@ pub(super) struct Topic {
     tag = "sessions",
     security(("key" = [])),
     params(
-        ("topic" = String, Path, description = "The topic, percent-encoded"),
-        ("members" = Option<u8>, Query, description = "1: list who they are"),
+        ("topic" = inline(TopicName), Path, description = "The topic, percent-encoded"),
+        ("members" = Option<u8>, Query, maximum = 1, description = "1: list who they are"),
     ),
     responses(
         (status = 200, description = "Whom it reaches", body = Topic),
@@ -64,8 +65,7 @@ pub(super) async fn topic(
         let detail = format!("topic: {error}");
         Problem::unprocessable(detail).field("topic")
     })?;
-    let mut pairs = query_pairs(query.as_deref().unwrap_or_default());
-    let is_listed = pairs.any(|pair| pair == ("members".into(), "1".into()));
+    let is_listed = paging::flag(query.as_deref().unwrap_or_default(), "members")?;
     let max = if is_listed { SESSIONS_MAX } else { 0 };
     let found = inquiry::sessions(&state, &topic, max).await;
     let members = is_listed.then(|| found.sessions.iter().map(Session::with_user).collect());

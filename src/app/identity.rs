@@ -87,6 +87,22 @@ impl Answerer for Identity {
                 let kicked = self.router.kick(&topic, reason.as_deref());
                 Answer::Kicked(u32::try_from(kicked).unwrap_or(u32::MAX))
             }
+            Question::Join { topic, room } => {
+                Answer::Joined(self.router.join_members(&topic, &room))
+            }
+            Question::Quit { topic, room } => {
+                let quit = self.router.quit_members(&topic, &room);
+                Answer::Quit(u32::try_from(quit).unwrap_or(u32::MAX))
+            }
+            Question::Rooms { after, max } => {
+                Answer::Rooms(self.router.rooms(after.as_ref(), max as usize))
+            }
+            Question::Page(query) => {
+                Answer::Page(self.router.describe_page(&query, self.clock.now()))
+            }
+            Question::Data { session, change } => {
+                Answer::Data(self.router.change_data(&session, &change))
+            }
             Question::Drain => {
                 tracing::info!("drain asked for by another node");
                 self.stop.cancel();

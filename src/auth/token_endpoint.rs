@@ -118,7 +118,11 @@ impl Inner {
                 Reply::problem(401, detail).with("www-authenticate", CHALLENGE)
             })?;
         let caller = match (self.keys.find(bearer), &door.hook) {
-            (Some(scopes), _) if scopes.allow(Scope::Token) => Caller::Application,
+            (Some(key), _) if key.allows(Scope::Token) => {
+                key.take(now)
+                    .map_err(|seconds| Reply::later(429, "the key is over its rate", seconds))?;
+                Caller::Application
+            }
             (Some(_), _) => {
                 let detail = "the key lacks the scope \"token\"";
                 return Err(Reply::problem(403, detail).with("www-authenticate", CHALLENGE_SCOPE));

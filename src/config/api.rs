@@ -22,6 +22,19 @@ pub struct ApiKey {
     pub key: Secret,
     /// What the caller may do.
     pub scopes: Vec<Scope>,
+    /// What the key is called in logs; absent: by its place in the list.
+    pub name: Option<String>,
+    /// Requests per second in the long run; 0 is no limit.
+    pub requests_per_second: u32,
+    /// Requests at once after a pause; absent: one second's worth.
+    pub requests_burst: Option<u32>,
+}
+
+impl ApiKey {
+    /// Requests at once after a pause.
+    pub fn burst(&self) -> u32 {
+        self.requests_burst.unwrap_or(self.requests_per_second)
+    }
 }
 
 /// What the bearer of an API key may do.
@@ -119,6 +132,9 @@ impl Section for ApiKey {
     fn visit(&mut self, visitor: &mut dyn Visitor) {
         visitor.required_secret("key", &mut self.key);
         visitor.required("scopes", &mut self.scopes);
+        visitor.setting("name", &mut self.name);
+        visitor.setting("requests_per_second", &mut self.requests_per_second);
+        visitor.setting("requests_burst", &mut self.requests_burst);
     }
 }
 

@@ -102,6 +102,7 @@ impl Config {
             self.api.keys.push(ApiKey {
                 key: generated.api_key.clone(),
                 scopes: Scope::ALL.to_vec(),
+                ..ApiKey::default()
             });
             self.throw_away.api_key = Some(generated.api_key.clone());
             let im = &self.dialect.im;
@@ -109,6 +110,7 @@ impl Config {
                 self.api.keys.push(ApiKey {
                     key: generated.page_key.clone(),
                     scopes: vec![Scope::Token],
+                    ..ApiKey::default()
                 });
                 self.throw_away.page_key = Some(generated.page_key.clone());
             }

@@ -5,9 +5,11 @@ use super::{Body, Claimed, DecodeError, Delta, Envelope};
 use crate::{
     dialect::DialectId,
     duty::{Change, Changed, Deed, Duty},
-    id::SessionId,
+    id::{Serial, SessionId},
     message::{ConflationKey, DeliveryClass, Message, MessageId, Relay, Sender},
-    peer::{Answer, Question, SessionInfo},
+    peer::{
+        Answer, DataChange, DataOutcome, Joined, PageQuery, Question, SessionDetails, SessionInfo,
+    },
 };
 
 fn message() -> Message {
@@ -92,6 +94,10 @@ fn every_envelope_comes_back() {
         Bytes::new(),
     )));
     check(&Envelope::Canary(u64::MAX));
+}
+
+#[test]
+fn every_question_comes_back() {
     for question in [
         Question::Drain,
         Question::Sessions {
@@ -115,9 +121,39 @@ fn every_envelope_comes_back() {
             session: session(),
             change: Change::Remove(Some("a".into())),
         },
+        Question::Join {
+            topic: "user:7".parse().unwrap(),
+            room: "room:x".parse().unwrap(),
+        },
+        Question::Quit {
+            topic: "room:x".parse().unwrap(),
+            room: "room:x".parse().unwrap(),
+        },
+        Question::Rooms {
+            after: Some("room:a".parse().unwrap()),
+            max: 5,
+        },
+        Question::Page(PageQuery {
+            topic: "all".parse().unwrap(),
+            dialect: Some(DialectId::Ride),
+            after: Some(Serial::new(3, 7)),
+            max: 100,
+        }),
+        Question::Data {
+            session: "gw.1.2".parse().unwrap(),
+            change: DataChange::Merge("{}".into()),
+        },
+        Question::Data {
+            session: "gw.1.2".parse().unwrap(),
+            change: DataChange::Set("{}".into()),
+        },
     ] {
         check(&Envelope::Ask { id: 5, question });
     }
+}
+
+#[test]
+fn every_answer_comes_back() {
     let session = SessionInfo {
         id: "gw.1.2".parse().unwrap(),
         dialect: DialectId::Device,
@@ -137,11 +173,47 @@ fn every_envelope_comes_back() {
         Answer::Owed(Changed::Unknown),
         Answer::Sessions {
             count: 9,
-            sessions: vec![session],
+            sessions: vec![session.clone()],
         },
+        Answer::Joined(Joined {
+            joined: 1,
+            refused: 2,
+        }),
+        Answer::Quit(4),
+        Answer::Rooms(vec!["room:a".parse().unwrap()]),
+        Answer::Page(vec![SessionDetails {
+            session,
+            rooms: vec!["room:a".parse().unwrap()],
+            data: "{\"a\":1}".into(),
+        }]),
+        Answer::Data(DataOutcome::Gone),
+        Answer::Data(DataOutcome::Kept("{}".into())),
+        Answer::Data(DataOutcome::TooLong(5000)),
     ] {
         check(&Envelope::Answer { id: 6, answer });
     }
+}
+
+#[test]
+fn what_only_some_messages_have_stands_behind_what_older_members_read() {
+    let plain = Envelope::Message(message()).encode();
+    let mut message = message();
+    message.expires_ms = Some(1_700_000_001_000);
+    check(&Envelope::Message(message.clone()));
+    message.except = Some(["gw.1.2".parse().unwrap(), "gw.1.3".parse().unwrap()].into());
+    check(&Envelope::Message(message.clone()));
+    check(&Envelope::Retained(message.clone()));
+    let whole = Envelope::Message(message).encode();
+    assert_eq!(whole[..plain.len()], plain);
+    // What newer members will say there is passed over.
+    let newer = b"\x82\xa3new\x01\xaaexpires_ms\x05";
+    let newer = Bytes::from([&plain[..], newer].concat());
+    let Envelope::Message(back) = Envelope::decode(&newer).unwrap() else {
+        panic!("it is a message");
+    };
+    assert_eq!((back.expires_ms, back.except), (Some(5), None));
+    let cut = whole.slice(..whole.len() - 1);
+    assert!(matches!(Envelope::decode(&cut), Err(DecodeError::Form(_))));
 }
 
 #[test]

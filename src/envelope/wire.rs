@@ -1,18 +1,21 @@
 //! The MessagePack form of an envelope. These types are the form: their order is what stands on the
 //! wire, and they are nothing else's.
 
-use std::{net::IpAddr, time::Duration};
+mod duties;
+mod peers;
+
+use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use rmp_serde::decode::{Error, ReadRefReader};
 use serde::{Deserialize, Serialize};
 
+use self::peers::{WireAnswer, WireQuestion};
 use super::{DecodeError, Envelope, topic, user};
 use crate::{
     dialect::DialectId,
-    duty::{Change, Changed, Duty},
     id::{SessionId, UserId},
     message::{ConflationKey, DeliveryClass, LetterId, Message, MessageId, Posted, Relay, Sender},
-    peer::{Answer, Question, SessionInfo},
 };
 
 #[derive(Deserialize, Serialize)]
@@ -44,6 +47,17 @@ struct WireMessage<'a> {
     letter: Option<[u64; 4]>,
 }
 
+/// What a message has that hardly any other has. It stands behind the envelope, as a map: whoever does not
+/// know it, or a part of it, passes over that.
+#[derive(Default, Deserialize, Serialize)]
+#[serde(default)]
+struct Postscript {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    except: Vec<String>,
+}
+
 #[derive(Deserialize, Serialize)]
 enum WireId<'a> {
     Number(u64),
@@ -57,63 +71,55 @@ struct WireSender<'a> {
     session: SessionId,
 }
 
-#[derive(Deserialize, Serialize)]
-enum WireQuestion {
-    Sessions(String, u32),
-    Kick(String, Option<Box<str>>),
-    Drain,
-    Owed(String),
-    /// One more duty, as JSON.
-    Owe(String, String),
-    Disown(String, Option<Box<str>>),
-}
-
-#[derive(Deserialize, Serialize)]
-enum WireAnswer {
-    Done,
-    Kicked(u32),
-    Sessions(u64, Vec<WireSession>),
-    /// The number of what came of it, and what is owed, as JSON.
-    Owed(u8, Vec<String>),
-}
-
-#[derive(Deserialize, Serialize)]
-struct WireSession {
-    #[serde(with = "session_text")]
-    id: SessionId,
-    dialect: u8,
-    user: Option<String>,
-    remote: IpAddr,
-    since: u64,
-    idle_seconds: u64,
-}
-
 pub(super) fn encode(envelope: &Envelope) -> Bytes {
     let wire = match envelope {
+        Envelope::Retained(message) => {
+            let wire = WireEnvelope::Retained(WireMessage::of(message));
+            return write_with(&wire, message);
+        }
         Envelope::Answer { id, answer } => WireEnvelope::Answer(*id, WireAnswer::of(answer)),
         Envelope::Ask { id, question } => WireEnvelope::Ask(*id, WireQuestion::of(question)),
         Envelope::Canary(number) => WireEnvelope::Canary(*number),
         Envelope::Message(message) => return encode_message(message),
-        Envelope::Retained(message) => WireEnvelope::Retained(WireMessage::of(message)),
         Envelope::Ring(user) => WireEnvelope::Ring(user.as_str()),
     };
     write(&wire)
 }
 
 pub(super) fn encode_message(message: &Message) -> Bytes {
-    write(&WireEnvelope::Message(WireMessage::of(message)))
+    write_with(&WireEnvelope::Message(WireMessage::of(message)), message)
 }
 
 fn write(wire: &WireEnvelope<'_>) -> Bytes {
-    let bytes = rmp_serde::to_vec(wire).expect("memory takes what is written");
+    to_vec(wire).into()
+}
+
+fn write_with(wire: &WireEnvelope<'_>, message: &Message) -> Bytes {
+    let mut bytes = to_vec(wire);
+    if let Some(postscript) = Postscript::of(message) {
+        let written = rmp_serde::encode::write_named(&mut bytes, &postscript);
+        written.expect("memory takes what is written");
+    }
     bytes.into()
 }
 
+fn to_vec(wire: &WireEnvelope<'_>) -> Vec<u8> {
+    rmp_serde::to_vec(wire).expect("memory takes what is written")
+}
+
 pub(super) fn decode(bytes: &Bytes) -> Result<Envelope, DecodeError> {
-    let wire = rmp_serde::from_slice(bytes).map_err(DecodeError::Form)?;
+    let mut reader = rmp_serde::Deserializer::from_read_ref(&bytes[..]);
+    let wire = WireEnvelope::deserialize(&mut reader).map_err(DecodeError::Form)?;
+    let mut whole = |message: WireMessage<'_>| {
+        let mut message = message.read(bytes)?;
+        if let Some(postscript) = Postscript::read(&mut reader)? {
+            postscript.add_to(&mut message)?;
+        }
+        Ok::<_, DecodeError>(message)
+    };
     Ok(match wire {
-        WireEnvelope::Message(message) => Envelope::Message(message.read(bytes)?),
-        WireEnvelope::Retained(message) => Envelope::Retained(message.read(bytes)?),
+        WireEnvelope::Message(message) => Envelope::Message(whole(message)?),
+        WireEnvelope::Retained(message) => Envelope::Retained(whole(message)?),
         WireEnvelope::Canary(number) => Envelope::Canary(number),
         WireEnvelope::Ring(text) => Envelope::Ring(topic(text)?),
         WireEnvelope::Ask(id, question) => Envelope::Ask {
@@ -204,149 +210,47 @@ impl<'a> WireMessage<'a> {
     }
 }
 
-// === impl WireQuestion ===
+// === impl Postscript ===
 
-impl WireQuestion {
-    fn of(question: &Question) -> Self {
-        match question {
-            Question::Sessions { topic, max } => Self::Sessions(topic.as_str().to_owned(), *max),
-            Question::Kick { topic, reason } => {
-                Self::Kick(topic.as_str().to_owned(), reason.clone())
+impl Postscript {
+    fn of(message: &Message) -> Option<Self> {
+        if message.expires_ms.is_none() && message.except.is_none() {
+            return None;
+        }
+        let except = message.except.as_deref().unwrap_or_default();
+        Some(Self {
+            expires_ms: message.expires_ms,
+            except: except.iter().map(ToString::to_string).collect(),
+        })
+    }
+
+    /// What stands behind an envelope, if anything does.
+    fn read<'a>(
+        from: &mut rmp_serde::Deserializer<ReadRefReader<'a, [u8]>>,
+    ) -> Result<Option<Self>, DecodeError> {
+        match Self::deserialize(from) {
+            Ok(postscript) => Ok(Some(postscript)),
+            Err(Error::InvalidMarkerRead(error)) if error.kind() == ErrorKind::UnexpectedEof => {
+                Ok(None)
             }
-            Question::Drain => Self::Drain,
-            Question::Owed(session) => Self::Owed(session.to_string()),
-            Question::Owe { session, change } => match change {
-                Change::Add(duty) => Self::Owe(session.to_string(), text(duty)),
-                Change::Remove(id) => Self::Disown(session.to_string(), id.clone()),
-            },
+            Err(error) => Err(DecodeError::Form(error)),
         }
     }
 
-    fn read(self) -> Result<Question, DecodeError> {
-        Ok(match self {
-            Self::Sessions(text, max) => Question::Sessions {
-                topic: topic(&text)?,
-                max,
-            },
-            Self::Kick(text, reason) => Question::Kick {
-                topic: topic(&text)?,
-                reason,
-            },
-            Self::Drain => Question::Drain,
-            Self::Owed(text) => Question::Owed(session(&text)?),
-            Self::Owe(text, json) => Question::Owe {
-                session: session(&text)?,
-                change: Change::Add(duty(&json)?),
-            },
-            Self::Disown(text, id) => Question::Owe {
-                session: session(&text)?,
-                change: Change::Remove(id),
-            },
-        })
-    }
-}
-
-// === impl WireAnswer ===
-
-impl WireAnswer {
-    fn of(answer: &Answer) -> Self {
-        match answer {
-            Answer::Done => Self::Done,
-            Answer::Kicked(count) => Self::Kicked(*count),
-            Answer::Owed(changed) => {
-                let duties = match changed {
-                    Changed::Kept(duties) => duties.iter().map(text).collect(),
-                    _ => Vec::new(),
-                };
-                Self::Owed(number(changed), duties)
-            }
-            Answer::Sessions { count, sessions } => {
-                Self::Sessions(*count, sessions.iter().map(WireSession::of).collect())
-            }
-        }
-    }
-
-    fn read(self) -> Result<Answer, DecodeError> {
-        Ok(match self {
-            Self::Done => Answer::Done,
-            Self::Kicked(count) => Answer::Kicked(count),
-            Self::Owed(number, duties) => Answer::Owed(match number {
-                0 => {
-                    let duties = duties.iter().map(|json| duty(json));
-                    Changed::Kept(duties.collect::<Result<_, _>>()?)
-                }
-                1 => Changed::Gone,
-                2 => Changed::Missing,
-                3 => Changed::Taken,
-                4 => Changed::TooMany,
-                5 => Changed::Unknown,
-                _ => return Err(DecodeError::Value("what came of it", "is unknown")),
-            }),
-            Self::Sessions(count, sessions) => {
-                let sessions = sessions.into_iter().map(WireSession::read);
-                Answer::Sessions {
-                    count,
-                    sessions: sessions.collect::<Result<_, _>>()?,
-                }
-            }
-        })
-    }
-}
-
-// === impl WireSession ===
-
-impl WireSession {
-    fn of(session: &SessionInfo) -> Self {
-        Self {
-            id: session.id.clone(),
-            dialect: session.dialect.index() as u8,
-            user: session.user.as_ref().map(|user| user.as_str().to_owned()),
-            remote: session.remote,
-            since: session.since,
-            idle_seconds: session.idle_seconds,
-        }
-    }
-
-    fn read(self) -> Result<SessionInfo, DecodeError> {
-        Ok(SessionInfo {
-            id: self.id,
-            dialect: dialect(self.dialect)?,
-            user: self.user.as_deref().map(user).transpose()?,
-            remote: self.remote,
-            since: self.since,
-            idle_seconds: self.idle_seconds,
-        })
+    fn add_to(self, message: &mut Message) -> Result<(), DecodeError> {
+        let except = self.except.iter().map(|session| session.parse());
+        let except: Vec<SessionId> = except
+            .collect::<Result<_, _>>()
+            .map_err(|_| DecodeError::Value("a session", "is none"))?;
+        message.expires_ms = self.expires_ms;
+        message.except = (!except.is_empty()).then(|| Arc::from(except));
+        Ok(())
     }
 }
 
 fn dialect(number: u8) -> Result<DialectId, DecodeError> {
     let dialect = DialectId::ALL.get(usize::from(number)).copied();
     dialect.ok_or(DecodeError::Value("the dialect", "is unknown"))
-}
-
-fn session(text: &str) -> Result<SessionId, DecodeError> {
-    let session = text.parse();
-    session.map_err(|_| DecodeError::Value("the session", "is none"))
-}
-
-fn text(duty: &Duty) -> String {
-    String::from_utf8_lossy(&duty.encode()).into_owned()
-}
-
-fn duty(json: &str) -> Result<Duty, DecodeError> {
-    let duty = Duty::decode(json.as_bytes());
-    duty.map_err(|_| DecodeError::Value("the duty", "is none"))
-}
-
-fn number(changed: &Changed) -> u8 {
-    match changed {
-        Changed::Kept(_) => 0,
-        Changed::Gone => 1,
-        Changed::Missing => 2,
-        Changed::Taken => 3,
-        Changed::TooMany => 4,
-        Changed::Unknown => 5,
-    }
 }
 
 /// A session's id as its text.

@@ -97,7 +97,15 @@ async fn remove(post: &Post, confirmed: &mut Vec<(Topic, Vec<LetterId>)>) -> Res
 }
 
 async fn read(post: &Post, expecting: &mut Vec<Topic>) -> Result<(), MailError> {
-    let (Parts { mail, router, .. }, bell) = post.parts();
+    let (
+        Parts {
+            mail,
+            router,
+            clock,
+            ..
+        },
+        bell,
+    ) = post.parts();
     let mut readers = Vec::new();
     expecting.retain(|user| {
         let mut sessions = router.readers(user);
@@ -112,38 +120,59 @@ async fn read(post: &Post, expecting: &mut Vec<Topic>) -> Result<(), MailError> 
         return Ok(());
     }
     let pages = mail.read(expecting.clone()).await?;
-    let mut unreadable = Vec::new();
+    let mut useless = Vec::new();
+    let now_ms = clock.now().unix_ms;
     for ((user, sessions), page) in expecting.drain(..).zip(readers).zip(pages) {
-        let (letters, bad) = open(&user, &page);
+        let Opened {
+            letters,
+            unreadable,
+            expired,
+        } = open(&user, &page, now_ms);
         let is_all = page.len() < super::PAGE;
         let mut is_again = false;
         for session in sessions {
             is_again |= bring(&session, &letters, is_all);
         }
-        if !bad.is_empty() {
-            post.stats().unreadable.add(bad.len() as u64);
+        post.stats().expired.add(expired.len() as u64);
+        if !unreadable.is_empty() {
+            post.stats().unreadable.add(unreadable.len() as u64);
             tracing::warn!(
-                letters = bad.len(),
+                letters = unreadable.len(),
                 "letters that cannot be read are removed"
             );
-            unreadable.push((user.clone(), bad));
         }
-        if is_again {
+        let gone = [unreadable, expired].concat();
+        // A full page of which some went may have others behind it.
+        if is_again || (!is_all && !gone.is_empty()) {
             bell.ring(&user);
         }
+        if !gone.is_empty() {
+            useless.push((user, gone));
+        }
     }
-    if !unreadable.is_empty() {
-        mail.remove(unreadable).await?;
+    if !useless.is_empty() {
+        mail.remove(useless).await?;
     }
     Ok(())
 }
 
-/// The letters of a page, and those that no version that is known has written.
-fn open(user: &Topic, page: &[Letter]) -> (Vec<(LetterId, Arc<Outgoing>)>, Vec<LetterId>) {
+/// What stands in a page of letters.
+struct Opened {
+    letters: Vec<(LetterId, Arc<Outgoing>)>,
+    /// Written by no version that is known.
+    unreadable: Vec<LetterId>,
+    /// Worth nothing any more.
+    expired: Vec<LetterId>,
+}
+
+fn open(user: &Topic, page: &[Letter], now_ms: u64) -> Opened {
     let mut letters = Vec::with_capacity(page.len());
-    let mut unreadable = Vec::new();
+    let (mut unreadable, mut expired) = (Vec::new(), Vec::new());
     for letter in page {
         match Envelope::decode(&letter.body) {
+            Ok(Envelope::Message(message)) if message.has_expired(now_ms) => {
+                expired.push(letter.id);
+            }
             Ok(Envelope::Message(message)) if message.topic == *user => {
                 let message = Message {
                     class: DeliveryClass::Durable,
@@ -154,7 +183,11 @@ fn open(user: &Topic, page: &[Letter]) -> (Vec<(LetterId, Arc<Outgoing>)>, Vec<L
             _ => unreadable.push(letter.id),
         }
     }
-    (letters, unreadable)
+    Opened {
+        letters,
+        unreadable,
+        expired,
+    }
 }
 
 /// Gives a session what there is room for, in order. Says whether it has to be read again at once.

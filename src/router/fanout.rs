@@ -8,6 +8,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 use crate::{
     dialect::{Dialect, DialectId},
     frame::Frame,
+    id::Serial,
     message::{DeliveryClass, Message},
     outbox::Entry,
     router::{
@@ -40,6 +42,10 @@ pub struct Outgoing {
     pub message: Message,
     /// When it was published.
     pub published: Instant,
+    /// From when on it is put into no outbox any more.
+    expires: Option<Instant>,
+    /// Local sessions that are not given it.
+    except: Option<Box<[Serial]>>,
     frames: [OnceLock<Frame>; DialectId::ALL.len()],
 }
 
@@ -93,11 +99,30 @@ pub struct Walked {
 impl Outgoing {
     /// A message that was published now.
     pub fn new(message: Message) -> Arc<Self> {
+        Self::limited(message, None, None)
+    }
+
+    /// A message that was published now, is worth nothing after `lasts`, and is not for these local
+    /// sessions.
+    pub fn limited(
+        message: Message,
+        lasts: Option<Duration>,
+        except: Option<Box<[Serial]>>,
+    ) -> Arc<Self> {
+        let published = Instant::now();
         Arc::new(Self {
             message,
-            published: Instant::now(),
+            published,
+            // Beyond what the clock has, it lasts for ever.
+            expires: lasts.and_then(|lasts| published.checked_add(lasts)),
+            except,
             frames: Default::default(),
         })
+    }
+
+    fn has_expired(&self) -> bool {
+        self.expires
+            .is_some_and(|expires| expires <= Instant::now())
     }
 
     /// How the message looks on the wire of `dialect`; encoded by whoever asks first.
@@ -113,9 +138,11 @@ impl Outgoing {
         }
     }
 
-    /// Whether it goes alone: whoever receives it takes note of it.
+    /// Whether it goes alone: whoever receives it takes note of it, or not everybody does.
     fn is_alone(&self) -> bool {
-        self.message.letter.is_some() || self.message.class == DeliveryClass::Durable
+        self.message.letter.is_some()
+            || self.message.class == DeliveryClass::Durable
+            || self.except.is_some()
     }
 
     /// Queues these entries, which hold this message, and others only if it does not go alone.
@@ -125,6 +152,11 @@ impl Outgoing {
         entries: &[Entry],
         dirty: &mut VecDeque<Arc<Subscriber>>,
     ) {
+        if let Some(except) = &self.except
+            && except.contains(&subscriber.serial)
+        {
+            return;
+        }
         let is_marked = match (self.message.letter, entries) {
             (Some(letter), [entry]) if subscriber.reads_mail_of(&self.message.topic) => {
                 subscriber.push_letter(letter, &self.message.id, entry)
@@ -191,7 +223,7 @@ impl Walker {
     }
 
     fn begin(&mut self, shard: &Shard, deliveries: &mut VecDeque<Delivery>) -> Next {
-        let Some(Delivery { outgoing, target }) = deliveries.pop_front() else {
+        let Some(Delivery { outgoing, target }) = next_due(shard, deliveries) else {
             return Next::Nothing;
         };
         let list = match target {
@@ -209,6 +241,7 @@ impl Walker {
             }) = deliveries.front()
             && Arc::ptr_eq(next, &list)
             && !follower.is_alone()
+            && !follower.has_expired()
             && let Some(delivery) = deliveries.pop_front()
         {
             messages.push(delivery.outgoing);
@@ -227,6 +260,18 @@ impl Walker {
             messages,
             entries: Default::default(),
         })
+    }
+}
+
+/// The next delivery that has not expired; what has on the way is dropped and counted.
+fn next_due(shard: &Shard, deliveries: &mut VecDeque<Delivery>) -> Option<Delivery> {
+    loop {
+        let delivery = deliveries.pop_front()?;
+        if !delivery.outgoing.has_expired() {
+            return Some(delivery);
+        }
+        shard.stats.expired.add(1);
+        shard.delivered(1);
     }
 }
 

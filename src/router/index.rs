@@ -15,7 +15,10 @@ use dashmap::{DashMap, Entry};
 
 use crate::{
     id::Serial,
-    router::{list::List, subscriber::Subscriber},
+    router::{
+        list::{List, smallest},
+        subscriber::Subscriber,
+    },
     topic::{Topic, TopicKind},
 };
 
@@ -84,13 +87,25 @@ impl Index {
         self.topics.get(topic).map(|found| found.clone())
     }
 
+    /// The first `max` rooms in alphabetical order that have subscribers, behind `after`. Looks at every
+    /// topic.
+    pub fn rooms(&self, after: Option<&Topic>, max: usize) -> Vec<Topic> {
+        let topics = self.topics.iter().filter_map(|entry| {
+            let topic = entry.key();
+            let is_wanted =
+                topic.kind() == TopicKind::Room && after.is_none_or(|after| after < topic);
+            is_wanted.then(|| topic.clone())
+        });
+        smallest(topics, max)
+    }
+
     /// Whether a topic has subscribers.
     pub fn contains(&self, topic: &Topic) -> bool {
         self.topics.contains_key(topic)
     }
 
     /// The rooms that have subscribers.
-    pub fn rooms(&self) -> Vec<Topic> {
+    pub fn all_rooms(&self) -> Vec<Topic> {
         let topics = self.topics.iter().map(|entry| entry.key().clone());
         topics
             .filter(|topic| topic.kind() == TopicKind::Room)
@@ -138,6 +153,28 @@ impl Subscribers {
         }
     }
 
+    /// The first `max` of the wanted ones in the order of their serials, behind `after`.
+    pub fn page(
+        &self,
+        after: Option<Serial>,
+        max: usize,
+        is_wanted: impl Fn(&Subscriber) -> bool,
+    ) -> Vec<Arc<Subscriber>> {
+        match self {
+            Self::One(one) => {
+                let is_behind = after.is_none_or(|after| after < one.serial);
+                let is_in = 0 < max && is_behind && is_wanted(one);
+                is_in.then(|| Arc::clone(one)).into_iter().collect()
+            }
+            Self::Many(lists) => {
+                let mut lists: Vec<_> = lists.iter().collect();
+                lists.sort_unstable_by_key(|(shard, _)| *shard);
+                let lists = lists.into_iter().map(|(_, list)| list);
+                page(lists, after, max, is_wanted)
+            }
+        }
+    }
+
     fn insert(&mut self, subscriber: &Arc<Subscriber>) {
         if let Self::One(one) = self {
             if one.serial == subscriber.serial {
@@ -177,4 +214,22 @@ impl Subscribers {
             }
         }
     }
+}
+
+/// The first sessions of these lists, which are in the order of their shards, as serials are.
+pub fn page<'a>(
+    lists: impl Iterator<Item = &'a Arc<List>>,
+    after: Option<Serial>,
+    max: usize,
+    is_wanted: impl Fn(&Subscriber) -> bool,
+) -> Vec<Arc<Subscriber>> {
+    let mut found = Vec::new();
+    for list in lists {
+        let rest = max - found.len();
+        if rest == 0 {
+            break;
+        }
+        found.extend(list.page(after, rest, &is_wanted));
+    }
+    found
 }

@@ -2,12 +2,13 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use super::{Router, subscriber::Subscriber};
+use super::{Route, Router, index, seat::Joining, subscriber::Subscriber};
 use crate::{
     close::CloseReason,
     dialect::Now,
-    peer::{NodeInfo, SessionInfo},
-    topic::Topic,
+    id::SessionId,
+    peer::{DataChange, DataOutcome, Joined, NodeInfo, PageQuery, SessionDetails, SessionInfo},
+    topic::{Topic, TopicKind},
 };
 
 impl Router {
@@ -44,6 +45,74 @@ impl Router {
             is_first
         });
         ended.count()
+    }
+
+    /// Puts the local sessions that a topic reaches into a room. Those that end meanwhile do not count.
+    pub fn join_members(&self, topic: &Topic, room: &Topic) -> Joined {
+        let mut joined = Joined::default();
+        for subscriber in self.members(topic, usize::MAX) {
+            match subscriber.seat().map(|seat| seat.join(room)) {
+                Some(Joining::In) => joined.joined += 1,
+                Some(Joining::Overfull) => joined.refused += 1,
+                Some(Joining::Gone) | None => {}
+            }
+        }
+        joined
+    }
+
+    /// Takes the local sessions that a topic reaches out of a room, and says how many were in it.
+    pub fn quit_members(&self, topic: &Topic, room: &Topic) -> usize {
+        let members = self.members(topic, usize::MAX);
+        let seats = members.iter().filter_map(|member| member.seat());
+        seats.filter(|seat| seat.quit(room)).count()
+    }
+
+    /// The first `max` rooms in alphabetical order that have local members, behind `after`.
+    pub fn rooms(&self, after: Option<&Topic>, max: usize) -> Vec<Topic> {
+        self.index.rooms(after, max)
+    }
+
+    /// A page of the local sessions, with what they have and are in.
+    pub fn describe_page(&self, query: &PageQuery, now: Now) -> Vec<SessionDetails> {
+        let PageQuery {
+            topic,
+            dialect,
+            after,
+            max,
+        } = query;
+        let is_wanted =
+            |one: &Subscriber| dialect.is_none_or(|dialect| one.dialect_id() == dialect);
+        let max = *max as usize;
+        let page = match self.route(topic) {
+            Route::Nobody => Vec::new(),
+            Route::Everyone => {
+                let lists = self.shards.iter().map(|shard| &shard.roster);
+                index::page(lists, *after, max, is_wanted)
+            }
+            Route::Topic(subscribers) => subscribers.page(*after, max, is_wanted),
+        };
+        page.iter()
+            .map(|subscriber| self.describe_whole(subscriber, now))
+            .collect()
+    }
+
+    /// Reads or changes what is kept with a local session.
+    pub fn change_data(&self, session: &SessionId, change: &DataChange) -> DataOutcome {
+        let found = self.members(&Topic::session(session), 1);
+        let one = found.first();
+        one.map_or(DataOutcome::Gone, |one| one.change_data(change))
+    }
+
+    fn describe_whole(&self, subscriber: &Arc<Subscriber>, now: Now) -> SessionDetails {
+        let seat = subscriber.seat();
+        let mut rooms = seat.map_or_else(Vec::new, |seat| seat.topics());
+        rooms.retain(|topic| topic.kind() == TopicKind::Room);
+        rooms.sort_unstable();
+        SessionDetails {
+            session: self.describe(subscriber, now),
+            rooms,
+            data: subscriber.data(),
+        }
     }
 
     fn describe(&self, subscriber: &Arc<Subscriber>, now: Now) -> SessionInfo {

@@ -6,6 +6,7 @@
 //! into its way carries the mark of the walk that has been there.
 
 use std::{
+    collections::BinaryHeap,
     hash::{BuildHasherDefault, Hasher},
     sync::{
         Arc,
@@ -100,6 +101,25 @@ impl List {
         subscribers.take(max).collect()
     }
 
+    /// The first `max` of the wanted sessions in the order of their serials, behind `after`.
+    pub fn page(
+        &self,
+        after: Option<Serial>,
+        max: usize,
+        is_wanted: impl Fn(&Subscriber) -> bool,
+    ) -> Vec<Arc<Subscriber>> {
+        let entries = self.listed.lock();
+        let behind = entries.values().filter(|listed| {
+            let subscriber = &listed.subscriber;
+            after.is_none_or(|after| after < subscriber.serial) && is_wanted(subscriber)
+        });
+        let serials = behind.map(|listed| listed.subscriber.serial);
+        let page = smallest(serials, max).into_iter();
+        page.filter_map(|serial| entries.get(&serial))
+            .map(|listed| Arc::clone(&listed.subscriber))
+            .collect()
+    }
+
     /// Begins a walk over everyone who is there now. `walk` is not 0 and not that of the walk before.
     pub fn begin(&self, walk: u32) -> Cursor {
         Cursor {
@@ -131,6 +151,21 @@ impl List {
         }
         0 < cursor.position
     }
+}
+
+/// The `max` smallest of these, in order. Holds no more of them at a time.
+pub(super) fn smallest<T: Ord>(items: impl Iterator<Item = T>, max: usize) -> Vec<T> {
+    let mut heap = BinaryHeap::new();
+    for item in items {
+        if heap.len() < max {
+            heap.push(item);
+        } else if let Some(mut greatest) = heap.peek_mut()
+            && item < *greatest
+        {
+            *greatest = item;
+        }
+    }
+    heap.into_sorted_vec()
 }
 
 // === impl SerialHasher ===

@@ -53,10 +53,11 @@ impl Retained {
             return 0;
         }
         state.arrivals += 1;
+        let expires_ms = now_ms.saturating_add(retain.as_millis() as u64);
         let kept = Kept {
             outgoing: Arc::clone(outgoing),
             arrival: state.arrivals,
-            expires_ms: now_ms.saturating_add(retain.as_millis() as u64),
+            expires_ms: expires_ms.min(message.expires_ms.unwrap_or(u64::MAX)),
         };
         let arrival = kept.arrival;
         state.bytes += cost(&kept);

@@ -2,13 +2,14 @@
 
 mod closing;
 mod mail;
+mod outside;
 
 use std::{
     fmt,
     io::{self, IoSlice},
     net::IpAddr,
     sync::{
-        Arc, OnceLock,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
     task::{Context, Poll},
@@ -29,6 +30,7 @@ use crate::{
     router::{
         letters::Letters,
         recent::Recent,
+        seat::Seat,
         shard::Shard,
         transport::{End, Transport},
     },
@@ -51,6 +53,8 @@ pub struct Subscriber {
     dialect_id: DialectId,
     shard: Arc<Shard>,
     transport: Arc<dyn Transport>,
+    /// Who serves it.
+    seat: OnceLock<Weak<dyn Seat>>,
     user: OnceLock<UserId>,
     /// Deciseconds of uptime at the last complete frame of the client.
     seen: AtomicU32,
@@ -83,6 +87,8 @@ struct State {
     leaving: Option<CloseReason>,
     /// What its client has called for and was not answered.
     calls: u16,
+    /// What the application keeps with the session: the text of a JSON object; absent for most.
+    data: Option<Box<str>>,
 }
 
 /// Whether a session still does what its client says.
@@ -140,6 +146,7 @@ impl Subscriber {
             dialect,
             shard,
             transport,
+            seat: OnceLock::new(),
             user: OnceLock::new(),
             seen: AtomicU32::new(0),
             has_letters: AtomicBool::new(false),

@@ -209,6 +209,77 @@ fn everybody_is_a_topic_and_so_is_each_session() {
 }
 
 #[test]
+fn what_expires_before_it_is_in_an_outbox_is_dropped_and_counted() {
+    let mut node = Node::new(1);
+    let (a, b) = (node.join(0), node.join(0));
+    for client in [&a, &b] {
+        node.router.subscribe(&room("a"), &client.subscriber, NOW);
+    }
+    let publish = |node: &Node, topic: &Topic, text: &str, lasts_ms: Option<u64>| {
+        let mut message = message(topic, text);
+        message.expires_ms = lasts_ms.map(|lasts_ms| NOW.unix_ms + lasts_ms);
+        node.router.publish(message, NOW).unwrap();
+    };
+    let one = Topic::session(&node.router.session_id(a.subscriber.serial));
+    publish(&node, &room("a"), "1", None);
+    publish(&node, &room("a"), "2", Some(0));
+    publish(&node, &room("a"), "3", Some(60_000));
+    publish(&node, &room("a"), "4", None);
+    publish(&node, &one, "5", Some(0));
+    publish(&node, &one, "6", Some(60_000));
+    node.settle();
+    assert_eq!(a.wire.texts(), ["1", "3", "4", "6"]);
+    assert_eq!(b.wire.texts(), ["1", "3", "4"]);
+    let shard = &node.router.shards()[0];
+    assert_eq!(shard.stats.expired.load(), 2);
+    assert_eq!(shard.waiting(), 0);
+    // What comes from another member too late.
+    let mut late = message(&room("a"), "7");
+    late.expires_ms = Some(NOW.unix_ms);
+    assert_eq!(node.router.deliver_remote(late, NOW).unwrap(), 0);
+    assert_eq!(node.router.stats.expired.load(), 1);
+}
+
+#[test]
+fn a_page_of_sessions_and_one_of_rooms_follow_one_another() {
+    let node = Node::new(3);
+    let clients: Vec<Client> = (0..10).map(|number| node.join(number % 3)).collect();
+    for (number, client) in clients.iter().enumerate() {
+        for room in [room("all"), room(&format!("r{}", number % 7))] {
+            node.router.subscribe(&room, &client.subscriber, NOW);
+        }
+    }
+    let mut serials: Vec<_> = clients.iter().map(|one| one.subscriber.serial).collect();
+    serials.sort_unstable();
+    for topic in [Topic::all(), room("all")] {
+        let mut found = Vec::new();
+        loop {
+            let query = crate::peer::PageQuery {
+                topic: topic.clone(),
+                dialect: Some(DialectId::Ride),
+                after: found.last().copied(),
+                max: 3,
+            };
+            let page = node.router.describe_page(&query, NOW);
+            assert!(page.len() <= 3);
+            if page.is_empty() {
+                break;
+            }
+            found.extend(page.into_iter().map(|one| one.session.id.serial));
+        }
+        assert_eq!(found, serials);
+    }
+    let mut rooms: Vec<Topic> = Vec::new();
+    while let page = node.router.rooms(rooms.last(), 3)
+        && !page.is_empty()
+    {
+        rooms.extend(page);
+    }
+    let names: Vec<&str> = rooms.iter().map(Topic::id).collect();
+    assert_eq!(names, ["all", "r0", "r1", "r2", "r3", "r4", "r5", "r6"]);
+}
+
+#[test]
 fn a_session_of_an_earlier_life_of_the_node_is_nobody() {
     let node = Node::new(1);
     let client = node.join(0);

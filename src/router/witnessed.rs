@@ -18,8 +18,8 @@ impl Router {
     }
 
     /// The rooms that have local subscribers.
-    pub fn rooms(&self) -> Vec<Topic> {
-        self.index.rooms()
+    pub fn all_rooms(&self) -> Vec<Topic> {
+        self.index.all_rooms()
     }
 
     /// Takes note of a message that reaches nobody, if that is not what may happen to it.

@@ -4,6 +4,7 @@ mod calls;
 mod deadlines;
 mod execute;
 mod rate;
+mod seat;
 
 use std::{fmt, future::Future, mem, pin::Pin, sync::Arc};
 

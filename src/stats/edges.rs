@@ -39,6 +39,8 @@ pub struct HookStats {
 pub struct ApiStats {
     /// Requests by [`ApiOutcome`] in the order of [`ApiOutcome::ALL`].
     pub requests: [Count; ApiOutcome::ALL.len()],
+    /// Publishes that had expired when it was their turn.
+    pub expired: Count,
     /// Ids of publishes that had to be forgotten before their time.
     pub ids_forgotten: Count,
 }
@@ -97,6 +99,8 @@ pub enum ApiOutcome {
     Forbidden,
     /// The request was wrong in another way.
     Invalid,
+    /// The key was over its rate.
+    Limited,
     /// It was done.
     Ok,
     /// The key is missing or wrong.
@@ -187,10 +191,11 @@ impl TokenOutcome {
 
 impl ApiOutcome {
     /// Every outcome, in the order of the variants.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Failed,
         Self::Forbidden,
         Self::Invalid,
+        Self::Limited,
         Self::Ok,
         Self::Unauthorized,
     ];
@@ -200,6 +205,7 @@ impl ApiOutcome {
         match status {
             401 => Self::Unauthorized,
             403 => Self::Forbidden,
+            429 => Self::Limited,
             400..500 => Self::Invalid,
             500.. => Self::Failed,
             _ => Self::Ok,
@@ -212,6 +218,7 @@ impl ApiOutcome {
             Self::Failed => "failed",
             Self::Forbidden => "forbidden",
             Self::Invalid => "invalid",
+            Self::Limited => "limited",
             Self::Ok => "ok",
             Self::Unauthorized => "unauthorized",
         }
@@ -246,6 +253,7 @@ mod tests {
             (401, ApiOutcome::Unauthorized),
             (403, ApiOutcome::Forbidden),
             (422, ApiOutcome::Invalid),
+            (429, ApiOutcome::Limited),
             (503, ApiOutcome::Failed),
         ] {
             assert_eq!(ApiOutcome::of_status(status), expect, "{status}");

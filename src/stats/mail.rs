@@ -11,6 +11,8 @@ pub struct MailStats {
     pub dropped: Count,
     /// Letters removed since a client has them.
     pub confirmed: Count,
+    /// Letters removed since they were worth nothing any more.
+    pub expired: Count,
     /// Letters removed since they cannot be read.
     pub unreadable: Count,
     /// Calls of the mail that failed.

@@ -169,6 +169,8 @@ families! {
         "Users with sessions whose mail is to be read";
     CONFLATED = Counter None, "tidegate_messages_conflated_total" []
         "Messages that took the place of an older one that still waited";
+    EXPIRED = Counter None, "tidegate_messages_expired_total" ["kind"]
+        "Messages dropped when their ttl was over, by where they waited; on a shard, once per shard";
     PUBLISHED = Counter None, "tidegate_messages_published_total" ["kind"]
         "Messages published on this node, by kind of topic";
     MESSAGES = Counter None, "tidegate_messages_total" ["dialect", "direction"]

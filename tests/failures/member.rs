@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
+use serde_json::json;
 use tokio::time::{self, Instant};
 
 use crate::{
@@ -33,6 +34,8 @@ async fn a_killed_node_is_gone_and_one_member_reaps_it() {
     let mut anna = Client::ride(nodes[0].public(), "anna").await;
     // Its own lease has to be trusted by somebody before anybody is judged.
     time::sleep(Duration::from_secs(5)).await;
+    let everybody = "/api/rooms/ride%2Fall?members=1";
+    assert_eq!(nodes[1].api(everybody).await["count"], 2);
     nodes[2].kill();
     let died = Instant::now();
     for node in &nodes[..2] {
@@ -42,6 +45,9 @@ async fn a_killed_node_is_gone_and_one_member_reaps_it() {
         })
         .await;
         assert_eq!(node.api("/api/users/carl").await["online"], false);
+        let room = node.api(everybody).await;
+        assert_eq!((&room["count"], room.get("missing")), (&json!(1), None));
+        assert_eq!(room["members"].as_array().unwrap().len(), 1);
     }
     is_clean(&redis, 2).await;
     let reaped = async |node: &Node| node.metric("tidegate_takeovers_total", "").await;

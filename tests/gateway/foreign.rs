@@ -3,9 +3,11 @@
 
 mod browser;
 mod examples;
+mod gateway;
 mod im;
 mod page;
 mod receivers;
+mod schema;
 mod services;
 
 use std::{env, path::Path, process::Command, time::Duration};

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod api;
 mod backpressure;
 mod bridge;
 mod calls;

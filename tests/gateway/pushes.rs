@@ -104,11 +104,7 @@ async fn what_cannot_be_published_is_with_the_dead_ones_with_its_reason() {
         ("message", "{", "not JSON"),
         ("message", "[1]", "is a list"),
         ("message", r#"{"to":"nobody"}"#, "to: is not a topic"),
-        (
-            "message",
-            r#"{"to":"all","ttl":5}"#,
-            "ttl: is not available",
-        ),
+        ("message", r#"{"to":"all","ttl":0}"#, "ttl: is 0"),
         ("message", r#"{"to":"all","colour":5}"#, "colour"),
         ("message", &long, "at most 65536"),
         ("massage", r#"{"to":"all"}"#, "message"),

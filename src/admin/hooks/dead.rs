@@ -13,8 +13,8 @@ use utoipa::{IntoResponses, ToSchema};
 use super::super::{
     State,
     access::{Admin, Caller, Read},
-    history::limit,
     input::Body,
+    paging,
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument, StoreProblems},
 };
 use crate::{
@@ -84,7 +84,7 @@ pub(in crate::admin) async fn dead(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Deads>, Problem> {
     let query = query.unwrap_or_default();
-    let limit = limit(&query, PAGE)?;
+    let limit = paging::limit(&query, PAGE, PAGE)?;
     let after = match query_pairs(&query).find(|(name, _)| name == "cursor") {
         Some((_, cursor)) => id("cursor", &cursor)?,
         None => DispatchId::NONE,

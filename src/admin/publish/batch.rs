@@ -84,7 +84,8 @@ struct Item<'a> {
 ///
 /// As if each had come by `POST /api/publish`, one after the other: each stands alone, and one that is wrong or
 /// finds the node busy does not stop the others. Messages to one topic keep their order. What has not begun
-/// after five seconds is answered with a problem of status 503.
+/// after five seconds is answered with a problem of status 503. For the rate of the key each counts: a batch is let
+/// in as one request is, and the next request waits until all of it has been paid for.
 #[utoipa::path(
     post,
     path = "/api/publish/batch",
@@ -98,7 +99,7 @@ struct Item<'a> {
     ),
 )]
 pub(in crate::admin) async fn publish_batch(
-    _: Caller<access::Publish>,
+    caller: Caller<access::Publish>,
     extract::State(state): extract::State<Arc<State>>,
     body: Body,
 ) -> Result<Json<PublishedBatch>, Problem> {
@@ -108,6 +109,7 @@ pub(in crate::admin) async fn publish_batch(
         let detail = format!("messages: has {count} of them, expected 1 to {MESSAGES_MAX}");
         return Err(Problem::unprocessable(detail).field("messages"));
     }
+    caller.owe(count);
     let mut results: Vec<Option<PublishResult>> = messages.iter().map(|_| None).collect();
     let mut items = Vec::with_capacity(count);
     for (place, message) in messages.into_iter().enumerate() {

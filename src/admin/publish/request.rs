@@ -1,23 +1,32 @@
 //! What `POST /api/publish` is asked for.
 
-use std::{borrow::Cow, collections::HashSet, fmt};
+use std::{borrow::Cow, collections::HashSet, fmt, sync::Arc};
 
 use axum::http::StatusCode;
 use serde::{
     Deserialize, Deserializer,
-    de::{self, IgnoredAny, SeqAccess, Visitor},
+    de::{self, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::{
-    admin::{State, input::Text, once::Digest, problem::Problem},
+    admin::{
+        State,
+        input::Text,
+        once::Digest,
+        problem::Problem,
+        schema::{SessionTopic, TopicName, TopicNames},
+    },
     dialect::Now,
+    id::SessionId,
     topic::{ParseTopicError, Topic, TopicKind},
 };
 
 /// Most topics of one publish.
 const TOPICS_MAX: usize = 1000;
+/// Most sessions that a message is not for: each is looked for at every subscriber.
+const EXCEPT_MAX: usize = 100;
 /// How far ahead a message may be scheduled.
 const AHEAD_MAX_MS: u64 = 366 * 24 * 60 * 60 * 1000;
 /// How far the clocks of a node and of Redis may differ.
@@ -61,10 +70,20 @@ pub(in crate::admin) struct PublishRequest<'a> {
     /// that of a message without a time, or with another one.
     #[schema(minimum = 0)]
     at: Option<f64>,
-    /// Not available in this version: answered with 501.
-    #[schema(value_type = Option<f64>)]
-    ttl: Option<IgnoredAny>,
+    /// Seconds after which it is worth nothing any more, counted from `at` if that is there, and for what
+    /// comes through a queue from when it was added to it. What no client has been sent by then is
+    /// dropped, wherever it waits; histories keep it. At most a year.
+    #[schema(exclusive_minimum = 0, maximum = 31_622_400)]
+    ttl: Option<f64>,
+    /// Sessions, `session:<id>` each, that are not given it: at most 100 of them. Not with `durable`, since
+    /// what is kept for a user is for all of its clients.
+    #[schema(value_type = Option<Vec<SessionTopic>>, max_items = 100)]
+    except: Option<Sessions>,
 }
+
+/// Some sessions, none twice.
+#[derive(Debug)]
+struct Sessions(Arc<[SessionId]>);
 
 /// One topic or a list of them
 #[derive(Debug, ToSchema)]
@@ -72,9 +91,9 @@ pub(in crate::admin) struct PublishRequest<'a> {
 #[allow(dead_code)] // Only the schema is used: a list is read into topics at once.
 enum To {
     /// One topic.
-    One(String),
+    One(TopicName),
     /// Several topics.
-    Many(Vec<String>),
+    Many(TopicNames),
 }
 
 /// At least one topic, none twice.
@@ -86,9 +105,16 @@ pub(super) struct Topics(pub(super) Vec<Topic>);
 impl PublishRequest<'_> {
     /// Refuses what this version cannot do, rather than doing something else.
     pub(super) fn check(&self, state: &State) -> Result<(), Problem> {
-        if self.ttl.is_some() {
-            let detail = "ttl: is not available in this version";
-            return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, detail).field("ttl"));
+        if let Some(ttl) = self.ttl
+            && !(0.0 < ttl && ttl * 1000.0 <= AHEAD_MAX_MS as f64)
+        {
+            let detail = format!("ttl: is {ttl}, expected seconds, more than 0 and at most a year");
+            return Err(Problem::unprocessable(detail).field("ttl"));
+        }
+        if self.is_durable() && self.except.is_some() {
+            let detail = "except: cannot be used with durable, since what is kept for a user is for \
+                          all of its clients";
+            return Err(Problem::unprocessable(detail).field("except"));
         }
         let Topics(topics) = &self.to;
         let is_session = |topic: &Topic| topic.kind() == TopicKind::Session;
@@ -132,6 +158,19 @@ impl PublishRequest<'_> {
         self.at.map(|at| (at * 1000.0) as u64)
     }
 
+    /// When it is worth nothing any more, in milliseconds since the Unix epoch, if it was handed in at
+    /// `since_ms`.
+    pub(super) fn expires_ms(&self, since_ms: u64) -> Option<u64> {
+        let ttl_ms = (self.ttl? * 1000.0).ceil() as u64;
+        Some(self.at_ms().unwrap_or(since_ms).saturating_add(ttl_ms))
+    }
+
+    /// Sessions that are not given it.
+    pub(super) fn except(&self) -> Option<Arc<[SessionId]>> {
+        let Sessions(except) = self.except.as_ref()?;
+        (!except.is_empty()).then(|| Arc::clone(except))
+    }
+
     /// Whether it is kept for those who are away.
     pub(super) fn is_durable(&self) -> bool {
         self.durable == Some(true)
@@ -155,7 +194,19 @@ impl PublishRequest<'_> {
             text(self.is_durable().then_some("durable")),
         ];
         let topics = topics.iter().map(|topic| topic.as_str().as_bytes());
-        Digest::of(parts.into_iter().flatten().chain(topics))
+        let mut content = Digest::of(parts.into_iter().flatten().chain(topics));
+        // Without these it is what older versions reckon.
+        if let Some(ttl) = self.ttl {
+            content = content.and(&ttl.to_be_bytes());
+        }
+        for session in self
+            .except
+            .iter()
+            .flat_map(|Sessions(except)| except.iter())
+        {
+            content = content.and(session.to_string().as_bytes());
+        }
+        content
     }
 }
 
@@ -199,6 +250,25 @@ impl<'de> Deserialize<'de> for Topics {
         }
 
         deserializer.deserialize_any(OneOrMany)
+    }
+}
+
+impl<'de> Deserialize<'de> for Sessions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let topics: Vec<Parsed> = Vec::deserialize(deserializer)?;
+        if EXCEPT_MAX < topics.len() {
+            let detail = format!("has too many sessions, expected at most {EXCEPT_MAX}");
+            return Err(de::Error::custom(detail));
+        }
+        let sessions = topics.iter().map(|Parsed(topic)| topic.session_id());
+        let sessions: Option<HashSet<_>> = sessions.collect();
+        let sessions = sessions.ok_or_else(|| {
+            de::Error::custom("has something else than sessions, expected session:<id>")
+        })?;
+        // In one order, so that the same ones are the same content.
+        let mut sessions: Vec<SessionId> = sessions.into_iter().collect();
+        sessions.sort_unstable_by_key(ToString::to_string);
+        Ok(Self(sessions.into()))
     }
 }
 

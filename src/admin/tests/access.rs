@@ -6,6 +6,17 @@ const CALLS: &[(Method, &str, &str)] = &[
     (Method::GET, "/api/users/1", "read"),
     (Method::DELETE, "/api/users/1/sessions", "admin"),
     (Method::DELETE, "/api/sessions/a.1.1", "admin"),
+    (Method::GET, "/api/sessions", "read"),
+    (Method::GET, "/api/sessions/a.1.1", "read"),
+    (Method::GET, "/api/sessions/a.1.1/data", "read"),
+    (Method::PUT, "/api/sessions/a.1.1/data", "admin"),
+    (Method::PATCH, "/api/sessions/a.1.1/data", "admin"),
+    (Method::GET, "/api/rooms", "read"),
+    (Method::GET, "/api/rooms/x", "read"),
+    (Method::DELETE, "/api/rooms/x", "admin"),
+    (Method::POST, "/api/rooms/x/members", "admin"),
+    (Method::DELETE, "/api/rooms/x/members/1", "admin"),
+    (Method::DELETE, "/api/rooms/x/sessions/a.1.1", "admin"),
     (Method::GET, "/api/nodes", "read"),
     (Method::POST, "/api/nodes/gw-1/drain", "admin"),
     (Method::GET, "/api/hooks", "read"),
@@ -141,5 +152,36 @@ async fn requests_are_counted_by_outcome() {
         .each_ref()
         .map(|count| count.load());
     // Failed, forbidden, invalid, ok, unauthorized.
-    assert_eq!(counts, [0, 0, 2, 1, 1]);
+    assert_eq!(counts, [0, 0, 2, 0, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_key_over_its_rate_is_told_when_to_come_back() {
+    let key = |key: &str, requests_per_second| ApiKey {
+        key: Secret::new(key),
+        scopes: vec![Scope::Admin],
+        requests_per_second,
+        ..ApiKey::default()
+    };
+    let node = Node::with_keys(&[key("slow", 1), key("other", 1), key("free", 0)]);
+    let get = |key| node.send(Method::GET, "/api/nodes", Some(key), "");
+    // A batch is let in, and has to be paid for.
+    let body = r#"{"messages":[{"to":"all"},{"to":"all"},{"to":"all"},{"to":"all"},{"to":"all"}]}"#;
+    let path = "/api/publish/batch";
+    let batch = node.send(Method::POST, path, Some("slow"), body).await;
+    batch.json(200);
+    let refused = get("slow").await;
+    refused.problem(429);
+    let seconds: u64 = refused.headers["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((2..=5).contains(&seconds), "{seconds}");
+    get("other").await.json(200);
+    for _ in 0..100 {
+        get("free").await.json(200);
+    }
+    let limited = &node.state.parts.stats.requests[crate::stats::ApiOutcome::Limited as usize];
+    assert_eq!(limited.load(), 1);
 }

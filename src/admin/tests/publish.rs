@@ -293,16 +293,25 @@ async fn a_bad_body_names_the_field_and_what_is_allowed() {
 }
 
 #[tokio::test]
-async fn what_is_not_available_is_refused_rather_than_ignored() {
+async fn what_cannot_be_done_is_refused_rather_than_ignored() {
     let node = Node::new();
     let session = node.connect(Some("1"), &[]);
-    let body = json!({"to": "user:1", "ttl": 5}).to_string();
-    check(
-        &node.publish(&body).await,
-        501,
-        Some("ttl"),
-        "not available",
-    );
+    for ttl in [0.0, -1.0, 31_622_401.0] {
+        let body = json!({"to": "user:1", "ttl": ttl}).to_string();
+        check(&node.publish(&body).await, 422, Some("ttl"), "a year");
+    }
+    let own = format!("session:{}", session.id(&node));
+    for (except, why) in [
+        (json!(["user:1"]), "something else"),
+        (json!(["nobody"]), "is not a topic"),
+        (json!(vec![own.as_str(); 101]), "too many"),
+        (json!(own), "expected a sequence"),
+    ] {
+        let body = json!({"to": "user:1", "except": except}).to_string();
+        check(&node.publish(&body).await, 422, Some("except"), why);
+    }
+    let body = json!({"to": "user:1", "durable": true, "except": [own]}).to_string();
+    check(&node.publish(&body).await, 422, Some("except"), "durable");
     // There is nobody to ask for the history of a session that is gone.
     for to in [json!("session:gw.1.2"), json!(["user:1", "session:gw.1.2"])] {
         let body = json!({"to": to, "durable": true}).to_string();
@@ -377,4 +386,67 @@ async fn a_message_for_later_is_put_off_once() {
     assert_eq!(session.received(&node), ["user:1 message null a;"]);
     let queue = &node.state.parts.queue;
     assert!(queue.take(9, Duration::ZERO).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_message_is_not_for_those_who_are_excepted() {
+    let node = Node::new();
+    let sessions = [(); 4].map(|()| node.connect(Some("1"), &["x"]));
+    let topic = |session: &Session| format!("session:{}", session.id(&node));
+    let except = [
+        topic(&sessions[0]),
+        topic(&sessions[3]),
+        "session:gw-2.1.0".into(),
+    ];
+    for (to, data) in [("room:x", 1), ("all", 2), ("user:1", 3)] {
+        for except in [&except[..], &[]] {
+            let body = json!({"to": to, "data": data, "except": except, "id": "i"});
+            let body = body
+                .to_string()
+                .replace(r#""i""#, &format!("\"{to}{}\"", except.len()));
+            node.publish(&body).await.json(200);
+        }
+    }
+    let counts = sessions.map(|session| session.received(&node).len());
+    assert_eq!(counts, [3, 6, 6, 3]);
+}
+
+#[tokio::test]
+async fn what_has_expired_before_its_turn_is_sent_to_nobody() {
+    let node = Node::new();
+    let session = node.connect(Some("1"), &[]);
+    // Its time was over a minute ago, or begins with the call.
+    for (at, ttl, expect) in [(Some(1_000_000_000), 60, 0), (None, 60, 1)] {
+        let body = json!({"to": "user:1", "at": at, "ttl": ttl}).to_string();
+        let answer = node.publish(&body).await.json(200);
+        assert_eq!(answer["delivered_nodes"], expect);
+        assert_eq!(session.received(&node).len(), expect);
+    }
+    let durable = json!({"to": "user:1", "at": 1_000_000_000, "ttl": 60, "durable": true});
+    node.publish(&durable.to_string()).await.json(200);
+    assert_eq!(node.state.parts.post.stats().kept.load(), 0);
+    assert_eq!(node.state.parts.stats.expired.load(), 2);
+    // What came through a queue is as old as its entry.
+    let text = br#"{"to":"user:1","ttl":60}"#;
+    let now_ms = node.state.parts.clock.now().unix_ms;
+    for (added_ms, expect) in [(now_ms - 61_000, 0), (now_ms - 10_000, 1)] {
+        let id = format!("{added_ms}-0");
+        node.state.publish(&id, text).await.unwrap();
+        assert_eq!(session.received(&node).len(), expect);
+    }
+    assert_eq!(node.state.parts.stats.expired.load(), 3);
+}
+
+#[tokio::test]
+async fn a_ttl_and_exceptions_are_part_of_what_an_id_stands_for() {
+    let node = Node::new();
+    let mut message = json!({"to": "user:1", "id": "a", "ttl": 5});
+    node.publish(&message.to_string()).await.json(200);
+    node.publish(&message.to_string()).await.json(200);
+    message["ttl"] = json!(6);
+    node.publish(&message.to_string()).await.problem(409);
+    let mut message = json!({"to": "user:1", "id": "b"});
+    node.publish(&message.to_string()).await.json(200);
+    message["except"] = json!(["session:gw.1.2"]);
+    node.publish(&message.to_string()).await.problem(409);
 }

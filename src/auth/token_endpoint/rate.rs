@@ -7,6 +7,8 @@ use std::{
 
 use tokio::time::Instant;
 
+use crate::auth::budget::Budget;
+
 /// Most addresses of each of the two generations that are remembered, some 4 MiB together.
 const ADDRESSES_MAX: usize = 32 * 1024;
 /// Seconds' worth of requests at once after a pause.
@@ -18,12 +20,6 @@ const BURST_SECONDS: f64 = 2.0;
 pub(super) struct Rates {
     young: HashMap<IpAddr, Budget>,
     old: HashMap<IpAddr, Budget>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Budget {
-    requests: f64,
-    at: Instant,
 }
 
 impl Rates {
@@ -45,20 +41,8 @@ impl Rates {
         let burst = BURST_SECONDS * rate;
         let address = network(address);
         let known = self.young.get(&address).or_else(|| self.old.get(&address));
-        let mut budget = known.copied().unwrap_or(Budget {
-            requests: burst,
-            at: now,
-        });
-        let gained = now.duration_since(budget.at).as_secs_f64() * rate;
-        budget.requests = (budget.requests + gained).min(burst);
-        budget.at = now;
-        let taken = if budget.requests < 1.0 {
-            let seconds = (1.0 - budget.requests) / rate;
-            Err((seconds.ceil() as u64).max(1))
-        } else {
-            budget.requests -= 1.0;
-            Ok(())
-        };
+        let mut budget = known.copied().unwrap_or(Budget::new(burst, now));
+        let taken = budget.take(rate, burst, now);
         self.young.insert(address, budget);
         if ADDRESSES_MAX <= self.young.len() {
             self.old = std::mem::take(&mut self.young);

@@ -26,6 +26,7 @@ fn endpoint(settings: &Dialects) -> TokenEndpoint {
     let key = |key: &str, scope| ApiKey {
         key: Secret::new(key),
         scopes: vec![scope],
+        ..ApiKey::default()
     };
     let keys = [key("asks", Scope::Token), key("rules", Scope::Admin)];
     TokenEndpoint::new(authenticator, Arc::new(ApiKeys::new(&keys)))

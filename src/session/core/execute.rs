@@ -101,11 +101,7 @@ impl Core {
             Action::Reply(frame) => subscriber.send(frame),
             Action::Subscribe(topic) => self.subscribe(session, topic, now),
             Action::Unsubscribe(topic) => {
-                if let Some(index) = self.topics.iter().position(|joined| *joined == topic) {
-                    self.topics.swap_remove(index);
-                    router.unsubscribe(&topic, subscriber);
-                    self.tell_of_move(session);
-                }
+                self.quit(session, &topic);
             }
             Action::Ask(_) | Action::Call(_) | Action::Close(_) | Action::Publish(_) => {}
         }
@@ -113,12 +109,12 @@ impl Core {
 
     /// Whether `topic` would be one more than the session may have. The user's own always fits: it is
     /// the first.
-    fn is_overfull(&self, session: &Session, topic: &Topic) -> bool {
+    pub(super) fn is_overfull(&self, session: &Session, topic: &Topic) -> bool {
         let topics_max = session.context.settings.load().topics_max;
         topics_max <= self.topics.len() && !self.topics.contains(topic)
     }
 
-    fn subscribe(&mut self, session: &Session, topic: Topic, now: Now) {
+    pub(super) fn subscribe(&mut self, session: &Session, topic: Topic, now: Now) {
         if self.topics.contains(&topic) {
             return;
         }
@@ -141,7 +137,7 @@ impl Core {
     }
 
     /// The session has come to a room, or may have left one.
-    fn tell_of_move(&self, session: &Session) {
+    pub(super) fn tell_of_move(&self, session: &Session) {
         if self.is_watched {
             let witness = &session.context.witness;
             witness.moved(&session.subscriber, self.rooms());

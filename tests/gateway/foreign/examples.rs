@@ -53,6 +53,8 @@ async fn run(gateway: &Gateway, redis: &str, interpreter: &str, name: &str) {
 async fn every_example_of_the_documentation_reaches_its_user() {
     let files = fs::read_dir(folder()).unwrap();
     let files = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    // The class has a test of its own.
+    let files = files.filter(|name| name != "Gateway.php");
     let receivers = RECEIVERS.iter().map(|(name, _)| *name);
     let known = EXAMPLES.iter().map(|(name, ..)| *name);
     let known = known.chain(SERVICES).chain(receivers).map(str::to_owned);
