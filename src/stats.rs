@@ -9,6 +9,7 @@ mod chat;
 mod cluster;
 mod edges;
 mod ingest;
+mod jobs;
 mod mail;
 mod methods;
 mod store;
@@ -24,6 +25,7 @@ pub use edges::{
     TokenOutcome,
 };
 pub use ingest::IngestStats;
+pub use jobs::{Gauge, JobStats, ScheduleStats};
 pub use mail::MailStats;
 pub use methods::{BreakerPhase, MethodOutcome, MethodStats, ServiceStats};
 pub use store::RetentionStats;

@@ -6,6 +6,7 @@
 //! does so on threads beside it, and holds up no commit.
 
 mod contacts;
+mod jobs;
 mod journal;
 mod mail;
 mod messages;
@@ -13,6 +14,7 @@ mod orders;
 mod queue;
 mod readers;
 mod recipients;
+mod schedules;
 mod schema;
 
 #[cfg(test)]
@@ -35,8 +37,8 @@ use tokio::{
 };
 
 pub use self::{
-    contacts::SqliteContacts, journal::SqliteJournal, mail::SqliteMail, messages::SqliteMessages,
-    orders::SqliteOrders, queue::SqliteQueue,
+    contacts::SqliteContacts, jobs::SqliteJobs, journal::SqliteJournal, mail::SqliteMail,
+    messages::SqliteMessages, orders::SqliteOrders, queue::SqliteQueue, schedules::SqliteSchedules,
 };
 use self::{readers::Readers, recipients::Recipients};
 use super::StoreError;

@@ -15,6 +15,7 @@ mod contacts;
 mod contracts;
 mod credentials;
 mod inboxes;
+mod jobs;
 mod journal;
 mod ledger;
 mod legacy;
@@ -35,6 +36,7 @@ mod queues;
 mod redis;
 mod refusals;
 mod rigs;
+mod schedules;
 mod silence;
 mod wipes;
 
@@ -121,6 +123,17 @@ async fn keeps_the_contract<R: Rig>(rig: R) {
         queues::what_is_for_later_is_not_taken_before_its_time,
         queues::what_was_buried_is_not_taken,
         queues::a_taker_waits_for_the_first_entry_and_no_longer_than_it_is_told,
+        jobs::each_job_is_taken_by_one_and_known_when_it_is_done,
+        jobs::an_id_belongs_to_its_job,
+        jobs::what_is_not_held_is_taken_again_with_its_answer,
+        jobs::what_is_held_is_nobody_elses,
+        jobs::what_has_failed_waits_and_counts,
+        jobs::kinds_are_in_nobody_elses_way,
+        jobs::the_dead_are_listed_and_can_be_retried_and_forgotten,
+        jobs::what_was_forgotten_is_lost_to_whoever_works_on_it,
+        schedules::an_occurrence_is_fired_by_one_of_all_and_pushes_once,
+        schedules::what_is_due_is_what_has_its_time_behind_it,
+        schedules::an_id_belongs_to_its_schedule,
         mail::letters_are_read_in_order_and_by_the_page,
         mail::every_user_has_mail_of_its_own,
         mail::the_oldest_letters_give_way_and_are_counted,

@@ -6,8 +6,10 @@ use bytes::Bytes;
 use tidegate::{
     cluster::streams::{Entry, Position, Reader, Sent, Streams, StreamsError},
     id::Member,
+    jobs::Jobs,
     mail::{Bounds, Mail},
     queue::Queue,
+    schedules::Schedules,
 };
 use tokio::time::{self, Instant};
 
@@ -26,6 +28,12 @@ pub(crate) trait Rig: Send + Sync + 'static {
 
     /// A queue of that cluster.
     fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue>;
+
+    /// The jobs of that cluster.
+    fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs>;
+
+    /// The schedules of that cluster, which push into its queue.
+    fn schedules(&self, prefix: &str) -> Box<dyn Schedules>;
 
     /// Loses everything.
     fn wipe(&self);
@@ -55,6 +63,16 @@ impl<R: Rig> Place<R> {
     /// A queue, as one more member has it. What is not done is given again so long after.
     pub(crate) fn queue(&self, claim_after: Duration) -> Box<dyn Queue> {
         self.rig.queue(&self.prefix, claim_after)
+    }
+
+    /// The jobs, as one more member has them. Those that are done are known for so long.
+    pub(crate) fn jobs(&self, keep: Duration) -> Box<dyn Jobs> {
+        self.rig.jobs(&self.prefix, keep)
+    }
+
+    /// The schedules, as one more member has them.
+    pub(crate) fn schedules(&self) -> Box<dyn Schedules> {
+        self.rig.schedules(&self.prefix)
     }
 
     /// What one more member has.

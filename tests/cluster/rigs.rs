@@ -11,9 +11,11 @@ use tidegate::{
         redis::{MailSettings, Redis, Settings},
     },
     config::Secret,
+    jobs::Jobs,
     mail::{Bounds, Mail},
     queue::Queue,
-    store::sqlite::{self, Database, SqliteMail, SqliteQueue},
+    schedules::Schedules,
+    store::sqlite::{self, Database, SqliteJobs, SqliteMail, SqliteQueue, SqliteSchedules},
 };
 
 use crate::{machine::Folder, place::Rig, redis::Redis as Server};
@@ -114,6 +116,16 @@ impl Rig for InProcess {
         ))
     }
 
+    fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs> {
+        let database = self.database(prefix);
+        Box::new(SqliteJobs::new(database, keep, Clock::start()))
+    }
+
+    fn schedules(&self, prefix: &str) -> Box<dyn Schedules> {
+        let database = self.database(prefix);
+        Box::new(SqliteSchedules::new(database, QUEUE, Clock::start()))
+    }
+
     fn streams(&self, prefix: &str) -> Memory {
         self.streams
             .lock()
@@ -156,6 +168,14 @@ impl Rig for Alone {
         Box::new(self.streams(prefix).queue(QUEUE, claim_after))
     }
 
+    fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs> {
+        Box::new(self.streams(prefix).jobs(keep))
+    }
+
+    fn schedules(&self, prefix: &str) -> Box<dyn Schedules> {
+        Box::new(self.streams(prefix).schedules())
+    }
+
     fn wipe(&self) {
         self.0.tell(&["FLUSHALL"]);
     }
@@ -191,6 +211,14 @@ impl Rig for Cluster {
 
     fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue> {
         Box::new(self.streams(prefix).queue(QUEUE, claim_after))
+    }
+
+    fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs> {
+        Box::new(self.streams(prefix).jobs(keep))
+    }
+
+    fn schedules(&self, prefix: &str) -> Box<dyn Schedules> {
+        Box::new(self.streams(prefix).schedules())
     }
 
     fn wipe(&self) {
@@ -233,6 +261,14 @@ impl Rig for Sentinels {
 
     fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue> {
         Box::new(self.streams(prefix).queue(QUEUE, claim_after))
+    }
+
+    fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs> {
+        Box::new(self.streams(prefix).jobs(keep))
+    }
+
+    fn schedules(&self, prefix: &str) -> Box<dyn Schedules> {
+        Box::new(self.streams(prefix).schedules())
     }
 
     fn wipe(&self) {
@@ -293,6 +329,14 @@ impl Rig for Tls {
         Box::new(self.streams(prefix).queue(QUEUE, claim_after))
     }
 
+    fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs> {
+        Box::new(self.streams(prefix).jobs(keep))
+    }
+
+    fn schedules(&self, prefix: &str) -> Box<dyn Schedules> {
+        Box::new(self.streams(prefix).schedules())
+    }
+
     fn wipe(&self) {
         self.server.tell(&["FLUSHALL"]);
     }
@@ -322,6 +366,14 @@ impl Rig for Limited {
 
     fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue> {
         Box::new(self.streams(prefix).queue(QUEUE, claim_after))
+    }
+
+    fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs> {
+        Box::new(self.streams(prefix).jobs(keep))
+    }
+
+    fn schedules(&self, prefix: &str) -> Box<dyn Schedules> {
+        Box::new(self.streams(prefix).schedules())
     }
 
     fn wipe(&self) {

@@ -33,6 +33,7 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("credentials", Layer::Core),
     ("dialect", Layer::Core),
     ("endpoint", Layer::Core),
+    ("jobs", Layer::Core),
     ("journal", Layer::Core),
     ("ledger.rs", Layer::Core),
     ("mail.rs", Layer::Core),
@@ -41,6 +42,7 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("presence.rs", Layer::Core),
     ("queue.rs", Layer::Core),
     ("router", Layer::Core),
+    ("schedules", Layer::Core),
     ("services", Layer::Core),
     ("store.rs", Layer::Core),
     ("config", Layer::Settings),
@@ -137,7 +139,9 @@ pub(crate) const READS_THE_CLOCK: &str = "src/clock.rs";
 pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["src/admin"]),
     ("clap", &["src/cli"]),
+    ("croner", &["src/schedules"]),
     ("fastwebsockets", &["src/session", "src/ingress"]),
+    ("jiff", &["src/schedules"]),
     // The configuration is told by it whether a key can be used.
     (
         "jsonwebtoken",

@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use super::{DatabaseError, LOCK_TIMEOUT, failed};
 
 /// The steps, in order. One that was released is never changed.
-const STEPS: [&str; 2] = [MAIL, MESSAGES];
+const STEPS: [&str; 3] = [MAIL, MESSAGES, WORK];
 /// Pause between two attempts at what others are in the way of.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -91,6 +91,31 @@ CREATE TABLE IF NOT EXISTS orders (
     customer_id INTEGER NOT NULL,
     courier_id INTEGER
 );
+";
+
+/// Jobs and schedules.
+const WORK: &str = "
+CREATE TABLE job (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    body BLOB NOT NULL,
+    state TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    due_ms INTEGER NOT NULL,
+    is_taken INTEGER NOT NULL DEFAULT 0,
+    turn INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0,
+    reason TEXT,
+    answer BLOB
+) STRICT;
+CREATE INDEX job_by_time ON job (state, kind, due_ms);
+CREATE INDEX job_by_age ON job (state, created_ms);
+CREATE TABLE schedule (
+    id TEXT PRIMARY KEY,
+    next_ms INTEGER NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+CREATE INDEX schedule_by_time ON schedule (next_ms, id);
 ";
 
 /// Makes the steps that a file has not had.
