@@ -4,8 +4,10 @@ pub mod breaker;
 pub mod exchange;
 pub mod hook;
 pub mod ingest;
+pub mod jobs;
 pub mod methods;
 pub mod orders;
+pub mod schedules;
 
 use std::{
     fmt, io,

@@ -10,6 +10,7 @@ mod calls;
 mod cluster;
 pub mod names;
 mod sheet;
+mod work;
 
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use std::sync::{Arc, Weak};
 use metrics_exporter_prometheus::PrometheusRecorder;
 
 use self::sheet::Sheet;
+pub use self::work::Work;
 use crate::{
     clock::Clock,
     close::CloseReason,
@@ -55,6 +57,8 @@ pub struct Sources {
     pub post: Post,
     /// Pushes that come through a queue.
     pub ingest: Arc<IngestStats>,
+    /// Jobs and schedules.
+    pub work: Work,
     /// What comes over the bridge.
     pub bridge: Arc<BridgeStats>,
     /// Chat messages.
@@ -97,6 +101,7 @@ impl Telemetry {
             cluster,
             post,
             ingest,
+            work,
             bridge,
             chat,
             archive,
@@ -117,6 +122,7 @@ impl Telemetry {
         write_api(&sheet, api);
         write_mail(&sheet, post);
         write_ingest(&sheet, ingest);
+        work.write(&mut sheet);
         write_bridge(&sheet, bridge);
         write_chat(&mut sheet, chat);
         write_archive(&sheet, archive);

@@ -20,9 +20,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     State,
     access::AnyCaller,
-    contacts, health, history, nodes,
+    contacts, health, history, jobs, nodes,
     problem::{AccessProblems, ProblemDocument},
-    process, publish, sessions, topics,
+    process, publish, schedules, sessions, topics,
 };
 
 /// Every endpoint, with its documentation.
@@ -34,6 +34,11 @@ pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
         .routes(routes!(publish::publish))
         .routes(routes!(publish::batch::publish_batch))
         .routes(routes!(history::history))
+        .routes(routes!(jobs::jobs, jobs::add))
+        .routes(routes!(jobs::job, jobs::remove))
+        .routes(routes!(jobs::retry))
+        .routes(routes!(schedules::schedules, schedules::add))
+        .routes(routes!(schedules::schedule, schedules::remove))
         .routes(routes!(contacts::friends))
         .routes(routes!(contacts::add_friend, contacts::remove_friend))
         .routes(routes!(contacts::couriers))
@@ -62,6 +67,7 @@ pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
     modifiers(&Security),
     tags(
         (name = "messages", description = "Messages to users, rooms and sessions"),
+        (name = "jobs", description = "Work that applications do for one another, now or at a time"),
         (name = "contacts", description = "Who may write to whom, and who is a courier"),
         (name = "sessions", description = "Who is connected"),
         (name = "nodes", description = "The members of the cluster"),
@@ -80,8 +86,8 @@ impl Modify for Security {
             SecurityScheme::Http(scheme.description(Some(description)).build())
         };
         let components = document.components.get_or_insert_default();
-        let key = "An API key of the configuration. Publishing needs the scope publish; asking who is \
-                   where, and what was kept, read; ending sessions, draining and changing contacts, admin, which includes the other two.";
+        let key = "An API key of the configuration. Publishing, jobs and schedules need the scope publish; asking who is \
+                   where, and what was kept, read; ending sessions, draining, retrying and dropping jobs and changing contacts, admin, which includes the other two.";
         components.add_security_scheme("key", bearer(key));
         let control = "The secret of the running process, which stands in its pid file.";
         components.add_security_scheme("control", bearer(control));

@@ -3,6 +3,7 @@ mod batch;
 mod contacts;
 mod document;
 mod durable;
+mod jobs;
 mod process;
 mod publish;
 mod serve;
@@ -13,6 +14,7 @@ use std::{
     io::{self, IoSlice},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::{
@@ -41,7 +43,8 @@ use crate::{
         transport::{End, Transport},
     },
     store::sqlite::{
-        Database, SqliteContacts, SqliteJournal, SqliteMail, SqliteOrders, SqliteQueue,
+        Database, SqliteContacts, SqliteJobs, SqliteJournal, SqliteMail, SqliteOrders, SqliteQueue,
+        SqliteSchedules,
     },
     telemetry::Sources,
     topic::Topic,
@@ -174,6 +177,10 @@ impl Node {
             router: Arc::clone(&router),
             clock,
         });
+        let jobs = SqliteJobs::new(database.clone(), Duration::from_secs(60), clock);
+        let board = Board::new(Arc::new(jobs), Arc::default());
+        board.set_kinds(vec!["ocr".into(), "pdf".into()]);
+        let schedules = Arc::new(SqliteSchedules::new(database.clone(), "push", clock));
         let desk = Desk::new(chat::Parts {
             router: Arc::clone(&router),
             journal,
@@ -192,6 +199,7 @@ impl Node {
             cluster: None,
             post: post.clone(),
             ingest: Arc::default(),
+            work: Default::default(),
             bridge: Arc::default(),
             chat: Arc::default(),
             archive: Arc::default(),
@@ -208,6 +216,8 @@ impl Node {
             post,
             desk,
             queue: SqliteQueue::of_test(),
+            board,
+            schedules,
             ledger: None,
             process: Arc::<FakeProcess>::clone(&process),
             public: vec!["127.0.0.1:8080".parse().unwrap()],

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -10,6 +11,7 @@ use super::{
     identity::Identity,
     member::Membership,
     stored::{self, Base, Moving, Stored},
+    work::{self, Work, Workforce},
 };
 use crate::{
     admin,
@@ -43,6 +45,8 @@ pub(super) struct Kept {
     pub(super) pushes: Arc<dyn Queue>,
     /// Which publishes have ids, of a cluster.
     pub(super) ledger: Option<Arc<dyn Ledger>>,
+    /// Jobs and schedules.
+    pub(super) work: Work,
     /// Chat.
     pub(super) desk: Desk,
     /// What is moved to the database.
@@ -87,6 +91,7 @@ pub(super) fn open(
     let kept = Kept {
         post,
         pushes,
+        work: work::open(config, &base, membership, clock),
         ledger,
         desk,
         archive: Arc::clone(&moving.archive_stats),
@@ -130,6 +135,7 @@ fn letters(
 pub(super) struct Couriers {
     desk: Desk,
     post: Post,
+    workforce: Arc<Workforce>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -146,6 +152,10 @@ impl Couriers {
         let publisher = Arc::new(Publisher(Arc::clone(state)));
         let (pushes, stats) = (Arc::clone(&node.kept.pushes), Arc::clone(&node.ingest));
         tasks.spawn(ingest::run(pushes, publisher, stats, stop.clone()));
+        let workforce = node.kept.work.begin(node, state, &tasks, &stop);
+        let workforce = Arc::new(workforce);
+        // Set once: a node has one.
+        let _ = node.workforce.set(Arc::clone(&workforce));
         moving.begin(&tasks, &stop);
         bridge.begin(&tasks, &stop);
         if node.cluster.is_none() && node.config.load().throw_away.page_key.is_some() {
@@ -154,13 +164,21 @@ impl Couriers {
         Self {
             desk: node.kept.desk.clone(),
             post: node.kept.post.clone(),
+            workforce,
             stop,
             tasks,
         }
     }
 
-    /// Lets them finish what they have begun. From then on the node takes no durable messages.
-    pub(super) async fn end(self) {
+    /// Takes no job any more.
+    pub(super) fn stop_jobs(&self) {
+        self.workforce.stop();
+    }
+
+    /// Lets them finish what they have begun, jobs until that time. From then on the node takes no durable
+    /// messages.
+    pub(super) async fn end(self, until: Instant) {
+        self.workforce.end(until).await;
         self.desk.close().await;
         self.stop.cancel();
         self.post.close().await;
@@ -185,7 +203,7 @@ async fn befriend(desk: Desk) {
 
 /// Publishes pushes as the admin listener would.
 #[derive(Debug)]
-struct Publisher(Arc<admin::State>);
+pub(super) struct Publisher(pub(super) Arc<admin::State>);
 
 impl Publish for Publisher {
     fn publish<'a>(&'a self, id: &'a str, request: &'a [u8]) -> Publishing<'a> {

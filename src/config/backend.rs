@@ -22,9 +22,15 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 const HOOK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Jobs do real work: the recognition of a picture takes seconds.
 const JOB_TIMEOUT: Duration = Duration::from_secs(60);
+/// Long enough for a service to get over a moment's trouble.
+const RETRY_MIN: Duration = Duration::from_secs(1);
+/// A service that is being replaced is back within that.
+const RETRY_MAX: Duration = Duration::from_secs(5 * 60);
+/// Whoever asks what came of a job does so on the same day.
+const JOBS_KEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// `[backend]`.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Backend {
     /// Pub/sub channel that existing applications of the `ride` dialect publish to; absent: off.
     pub pubsub_channel: Option<String>,
@@ -38,6 +44,8 @@ pub struct Backend {
     pub hooks: Vec<EventHook>,
     /// Who does jobs.
     pub jobs: Vec<Job>,
+    /// How long jobs that are done are known.
+    pub jobs_keep: Duration,
 }
 
 /// One of `[[backend.hooks]]`.
@@ -68,6 +76,16 @@ pub struct Job {
     pub concurrency_max: u32,
     /// Most attempts before a job is put aside.
     pub attempts_max: u32,
+    /// Pause after the first attempt that has failed; it doubles with each.
+    pub retry_min: Duration,
+    /// Longest pause between two attempts.
+    pub retry_max: Duration,
+    /// Signs what it is told; absent: unsigned.
+    pub secret: Option<Secret>,
+    /// Whether answers are kept for users who are away.
+    pub durable: bool,
+    /// List in Redis that older programs write jobs of this kind into.
+    pub legacy_list: Option<String>,
 }
 
 /// The form of a job's request.
@@ -93,6 +111,20 @@ pub struct LoginHook {
 
 words!(JobBody, "form" => JobBody::Form, "json" => JobBody::Json);
 
+impl Default for Backend {
+    fn default() -> Self {
+        Self {
+            pubsub_channel: None,
+            connect: None,
+            subscribe: None,
+            methods: Vec::new(),
+            hooks: Vec::new(),
+            jobs: Vec::new(),
+            jobs_keep: JOBS_KEEP,
+        }
+    }
+}
+
 impl Default for EventHook {
     fn default() -> Self {
         Self {
@@ -114,6 +146,11 @@ impl Default for Job {
             // What a small service beside the node bears.
             concurrency_max: 4,
             attempts_max: 5,
+            retry_min: RETRY_MIN,
+            retry_max: RETRY_MAX,
+            secret: None,
+            durable: true,
+            legacy_list: None,
         }
     }
 }
@@ -136,6 +173,7 @@ impl Section for Backend {
         visitor.sections("methods", &mut self.methods);
         visitor.sections("hooks", &mut self.hooks);
         visitor.sections("jobs", &mut self.jobs);
+        visitor.setting("jobs_keep", &mut self.jobs_keep);
     }
 }
 
@@ -156,6 +194,11 @@ impl Section for Job {
         visitor.setting("timeout", &mut self.timeout);
         visitor.setting("concurrency_max", &mut self.concurrency_max);
         visitor.setting("attempts_max", &mut self.attempts_max);
+        visitor.setting("retry_min", &mut self.retry_min);
+        visitor.setting("retry_max", &mut self.retry_max);
+        visitor.secret("secret", &mut self.secret);
+        visitor.setting("durable", &mut self.durable);
+        visitor.setting("legacy_list", &mut self.legacy_list);
     }
 }
 

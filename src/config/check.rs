@@ -3,6 +3,7 @@
 mod calls;
 mod dialects;
 mod im;
+mod jobs;
 mod origin;
 mod warnings;
 
@@ -258,22 +259,13 @@ impl Check<'_> {
         for (index, hook) in backend.hooks.iter().enumerate() {
             self.not_zero(&format!("backend.hooks[{index}].timeout"), hook.timeout);
         }
+        self.not_zero("backend.jobs_keep", backend.jobs_keep);
         for (index, job) in backend.jobs.iter().enumerate() {
-            let key = format!("backend.jobs[{index}]");
-            let before = &backend.jobs[..index];
-            if before.iter().any(|other| other.kind == job.kind) {
-                self.mistake(format!("{key}.kind"), "stands there twice");
-            }
-            self.not_zero(&format!("{key}.timeout"), job.timeout);
-            if job.concurrency_max == 0 {
-                self.mistake(
-                    format!("{key}.concurrency_max"),
-                    "is 0, expected at least 1",
-                );
-            }
-            if job.attempts_max == 0 {
-                self.mistake(format!("{key}.attempts_max"), "is 0, expected at least 1");
-            }
+            self.job(
+                &format!("backend.jobs[{index}]"),
+                job,
+                &backend.jobs[..index],
+            );
         }
     }
 }

@@ -40,6 +40,7 @@ fn telemetry() -> Telemetry {
         }),
         router,
         ingest: Arc::default(),
+        work: Work::default(),
         bridge: Arc::default(),
         chat: Arc::default(),
         archive: Arc::default(),

@@ -31,7 +31,11 @@ mod proxy;
 mod redis;
 mod refusals;
 mod server;
+#[path = "../support/service.rs"]
+#[allow(dead_code, reason = "shared with tests that look at more")]
+mod service;
 mod slots;
+mod work;
 
 use std::{env, future::Future, time::Duration};
 

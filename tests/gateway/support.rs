@@ -13,6 +13,8 @@ pub(crate) mod raw;
 #[path = "../support/redis.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
 pub(crate) mod redis;
+#[path = "../support/service.rs"]
+pub(crate) mod service;
 pub(crate) mod site;
 
 use std::{future::Future, time::Duration};
