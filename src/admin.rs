@@ -10,6 +10,7 @@ mod history;
 mod hooks;
 mod input;
 mod inquiry;
+mod jobs;
 mod nodes;
 mod on_close;
 mod once;
@@ -19,6 +20,7 @@ mod problem;
 mod process;
 mod publish;
 mod rooms;
+mod schedules;
 mod schema;
 mod serve;
 mod sessions;
@@ -49,10 +51,12 @@ use crate::{
     chat::Desk,
     clock::Clock,
     config::Secret,
+    jobs::board::Board,
     ledger::Ledger,
     mail::post::Post,
     queue::{self, Queue},
     router,
+    schedules::Schedules,
     stats::{ApiOutcome, ApiStats},
     telemetry::Telemetry,
     witness::Witness,
@@ -84,6 +88,10 @@ pub struct Parts {
     pub witness: Arc<Witness>,
     /// Messages for later.
     pub queue: Arc<dyn Queue>,
+    /// Where jobs are handed in.
+    pub board: Board,
+    /// What is done at a time.
+    pub schedules: Arc<dyn Schedules>,
     /// What came of the ids of publishes, on any node; absent if there is no other.
     pub ledger: Option<Arc<dyn Ledger>>,
     /// Webhooks.
@@ -223,20 +231,38 @@ impl State {
             };
             publish::accept(self, request, text, Some(&pushed)).await
         };
-        let published = publishing.await;
-        let error = |problem: Problem| {
-            let detail = problem.detail().to_owned();
-            match problem.is_busy() {
-                true => NotPublished::Busy(detail),
-                false => NotPublished::Invalid(detail),
-            }
-        };
-        published.map(drop).map_err(error)
+        publishing.await.map(drop).map_err(not_done)
+    }
+
+    /// Adds the job that came out of a queue as its entry `id`, by which one without an id is known. What cannot
+    /// be a job is with the dead ones then.
+    ///
+    /// # Errors
+    ///
+    /// [`NotPublished::Busy`].
+    ///
+    /// Not cancel safe: it may be added or not.
+    pub async fn file(&self, id: &str, text: &[u8]) -> Result<(), NotPublished> {
+        jobs::file(self, id, text).await.map_err(not_done)
+    }
+
+    /// A name for something that comes without one.
+    fn new_id(&self) -> Box<str> {
+        let id = self.parts.router.unique_id(self.parts.clock.now());
+        id.to_string().into()
     }
 
     /// Changes how much of something there may be.
     pub fn set_limits(&self, limits: Limits) {
         self.limits.store(Arc::new(limits));
+    }
+}
+
+fn not_done(problem: Problem) -> NotPublished {
+    let detail = problem.detail().to_owned();
+    match problem.is_busy() {
+        true => NotPublished::Busy(detail),
+        false => NotPublished::Invalid(detail),
     }
 }
 

@@ -13,6 +13,7 @@ mod services;
 mod settings;
 mod shards;
 mod stored;
+mod work;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -173,6 +174,8 @@ impl App {
             cluster: membership.as_ref().map(Membership::cluster),
             kept,
             ingest: Arc::default(),
+            client,
+            workforce: OnceLock::new(),
             bridge: Arc::clone(&bridge.stats),
             router,
             ingress: Arc::new(ingress),
@@ -269,16 +272,10 @@ impl App {
             Err(error) => tracing::error!(%error, "the admin listener has failed"),
         }
         node.identity.set_phase(Phase::Ready);
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = node.identity.stop.cancelled() => {}
-            () = kill.cancelled() => {}
-            () = node.failed.cancelled() => {
-                tracing::error!("a part of the node has failed, it ends");
-            }
-        }
+        until_the_end(&node, &stop, &kill).await;
         node.identity.set_phase(Phase::going_away());
         node.ingress.drain();
+        couriers.stop_jobs();
         let settings = node.config.load().drain.clone();
         let until = Instant::now() + settings.grace;
         let drained = tokio::select! {
@@ -287,7 +284,7 @@ impl App {
         };
         accepting.cancel();
         tokio::select! {
-            () = couriers.end() => {}
+            () = couriers.end(until) => {}
             () = kill.cancelled() => {}
         }
         tokio::select! {
@@ -303,6 +300,18 @@ impl App {
         ExitReport {
             sessions_cut: drained.cut,
             has_failed: node.failed.is_cancelled(),
+        }
+    }
+}
+
+/// Waits for whatever ends the node.
+async fn until_the_end(node: &Node, stop: &CancellationToken, kill: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = node.identity.stop.cancelled() => {}
+        () = kill.cancelled() => {}
+        () = node.failed.cancelled() => {
+            tracing::error!("a part of the node has failed, it ends");
         }
     }
 }

@@ -5,8 +5,10 @@ pub mod exchange;
 pub mod hook;
 pub mod hooks;
 pub mod ingest;
+pub mod jobs;
 pub mod methods;
 pub mod orders;
+pub mod schedules;
 
 use std::{
     fmt, io,

@@ -4,6 +4,7 @@
 pub mod args;
 mod control;
 mod daemon;
+mod jobs;
 mod keys;
 mod machine;
 mod manage;
@@ -66,6 +67,7 @@ pub fn run(invocation: Invocation, environment: BTreeMap<String, String>) -> Exi
         Command::Check => check(&source),
         Command::Token(wanted) => token::token(&source, wanted),
         Command::Keys(wanted) => keys::keys(&wanted),
+        Command::Jobs(wanted) => jobs::jobs(&source, &wanted),
     })
 }
 

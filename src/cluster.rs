@@ -18,6 +18,7 @@ pub mod archive;
 pub mod bridge;
 pub mod directory;
 pub mod memory;
+pub mod pictures;
 pub mod redis;
 pub mod streams;
 

@@ -10,6 +10,7 @@ mod cluster;
 mod edges;
 mod hooks;
 mod ingest;
+mod jobs;
 mod mail;
 mod methods;
 mod store;
@@ -26,6 +27,7 @@ pub use edges::{
 };
 pub use hooks::{HookDrop, HooksStats};
 pub use ingest::IngestStats;
+pub use jobs::{Gauge, JobStats, ScheduleStats};
 pub use mail::MailStats;
 pub use methods::{BreakerPhase, MethodOutcome, MethodStats, ServiceStats};
 pub use store::RetentionStats;

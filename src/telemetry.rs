@@ -12,6 +12,7 @@ mod hooks;
 pub mod names;
 mod sheet;
 mod witness;
+mod work;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use std::sync::{Arc, Weak};
 use metrics_exporter_prometheus::PrometheusRecorder;
 
 use self::sheet::Sheet;
+pub use self::work::Work;
 use crate::{
     backend::hooks::Hooks,
     clock::Clock,
@@ -61,6 +63,8 @@ pub struct Sources {
     pub witness: Arc<Witness>,
     /// Pushes that come through a queue.
     pub ingest: Arc<IngestStats>,
+    /// Jobs and schedules.
+    pub work: Work,
     /// What comes over the bridge.
     pub bridge: Arc<BridgeStats>,
     /// Chat messages.
@@ -106,6 +110,7 @@ impl Telemetry {
             post,
             witness,
             ingest,
+            work,
             bridge,
             chat,
             archive,
@@ -128,6 +133,7 @@ impl Telemetry {
         write_mail(&sheet, post);
         witness::write(&sheet, witness);
         write_ingest(&sheet, ingest);
+        work.write(&mut sheet);
         write_bridge(&sheet, bridge);
         write_chat(&mut sheet, chat);
         write_archive(&sheet, archive);

@@ -26,6 +26,10 @@ pub(super) struct Caller<S> {
 #[derive(Debug)]
 pub(super) struct AnyCaller;
 
+/// A caller whose key has the scope of `S`, or the command line.
+#[derive(Debug)]
+pub(super) struct Operator<S>(PhantomData<S>);
+
 /// The command line, which knows the secret of this process.
 #[derive(Debug)]
 pub(super) struct Control;
@@ -78,6 +82,20 @@ impl<S: Needs> FromRequestParts<Arc<State>> for Caller<S> {
             key,
             scope: PhantomData,
         })
+    }
+}
+
+impl<S: Needs + Send> FromRequestParts<Arc<State>> for Operator<S> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(
+        parts: &mut request::Parts,
+        state: &Arc<State>,
+    ) -> Result<Self, Problem> {
+        if Control::from_request_parts(parts, state).await.is_err() {
+            Caller::<S>::from_request_parts(parts, state).await?;
+        }
+        Ok(Self(PhantomData))
     }
 }
 

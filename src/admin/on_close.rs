@@ -193,7 +193,9 @@ pub(super) async fn attach(
         Ok(Err(unfit)) => return Err(Problem::unprocessable(unfit.to_string()).field("do")),
         Err(error) => return Err(Problem::busy(error.to_string())),
     }
-    let id = request.id.map_or_else(|| state.new_id(), |Text(id)| id);
+    let id = request
+        .id
+        .map_or_else(|| state.new_duty_id(), |Text(id)| id);
     let duty = Duty {
         id: id.clone(),
         deed,
@@ -263,7 +265,7 @@ fn answer(changed: Option<Changed>, id: Option<Box<str>>) -> Result<OnClose, Pro
 
 impl State {
     /// Chosen for a duty that has no id: nobody else's, and as good as random.
-    fn new_id(&self) -> Box<str> {
+    fn new_duty_id(&self) -> Box<str> {
         let parts = &self.parts;
         let id = parts.router.unique_id(parts.clock.now()).to_string();
         let digest = digest::of_parts([id.as_bytes()]);

@@ -20,9 +20,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     State,
     access::AnyCaller,
-    contacts, health, history, hooks, nodes, on_close,
+    contacts, health, history, hooks, jobs, nodes, on_close,
     problem::{AccessProblems, ProblemDocument},
-    process, publish, rooms, sessions, topics,
+    process, publish, rooms, schedules, sessions, topics,
 };
 
 /// Every endpoint, with its documentation.
@@ -34,6 +34,11 @@ pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
         .routes(routes!(publish::publish))
         .routes(routes!(publish::batch::publish_batch))
         .routes(routes!(history::history))
+        .routes(routes!(jobs::jobs, jobs::add))
+        .routes(routes!(jobs::job, jobs::remove))
+        .routes(routes!(jobs::retry))
+        .routes(routes!(schedules::schedules, schedules::add))
+        .routes(routes!(schedules::schedule, schedules::remove))
         .routes(routes!(contacts::friends))
         .routes(routes!(contacts::add_friend, contacts::remove_friend))
         .routes(routes!(contacts::couriers))
@@ -82,6 +87,7 @@ pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
     modifiers(&Security),
     tags(
         (name = "messages", description = "Messages to users, rooms and sessions"),
+        (name = "jobs", description = "Work that applications do for one another, now or at a time"),
         (name = "contacts", description = "Who may write to whom, and who is a courier"),
         (name = "sessions", description = "Who is connected"),
         (name = "rooms", description = "Who is in which room"),
@@ -102,9 +108,10 @@ impl Modify for Security {
             SecurityScheme::Http(scheme.description(Some(description)).build())
         };
         let components = document.components.get_or_insert_default();
-        let key = "An API key of the configuration. Publishing needs the scope publish; asking who is \
+        let key = "An API key of the configuration. Publishing, jobs and schedules need the scope publish; asking who is \
                    where, and what was kept, read; ending sessions, changing what rooms they are in, what is kept \
-                   with them and what is done when they end, draining, changing contacts and looking after webhooks, admin, which includes the other two.";
+                   with them and what is done when they end, draining, retrying and dropping jobs, changing contacts and looking \
+                   after webhooks, admin, which includes the other two.";
         components.add_security_scheme("key", bearer(key));
         let control = "The secret of the running process, which stands in its pid file.";
         components.add_security_scheme("control", bearer(control));

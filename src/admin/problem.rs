@@ -12,7 +12,7 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, response},
 };
 
-use crate::store::StoreError;
+use crate::{jobs::JobsError, schedules::SchedulesError, store::StoreError};
 
 const CONTENT_TYPE: &str = "application/problem+json";
 
@@ -120,6 +120,17 @@ impl Problem {
         self
     }
 
+    /// Of a part of the request.
+    pub(super) fn within(mut self, part: &str) -> Self {
+        let ProblemDocument { detail, field, .. } = &mut *self.document;
+        *detail = format!("{part}: {detail}");
+        *field = Some(match field {
+            Some(field) => format!("{part}.{field}"),
+            None => part.to_owned(),
+        });
+        self
+    }
+
     pub(super) fn errors(mut self, errors: Vec<String>) -> Self {
         self.document.errors = errors;
         self
@@ -186,6 +197,18 @@ impl IntoResponses for StoreProblems {
 impl IntoResponses for PersonProblems {
     fn responses() -> BTreeMap<String, RefOr<response::Response>> {
         describe(&[(422, "It is not the id of a user")])
+    }
+}
+
+impl From<JobsError> for Problem {
+    fn from(error: JobsError) -> Self {
+        Self::busy(error.to_string())
+    }
+}
+
+impl From<SchedulesError> for Problem {
+    fn from(error: SchedulesError) -> Self {
+        Self::busy(error.to_string())
     }
 }
 

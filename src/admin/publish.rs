@@ -2,7 +2,7 @@
 
 pub(super) mod batch;
 mod request;
-mod schedule;
+pub(super) mod schedule;
 
 use std::{sync::Arc, time::Duration};
 

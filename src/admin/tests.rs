@@ -4,6 +4,7 @@ mod contacts;
 mod document;
 mod durable;
 mod hooks;
+mod jobs;
 mod process;
 mod publish;
 mod serve;
@@ -14,6 +15,7 @@ use std::{
     io::{self, IoSlice},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::{
@@ -42,7 +44,8 @@ use crate::{
         transport::{End, Transport},
     },
     store::sqlite::{
-        Database, SqliteContacts, SqliteJournal, SqliteMail, SqliteOrders, SqliteQueue,
+        Database, SqliteContacts, SqliteJobs, SqliteJournal, SqliteMail, SqliteOrders, SqliteQueue,
+        SqliteSchedules,
     },
     telemetry::Sources,
     topic::Topic,
@@ -183,6 +186,10 @@ impl Node {
             router: Arc::clone(&router),
             clock,
         });
+        let jobs = SqliteJobs::new(database.clone(), Duration::from_secs(60), clock);
+        let board = Board::new(Arc::new(jobs), Arc::default());
+        board.set_kinds(vec!["ocr".into(), "pdf".into()]);
+        let schedules = Arc::new(SqliteSchedules::new(database.clone(), "push", clock));
         let desk = Desk::new(chat::Parts {
             router: Arc::clone(&router),
             journal,
@@ -205,6 +212,7 @@ impl Node {
             cluster: None,
             post: post.clone(),
             ingest: Arc::default(),
+            work: Default::default(),
             bridge: Arc::default(),
             chat: Arc::default(),
             archive: Arc::default(),
@@ -222,6 +230,8 @@ impl Node {
             desk,
             witness,
             queue: SqliteQueue::of_test(),
+            board,
+            schedules,
             ledger: None,
             hooks,
             process: Arc::<FakeProcess>::clone(&process),

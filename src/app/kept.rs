@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -11,6 +12,7 @@ use super::{
     identity::Identity,
     member::Membership,
     stored::{self, Base, Moving, Stored},
+    work::{self, Work, Workforce},
 };
 use crate::{
     admin,
@@ -47,6 +49,8 @@ pub(super) struct Kept {
     pub(super) pushes: Arc<dyn Queue>,
     /// Which publishes have ids, of a cluster.
     pub(super) ledger: Option<Arc<dyn Ledger>>,
+    /// Jobs and schedules.
+    pub(super) work: Work,
     /// Chat.
     pub(super) desk: Desk,
     /// Webhooks.
@@ -101,6 +105,7 @@ pub(super) fn open(
         hooks,
         post,
         pushes,
+        work: work::open(config, &base, membership, clock),
         ledger,
         desk,
         witness,
@@ -180,6 +185,7 @@ fn witness(
 pub(super) struct Couriers {
     desk: Desk,
     post: Post,
+    workforce: Arc<Workforce>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -196,6 +202,10 @@ impl Couriers {
         let publisher = Arc::new(Publisher(Arc::clone(state)));
         let (pushes, stats) = (Arc::clone(&node.kept.pushes), Arc::clone(&node.ingest));
         tasks.spawn(ingest::run(pushes, publisher, stats, stop.clone()));
+        let workforce = node.kept.work.begin(node, state, &tasks, &stop);
+        let workforce = Arc::new(workforce);
+        // Set once: a node has one.
+        let _ = node.workforce.set(Arc::clone(&workforce));
         moving.begin(&tasks, &stop);
         bridge.begin(&tasks, &stop);
         let witness = &node.kept.witness;
@@ -215,13 +225,21 @@ impl Couriers {
         Self {
             desk: node.kept.desk.clone(),
             post: node.kept.post.clone(),
+            workforce,
             stop,
             tasks,
         }
     }
 
-    /// Lets them finish what they have begun. From then on the node takes no durable messages.
-    pub(super) async fn end(self) {
+    /// Takes no job any more.
+    pub(super) fn stop_jobs(&self) {
+        self.workforce.stop();
+    }
+
+    /// Lets them finish what they have begun, jobs until that time. From then on the node takes no durable
+    /// messages.
+    pub(super) async fn end(self, until: Instant) {
+        self.workforce.end(until).await;
         self.desk.close().await;
         self.stop.cancel();
         self.post.close().await;
@@ -246,7 +264,7 @@ async fn befriend(desk: Desk) {
 
 /// Publishes pushes as the admin listener would.
 #[derive(Debug)]
-struct Publisher(Arc<admin::State>);
+pub(super) struct Publisher(pub(super) Arc<admin::State>);
 
 impl Publish for Publisher {
     fn publish<'a>(&'a self, id: &'a str, request: &'a [u8]) -> Publishing<'a> {

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Addresses, Mounted, identity::Identity, kept::Kept, member, services::Applications, settings,
+    work::Workforce,
 };
 use crate::{
     admin::{self, Issuing, Phase, Process, Reloaded},
@@ -16,6 +17,7 @@ use crate::{
         issue::{TokenRequest, issue, person},
         token_endpoint::TokenEndpoint,
     },
+    backend::HttpClient,
     clock::Clock,
     cluster::Cluster,
     config::{Backend, Config, HttpUrl, ReloadSource},
@@ -24,7 +26,7 @@ use crate::{
     router::Router,
     session,
     stats::{ApiStats, BridgeStats, IngestStats},
-    telemetry::{Sources, Telemetry},
+    telemetry::{Sources, Telemetry, Work},
 };
 
 /// Everything about a running node that can be asked or changed.
@@ -50,6 +52,9 @@ pub struct Node {
     /// What is not only in memory.
     pub(super) kept: Kept,
     pub(super) ingest: Arc<IngestStats>,
+    pub(super) client: HttpClient,
+    /// Those who do jobs, once the node runs.
+    pub(super) workforce: OnceLock<Arc<Workforce>>,
     pub(super) bridge: Arc<BridgeStats>,
     /// A part of the node has failed for good.
     pub(super) failed: CancellationToken,
@@ -77,6 +82,11 @@ impl Node {
             post: self.kept.post.clone(),
             witness: Arc::clone(&self.kept.witness),
             ingest: Arc::clone(&self.ingest),
+            work: Work {
+                jobs: Arc::clone(self.kept.work.board.stats()),
+                intake: Arc::clone(&self.kept.work.intake),
+                schedules: Arc::clone(&self.kept.work.schedule_stats),
+            },
             bridge: Arc::clone(&self.bridge),
             chat: Arc::clone(self.kept.desk.stats()),
             archive: Arc::clone(&self.kept.archive),
@@ -95,6 +105,8 @@ impl Node {
             desk: self.kept.desk.clone(),
             witness: Arc::clone(&self.kept.witness),
             queue: Arc::clone(&self.kept.pushes),
+            board: self.kept.work.board.clone(),
+            schedules: Arc::clone(&self.kept.work.schedules),
             ledger: self.kept.ledger.clone(),
             hooks: self.kept.hooks.clone(),
             process: Arc::clone(self) as Arc<_>,
@@ -155,6 +167,9 @@ impl Node {
         self.kept.witness.set_linger(next.presence.linger);
         if let Some(admin) = self.admin.get().and_then(Weak::upgrade) {
             admin.set_limits(settings::admin(&next));
+        }
+        if let Some(workforce) = self.workforce.get() {
+            workforce.set(&next);
         }
         log::set_level(&next.log.level);
         self.config.store(Arc::new(next));

@@ -49,6 +49,9 @@ pub enum Command {
     /// Make the keys that the tokens of a dialect are signed and checked with
     #[command(subcommand)]
     Keys(Keys),
+    /// Show, retry and drop the jobs of the node that runs here, or of its cluster
+    #[command(subcommand)]
+    Jobs(Jobs),
 }
 
 /// How to start.
@@ -115,6 +118,39 @@ pub enum Keys {
         #[arg(long, default_value = ".", value_name = "DIR")]
         out: PathBuf,
     },
+}
+
+/// What to do about jobs.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Jobs {
+    /// Show those that are neither done nor dead
+    List {
+        /// Show the dead ones
+        #[arg(long)]
+        dead: bool,
+    },
+    /// Try dead jobs again
+    Retry(Which),
+    /// Forget jobs, whatever their state is
+    Drop(Which),
+}
+
+/// Which jobs are meant.
+#[derive(Args, Clone, Debug)]
+pub struct Which {
+    /// Their ids
+    #[arg(
+        value_name = "ID",
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
+    pub ids: Vec<String>,
+    /// All dead jobs
+    #[arg(long)]
+    pub all: bool,
+    /// The dead ones: those that --all means anyway
+    #[arg(long)]
+    pub dead: bool,
 }
 
 fn duration(text: &str) -> Result<Duration, &'static str> {
@@ -197,6 +233,10 @@ mod tests {
             "tidegate token im --id x",
             "tidegate keys",
             "tidegate keys device",
+            "tidegate jobs",
+            "tidegate jobs retry",
+            "tidegate jobs drop --dead",
+            "tidegate jobs drop --all 7",
             "tidegate token device",
             "tidegate token device --user 1 --ttl 5",
             "tidegate --config",

@@ -29,7 +29,7 @@ const STOP_MARGIN: Duration = Duration::from_secs(5);
 /// Drains the node, and waits for its end.
 pub(super) fn stop(source: &ReloadSource) -> Done {
     let config = readable(source)?.config;
-    let entry = running(&config)?;
+    let entry = running_of(&config)?;
     stop_and_wait(&entry, &config.drain)?;
     Ok(format!("tidegate, process {}, has stopped", entry.pid))
 }
@@ -40,7 +40,7 @@ pub(super) fn reload(source: &ReloadSource) -> Done {
     if let Some(mistake) = syntax {
         return Err(Failure::wrong(mistake));
     }
-    let entry = running(&config)?;
+    let entry = running_of(&config)?;
     match control::request(&entry, "POST", "/api/process/reload", None) {
         Ok(answer) => reloaded(&answer),
         Err(error) => {
@@ -80,7 +80,7 @@ pub(super) fn restart(source: ReloadSource) -> Done {
 
 /// Shows the node.
 pub(super) fn status(source: &ReloadSource) -> Done {
-    let entry = running(&readable(source)?.config)?;
+    let entry = running(source)?;
     let answer = control::request(&entry, "GET", "/api/process", None)
         .map_err(|error| Failure::failed(format!("process {} runs, but {error}", entry.pid)))?;
     if !answer.is_success() {
@@ -93,7 +93,12 @@ fn readable(source: &ReloadSource) -> Result<Readable, Failure> {
     source.load_readable().map_err(Failure::wrong)
 }
 
-fn running(config: &Config) -> Result<Entry, Failure> {
+/// The node that runs here.
+pub(super) fn running(source: &ReloadSource) -> Result<Entry, Failure> {
+    running_of(&readable(source)?.config)
+}
+
+fn running_of(config: &Config) -> Result<Entry, Failure> {
     let path = &config.pid_file;
     Entry::running(path)
         .ok_or_else(|| Failure::failed(format!("no node runs here ({})", path.display())))

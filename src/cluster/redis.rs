@@ -19,6 +19,7 @@ mod errors;
 mod find;
 mod group;
 mod hooks;
+mod jobs;
 mod journal;
 mod keys;
 mod ledger;
@@ -29,6 +30,7 @@ mod probe;
 mod queue;
 mod reader;
 mod replicas;
+mod schedules;
 mod script;
 mod servers;
 mod writer;
@@ -53,11 +55,13 @@ pub use self::{
     credentials::RedisCredentials,
     dues::RedisDues,
     hooks::{Current as CurrentHooks, RedisGraveyard, RedisHooks},
+    jobs::RedisJobs,
     journal::RedisJournal,
     ledger::RedisLedger,
     legacy::{Drawn, RedisLegacy},
     mail::{RedisMail, Settings as MailSettings},
     queue::RedisQueue,
+    schedules::RedisSchedules,
     writer::Settings as JournalSettings,
 };
 use super::streams::{
@@ -67,6 +71,8 @@ use crate::{config::Secret, id::Member, store::MessageStore};
 
 /// The consumer group of an inbox.
 const INBOX_GROUP: &str = "gateway";
+/// The consumer group of a queue of pushes.
+const PUSH_GROUP: &str = "gateways";
 /// The one consumer of a group.
 const CONSUMER: &str = "node";
 /// Removes inbox, lease and right to reap, if the inbox has no entry. All have the same tag.
@@ -136,7 +142,22 @@ impl Redis {
     /// A queue in it, over connections of its own. What was taken and is not done is given again after
     /// `claim_after`.
     pub fn queue(&self, name: &str, claim_after: Duration) -> RedisQueue {
-        RedisQueue::new(self.servers.apart(), &self.keys, name, claim_after)
+        self.queue_of(name, PUSH_GROUP, claim_after)
+    }
+
+    /// A queue that is read as another group.
+    pub fn queue_of(&self, name: &str, group: &'static str, claim_after: Duration) -> RedisQueue {
+        RedisQueue::new(self.servers.apart(), &self.keys, name, group, claim_after)
+    }
+
+    /// The jobs in it, over connections of their own. Those that are done are known for `keep`.
+    pub fn jobs(&self, keep: Duration) -> RedisJobs {
+        RedisJobs::new(self.servers.apart(), &self.keys, keep)
+    }
+
+    /// The schedules in it, over connections of their own.
+    pub fn schedules(&self) -> RedisSchedules {
+        RedisSchedules::new(self.servers.apart(), &self.keys)
     }
 
     /// What endpoints are still to be told, over connections of its own.

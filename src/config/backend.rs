@@ -29,6 +29,12 @@ const HOOK_RETRY_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 const HOOKS_BACKLOG_MAX: usize = 100_000;
 /// Jobs do real work: the recognition of a picture takes seconds.
 const JOB_TIMEOUT: Duration = Duration::from_secs(60);
+/// Long enough for a service to get over a moment's trouble.
+const RETRY_MIN: Duration = Duration::from_secs(1);
+/// A service that is being replaced is back within that.
+const RETRY_MAX: Duration = Duration::from_secs(5 * 60);
+/// Whoever asks what came of a job does so on the same day.
+const JOBS_KEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// `[backend]`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -47,6 +53,8 @@ pub struct Backend {
     pub hooks_backlog_max: usize,
     /// Who does jobs.
     pub jobs: Vec<Job>,
+    /// How long jobs that are done are known.
+    pub jobs_keep: Duration,
 }
 
 /// One of `[[backend.hooks]]`.
@@ -85,6 +93,16 @@ pub struct Job {
     pub concurrency_max: u32,
     /// Most attempts before a job is put aside.
     pub attempts_max: u32,
+    /// Pause after the first attempt that has failed; it doubles with each.
+    pub retry_min: Duration,
+    /// Longest pause between two attempts.
+    pub retry_max: Duration,
+    /// Signs what it is told; absent: unsigned.
+    pub secret: Option<Secret>,
+    /// Whether answers are kept for users who are away.
+    pub durable: bool,
+    /// List in Redis that older programs write jobs of this kind into.
+    pub legacy_list: Option<String>,
 }
 
 /// The form of a job's request.
@@ -128,6 +146,7 @@ impl Default for Backend {
             hooks: Vec::new(),
             hooks_backlog_max: HOOKS_BACKLOG_MAX,
             jobs: Vec::new(),
+            jobs_keep: JOBS_KEEP,
         }
     }
 }
@@ -157,6 +176,11 @@ impl Default for Job {
             // What a small service beside the node bears.
             concurrency_max: 4,
             attempts_max: 5,
+            retry_min: RETRY_MIN,
+            retry_max: RETRY_MAX,
+            secret: None,
+            durable: true,
+            legacy_list: None,
         }
     }
 }
@@ -180,6 +204,7 @@ impl Section for Backend {
         visitor.sections("hooks", &mut self.hooks);
         visitor.setting("hooks_backlog_max", &mut self.hooks_backlog_max);
         visitor.sections("jobs", &mut self.jobs);
+        visitor.setting("jobs_keep", &mut self.jobs_keep);
     }
 }
 
@@ -204,6 +229,11 @@ impl Section for Job {
         visitor.setting("timeout", &mut self.timeout);
         visitor.setting("concurrency_max", &mut self.concurrency_max);
         visitor.setting("attempts_max", &mut self.attempts_max);
+        visitor.setting("retry_min", &mut self.retry_min);
+        visitor.setting("retry_max", &mut self.retry_max);
+        visitor.secret("secret", &mut self.secret);
+        visitor.setting("durable", &mut self.durable);
+        visitor.setting("legacy_list", &mut self.legacy_list);
     }
 }
 

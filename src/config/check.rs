@@ -4,6 +4,7 @@ mod backend;
 mod calls;
 mod dialects;
 mod im;
+mod jobs;
 mod origin;
 mod warnings;
 

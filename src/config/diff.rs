@@ -31,6 +31,7 @@ const NEEDS_RESTART: &[&str] = &[
     "dialect.im.paths",
     // Connections and tasks of their own.
     "backend.pubsub_channel",
+    "backend.jobs_keep",
     "dialect.im.orders",
     "dialect.im.legacy_mq",
     "dialect.room.enabled",
@@ -99,6 +100,7 @@ impl Config {
         new.dialect.im.orders = old.dialect.im.orders;
         new.dialect.im.legacy_mq = old.dialect.im.legacy_mq;
         new.backend.pubsub_channel = old.backend.pubsub_channel;
+        new.backend.jobs_keep = old.backend.jobs_keep;
         new.dialect.ride.realm = old.dialect.ride.realm;
         new
     }

@@ -8,6 +8,7 @@
 mod contacts;
 mod dues;
 mod hooks;
+mod jobs;
 mod journal;
 mod mail;
 mod messages;
@@ -15,6 +16,7 @@ mod orders;
 mod queue;
 mod readers;
 mod recipients;
+mod schedules;
 mod schema;
 
 #[cfg(test)]
@@ -37,8 +39,9 @@ use tokio::{
 };
 
 pub use self::{
-    contacts::SqliteContacts, dues::SqliteDues, hooks::SqliteHooks, journal::SqliteJournal,
-    mail::SqliteMail, messages::SqliteMessages, orders::SqliteOrders, queue::SqliteQueue,
+    contacts::SqliteContacts, dues::SqliteDues, hooks::SqliteHooks, jobs::SqliteJobs,
+    journal::SqliteJournal, mail::SqliteMail, messages::SqliteMessages, orders::SqliteOrders,
+    queue::SqliteQueue, schedules::SqliteSchedules,
 };
 use self::{readers::Readers, recipients::Recipients};
 use super::StoreError;

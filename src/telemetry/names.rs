@@ -159,6 +159,22 @@ families! {
         "Answers to requests for tokens of the im dialect";
     INBOX_ENTRIES = Gauge None, "tidegate_inbox_entries" []
         "Entries that waited in the node's inbox at its last heartbeat";
+    JOB_CALL_SECONDS = Histogram SECONDS, "tidegate_job_call_seconds" []
+        "Time of the calls of services that do jobs";
+    JOB_ERRORS = Counter None, "tidegate_job_errors_total" []
+        "Calls of what keeps jobs that failed; they are repeated";
+    JOB_ADDED = Counter None, "tidegate_jobs_added_total" []
+        "Jobs that were added on this node";
+    JOBS_DEAD = Gauge None, "tidegate_jobs_dead" []
+        "Dead jobs of all nodes together";
+    JOBS_OLDEST = Gauge SECONDS, "tidegate_jobs_oldest_seconds" []
+        "Age of the oldest job that is neither done nor dead";
+    JOBS_OPEN = Gauge None, "tidegate_jobs_open" []
+        "Jobs of all nodes together that are neither done nor dead";
+    JOBS_RUNNING = Gauge None, "tidegate_jobs_running" []
+        "Jobs that this node works on";
+    JOB_ATTEMPTS = Counter None, "tidegate_jobs_total" ["outcome"]
+        "Attempts at jobs on this node, by what came of them";
     LOGINS = Counter None, "tidegate_logins_total" ["dialect", "outcome"]
         "Answers to the question whether a credential is good";
     MAIL_ERRORS = Counter None, "tidegate_mail_errors_total" []
@@ -231,6 +247,10 @@ families! {
         "Bytes charged for messages kept for later subscribers";
     RETAINED_EVICTED = Counter None, "tidegate_retained_evicted_total" []
         "Kept messages that gave way before their time";
+    SCHEDULE_ERRORS = Counter None, "tidegate_schedule_errors_total" []
+        "Looks for what is due that failed; they are repeated";
+    SCHEDULES = Counter None, "tidegate_schedules_total" ["outcome"]
+        "Occurrences of schedules that this node has dealt with, and jobs of theirs that nobody does";
     SESSIONS = Gauge None, "tidegate_sessions" []
         "Sessions that messages can reach";
     SESSIONS_CLOSED = Counter None, "tidegate_sessions_closed_total" ["dialect", "reason"]

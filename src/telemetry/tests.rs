@@ -47,6 +47,7 @@ fn telemetry() -> Telemetry {
         witness: Witness::of_test(&router, clock),
         router,
         ingest: Arc::default(),
+        work: Work::default(),
         bridge: Arc::default(),
         chat: Arc::default(),
         archive: Arc::default(),

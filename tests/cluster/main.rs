@@ -17,6 +17,7 @@ mod credentials;
 mod dues;
 mod hooks;
 mod inboxes;
+mod jobs;
 mod journal;
 mod ledger;
 mod legacy;
@@ -37,6 +38,7 @@ mod queues;
 mod redis;
 mod refusals;
 mod rigs;
+mod schedules;
 mod silence;
 mod wipes;
 
@@ -132,6 +134,17 @@ async fn keeps_the_contract<R: Rig>(rig: R) {
         hooks::whoever_waits_is_given_what_is_added,
         hooks::what_a_call_that_was_dropped_had_been_given_is_given_again,
         hooks::what_was_buried_is_with_the_dead,
+        jobs::each_job_is_taken_by_one_and_known_when_it_is_done,
+        jobs::an_id_belongs_to_its_job,
+        jobs::what_is_not_held_is_taken_again_with_its_answer,
+        jobs::what_is_held_is_nobody_elses,
+        jobs::what_has_failed_waits_and_counts,
+        jobs::kinds_are_in_nobody_elses_way,
+        jobs::the_dead_are_listed_and_can_be_retried_and_forgotten,
+        jobs::what_was_forgotten_is_lost_to_whoever_works_on_it,
+        schedules::an_occurrence_is_fired_by_one_of_all_and_pushes_once,
+        schedules::what_is_due_is_what_has_its_time_behind_it,
+        schedules::an_id_belongs_to_its_schedule,
         mail::letters_are_read_in_order_and_by_the_page,
         mail::every_user_has_mail_of_its_own,
         mail::the_oldest_letters_give_way_and_are_counted,

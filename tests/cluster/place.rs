@@ -8,9 +8,11 @@ use tidegate::{
     dispatch::{Dispatches, Graveyard},
     dues::Dues,
     id::Member,
+    jobs::Jobs,
     mail::{Bounds, Mail},
     occupancy::Occupancy,
     queue::Queue,
+    schedules::Schedules,
 };
 use tokio::time::{self, Instant};
 
@@ -39,6 +41,11 @@ pub(crate) trait Rig: Send + Sync + 'static {
 
     /// What is owed in that cluster, and who is in which room.
     fn dues(&self, prefix: &str) -> (Arc<dyn Dues>, Arc<dyn Occupancy>);
+    /// The jobs of that cluster.
+    fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs>;
+
+    /// The schedules of that cluster, which push into its queue.
+    fn schedules(&self, prefix: &str) -> Box<dyn Schedules>;
 
     /// Loses everything.
     fn wipe(&self);
@@ -78,6 +85,16 @@ impl<R: Rig> Place<R> {
     /// What is owed and who is in which room, as one more member sees it.
     pub(crate) fn dues(&self) -> (Arc<dyn Dues>, Arc<dyn Occupancy>) {
         self.rig.dues(&self.prefix)
+    }
+
+    /// The jobs, as one more member has them. Those that are done are known for so long.
+    pub(crate) fn jobs(&self, keep: Duration) -> Box<dyn Jobs> {
+        self.rig.jobs(&self.prefix, keep)
+    }
+
+    /// The schedules, as one more member has them.
+    pub(crate) fn schedules(&self) -> Box<dyn Schedules> {
+        self.rig.schedules(&self.prefix)
     }
 
     /// What one more member has.

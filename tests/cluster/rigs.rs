@@ -13,10 +13,15 @@ use tidegate::{
     config::Secret,
     dues::Dues,
     estate::Estate as _,
+    jobs::Jobs,
     mail::{Bounds, Mail},
     occupancy::Occupancy,
     queue::Queue,
-    store::sqlite::{self, Database, SqliteDues, SqliteHooks, SqliteMail, SqliteQueue},
+    schedules::Schedules,
+    store::sqlite::{
+        self, Database, SqliteDues, SqliteHooks, SqliteJobs, SqliteMail, SqliteQueue,
+        SqliteSchedules,
+    },
 };
 
 use crate::{
@@ -137,6 +142,16 @@ impl Rig for InProcess {
         Box::pin(async move { (Arc::clone(&kept) as Arc<_>, kept as Arc<_>) })
     }
 
+    fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs> {
+        let database = self.database(prefix);
+        Box::new(SqliteJobs::new(database, keep, Clock::start()))
+    }
+
+    fn schedules(&self, prefix: &str) -> Box<dyn Schedules> {
+        let database = self.database(prefix);
+        Box::new(SqliteSchedules::new(database, QUEUE, Clock::start()))
+    }
+
     fn streams(&self, prefix: &str) -> Memory {
         self.streams
             .lock()
@@ -192,6 +207,14 @@ impl Rig for Alone {
         in_redis(&self.streams(prefix))
     }
 
+    fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs> {
+        Box::new(self.streams(prefix).jobs(keep))
+    }
+
+    fn schedules(&self, prefix: &str) -> Box<dyn Schedules> {
+        Box::new(self.streams(prefix).schedules())
+    }
+
     fn wipe(&self) {
         self.0.tell(&["FLUSHALL"]);
     }
@@ -235,6 +258,14 @@ impl Rig for Cluster {
 
     fn dues(&self, prefix: &str) -> (Arc<dyn Dues>, Arc<dyn Occupancy>) {
         in_redis(&self.streams(prefix))
+    }
+
+    fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs> {
+        Box::new(self.streams(prefix).jobs(keep))
+    }
+
+    fn schedules(&self, prefix: &str) -> Box<dyn Schedules> {
+        Box::new(self.streams(prefix).schedules())
     }
 
     fn wipe(&self) {
@@ -285,6 +316,14 @@ impl Rig for Sentinels {
 
     fn dues(&self, prefix: &str) -> (Arc<dyn Dues>, Arc<dyn Occupancy>) {
         in_redis(&self.streams(prefix))
+    }
+
+    fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs> {
+        Box::new(self.streams(prefix).jobs(keep))
+    }
+
+    fn schedules(&self, prefix: &str) -> Box<dyn Schedules> {
+        Box::new(self.streams(prefix).schedules())
     }
 
     fn wipe(&self) {
@@ -353,6 +392,14 @@ impl Rig for Tls {
         in_redis(&self.streams(prefix))
     }
 
+    fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs> {
+        Box::new(self.streams(prefix).jobs(keep))
+    }
+
+    fn schedules(&self, prefix: &str) -> Box<dyn Schedules> {
+        Box::new(self.streams(prefix).schedules())
+    }
+
     fn wipe(&self) {
         self.server.tell(&["FLUSHALL"]);
     }
@@ -390,6 +437,14 @@ impl Rig for Limited {
 
     fn dues(&self, prefix: &str) -> (Arc<dyn Dues>, Arc<dyn Occupancy>) {
         in_redis(&self.streams(prefix))
+    }
+
+    fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs> {
+        Box::new(self.streams(prefix).jobs(keep))
+    }
+
+    fn schedules(&self, prefix: &str) -> Box<dyn Schedules> {
+        Box::new(self.streams(prefix).schedules())
     }
 
     fn wipe(&self) {

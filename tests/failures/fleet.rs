@@ -230,6 +230,11 @@ impl Node {
         Ok(status == 200)
     }
 
+    /// What the HTTP API answers to a body, where the node may be gone.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> io::Result<http::Answer> {
+        self.call("POST", path, &body.to_string()).await
+    }
+
     /// Has the HTTP API do something.
     pub(crate) async fn put(&self, path: &str) {
         let answer = self.call("PUT", path, "").await.unwrap();

@@ -36,10 +36,14 @@ mod receiver;
 mod redis;
 mod refusals;
 mod server;
+#[path = "../support/service.rs"]
+#[allow(dead_code, reason = "shared with tests that look at more")]
+mod service;
 #[path = "../gateway/support/site.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
 mod site;
 mod slots;
+mod work;
 
 use std::{env, future::Future, time::Duration};
 

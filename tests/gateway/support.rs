@@ -16,6 +16,8 @@ pub(crate) mod receiver;
 #[path = "../support/redis.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
 pub(crate) mod redis;
+#[path = "../support/service.rs"]
+pub(crate) mod service;
 pub(crate) mod settings;
 pub(crate) mod site;
 

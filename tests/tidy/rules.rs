@@ -38,6 +38,7 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("endpoint", Layer::Core),
     ("estate", Layer::Core),
     ("happening", Layer::Core),
+    ("jobs", Layer::Core),
     ("journal", Layer::Core),
     ("ledger.rs", Layer::Core),
     ("mail.rs", Layer::Core),
@@ -47,6 +48,7 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("presence.rs", Layer::Core),
     ("queue.rs", Layer::Core),
     ("router", Layer::Core),
+    ("schedules", Layer::Core),
     ("services", Layer::Core),
     ("store.rs", Layer::Core),
     ("witness", Layer::Core),
@@ -151,7 +153,9 @@ pub(crate) const READS_THE_CLOCK: &str = "src/clock.rs";
 pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["src/admin"]),
     ("clap", &["src/cli"]),
+    ("croner", &["src/schedules"]),
     ("fastwebsockets", &["src/session", "src/ingress"]),
+    ("jiff", &["src/schedules"]),
     // The configuration is told by it whether a key can be used.
     (
         "jsonwebtoken",

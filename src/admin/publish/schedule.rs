@@ -7,11 +7,12 @@ use super::{Published, ROOM_TIMEOUT, request::PublishRequest};
 use crate::{
     admin::{
         State,
-        input::Text,
+        input::{self, Text},
         once::{Claim, Digest},
         problem::Problem,
     },
     queue::Entry,
+    schedules::with_id,
 };
 
 /// Keeps a request until its time has come.
@@ -26,7 +27,7 @@ pub(super) async fn put_off(
     let id = request.id.as_ref().map(|Text(id)| id.to_string());
     let Some(id) = id else {
         let id = state.parts.router.unique_id(now).to_string();
-        push(state, named(text, &id), at_ms).await?;
+        push(state, with_id(text, &id), at_ms).await?;
         return Ok(published(id));
     };
     // Apart from the ids of messages that were published: this one will be, when its time has come.
@@ -43,6 +44,23 @@ pub(super) async fn put_off(
     Ok(published(id))
 }
 
+/// Looks at a request that is to be published again and again, each time under an id of its own.
+pub(in crate::admin) fn check(state: &State, text: &[u8]) -> Result<(), Problem> {
+    let request: PublishRequest<'_> = input::read(text)?;
+    request.check(state)?;
+    let own = [
+        ("id", request.id.is_some()),
+        ("at", request.at_ms().is_some()),
+    ];
+    match own.into_iter().find(|(_, is_there)| *is_there) {
+        None => Ok(()),
+        Some((field, _)) => {
+            let detail = format!("{field}: is given by the schedule, expected none");
+            Err(Problem::unprocessable(detail).field(field))
+        }
+    }
+}
+
 async fn push(state: &State, body: Bytes, at_ms: u64) -> Result<(), Problem> {
     let entry = Entry {
         body,
@@ -55,29 +73,9 @@ async fn push(state: &State, body: Bytes, at_ms: u64) -> Result<(), Problem> {
     })
 }
 
-/// The request with an id, which it does not have.
-fn named(text: &[u8], id: &str) -> Bytes {
-    let inside = text.trim_ascii_start().strip_prefix(b"{").unwrap_or(text);
-    [b"{\"id\":\"", id.as_bytes(), b"\",", inside]
-        .concat()
-        .into()
-}
-
 fn published(id: String) -> Published {
     Published {
         id,
         delivered_nodes: 0,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_gets_its_id() {
-        let named = named(b" \n{ \"to\":\"all\"}", "7");
-        assert_eq!(named, "{\"id\":\"7\", \"to\":\"all\"}");
-        assert!(serde_json::from_slice::<serde_json::Value>(&named).is_ok());
     }
 }

@@ -43,6 +43,32 @@ pub(super) struct QueueKeys {
     pub(super) bodies: String,
 }
 
+/// The keys of jobs, all but that of the dead letters on one server.
+#[derive(Clone, Debug)]
+pub(super) struct JobKeys {
+    /// Letters of the dead ones.
+    pub(super) dead: String,
+    /// The dead ones, by their time.
+    pub(super) buried: String,
+    /// Those that are neither done nor dead, by their time.
+    pub(super) open: String,
+    /// Beginning of the key of a job.
+    pub(super) job: String,
+    /// Beginning of the key of when the jobs of a kind may be taken.
+    pub(super) due: String,
+}
+
+/// The keys of schedules, where the stream of pushes is.
+#[derive(Clone, Debug)]
+pub(super) struct ScheduleKeys {
+    /// The schedules, by their next time.
+    pub(super) next: String,
+    /// What they say.
+    pub(super) all: String,
+    /// The stream of pushes.
+    pub(super) pushes: String,
+}
+
 /// The keys of the journal, all but that of the dead on one server.
 #[derive(Clone, Debug)]
 pub(super) struct JournalKeys {
@@ -108,6 +134,29 @@ impl Keys {
             later: format!("{}later:{{{stream}}}", self.prefix),
             bodies: format!("{}later:{{{stream}}}:bodies", self.prefix),
             stream,
+        }
+    }
+
+    /// What jobs consist of.
+    pub(super) fn jobs(&self) -> JobKeys {
+        let queue = format!("{}jobs", self.prefix);
+        // Where the stream is, which has no tag.
+        JobKeys {
+            dead: format!("{queue}:dead"),
+            buried: format!("{queue}:buried:{{{queue}}}"),
+            open: format!("{queue}:open:{{{queue}}}"),
+            job: format!("{queue}:job:{{{queue}}}:"),
+            due: format!("{queue}:due:{{{queue}}}:"),
+        }
+    }
+
+    /// What schedules consist of.
+    pub(super) fn schedules(&self) -> ScheduleKeys {
+        let pushes = format!("{}push", self.prefix);
+        ScheduleKeys {
+            next: format!("{}schedules:{{{pushes}}}", self.prefix),
+            all: format!("{}schedules:{{{pushes}}}:all", self.prefix),
+            pushes,
         }
     }
 

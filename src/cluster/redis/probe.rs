@@ -32,6 +32,10 @@ fn plain(key: &str) -> Vec<Cmd> {
         with("ZADD", key, &["1", "probe"]),
         with("PEXPIRE", key, &[&HOLD_MS.to_string()]),
         with("ZRANGEBYSCORE", key, &["-inf", "2", "LIMIT", "0", "1"]),
+        with("ZCARD", key, &[]),
+        with("ZSCORE", key, &["probe"]),
+        with("ZRANGE", key, &["0", "0"]),
+        with("ZREVRANGE", key, &["0", "0"]),
         with("ZREM", key, &["probe"]),
         with("DEL", key, &[]),
         with("HINCRBY", key, &["last", "1"]),
@@ -40,6 +44,7 @@ fn plain(key: &str) -> Vec<Cmd> {
         with("HGET", key, &["1"]),
         with("HLEN", key, &[]),
         with("HSCAN", key, &["0"]),
+        with("HMGET", key, &["1"]),
         with("HDEL", key, &["1"]),
         with("DEL", key, &[]),
     ]

@@ -17,8 +17,6 @@ use crate::{
     queue::{DEAD_MAX, Entry, EntryId, Pending, Queue, QueueError, Taken},
 };
 
-/// The group of every queue.
-const GROUP: &str = "gateways";
 /// The field of an entry.
 const BODY: &str = "message";
 /// Puts an entry aside under a number of its own.
@@ -41,18 +39,31 @@ const LOOK: Duration = Duration::from_millis(500);
 pub struct RedisQueue {
     servers: Servers,
     keys: QueueKeys,
+    group_name: &'static str,
     group: Group,
     /// When to look for what is due.
     look: Mutex<Option<Instant>>,
 }
 
 impl RedisQueue {
-    pub(super) fn new(servers: Servers, keys: &Keys, name: &str, claim_after: Duration) -> Self {
+    pub(super) fn new(
+        servers: Servers,
+        keys: &Keys,
+        name: &str,
+        group_name: &'static str,
+        claim_after: Duration,
+    ) -> Self {
         let keys = keys.queue(name);
-        let group = Group::new(servers.clone(), keys.stream.clone(), GROUP, claim_after);
+        let group = Group::new(
+            servers.clone(),
+            keys.stream.clone(),
+            group_name,
+            claim_after,
+        );
         Self {
             servers,
             keys,
+            group_name,
             group,
             look: Mutex::default(),
         }
@@ -121,7 +132,7 @@ impl RedisQueue {
         }
         let stream = &self.keys.stream;
         let mut acknowledge = cmd("XACK");
-        acknowledge.arg(stream).arg(GROUP);
+        acknowledge.arg(stream).arg(self.group_name);
         let mut delete = cmd("XDEL");
         delete.arg(stream);
         for EntryId(id) in entries {

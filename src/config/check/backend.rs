@@ -24,22 +24,10 @@ impl Check<'_> {
         if backend.hooks_backlog_max == 0 {
             self.mistake("backend.hooks_backlog_max", "is 0, expected at least 1");
         }
+        self.not_zero("backend.jobs_keep", backend.jobs_keep);
         for (index, job) in backend.jobs.iter().enumerate() {
             let key = format!("backend.jobs[{index}]");
-            let before = &backend.jobs[..index];
-            if before.iter().any(|other| other.kind == job.kind) {
-                self.mistake(format!("{key}.kind"), "stands there twice");
-            }
-            self.not_zero(&format!("{key}.timeout"), job.timeout);
-            if job.concurrency_max == 0 {
-                self.mistake(
-                    format!("{key}.concurrency_max"),
-                    "is 0, expected at least 1",
-                );
-            }
-            if job.attempts_max == 0 {
-                self.mistake(format!("{key}.attempts_max"), "is 0, expected at least 1");
-            }
+            self.job(&key, job, &backend.jobs[..index]);
         }
     }
 

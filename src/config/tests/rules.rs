@@ -160,6 +160,47 @@ fn neighbours_have_known_schemes() {
 }
 
 #[test]
+fn kinds_of_jobs_are_told_apart_and_have_bounds() {
+    let jobs = |more: &str| {
+        let job = "kind = \"ocr\", url = \"http://h\"";
+        format!("backend.jobs = [{{ {job} }}, {{ kind = \"pdf\", url = \"http://h\", {more} }}]")
+    };
+    sound(
+        &jobs("body = \"form\", retry_min = \"1s\", retry_max = \"1s\""),
+        &[],
+    );
+    for (more, problem) in [
+        (
+            "attempts_max = 0",
+            "attempts_max: is 0, expected at least 1",
+        ),
+        (
+            "concurrency_max = 0",
+            "concurrency_max: is 0, expected at least 1",
+        ),
+        (
+            "timeout = 0",
+            "timeout: is 0, expected a duration such as \"10s\"",
+        ),
+        (
+            "retry_max = \"10ms\"",
+            "retry_max: is shorter than retry_min, expected at least as long",
+        ),
+        (
+            "legacy_list = \"idcardimg\"",
+            "legacy_list: is a list in cluster.redis, which is missing",
+        ),
+    ] {
+        check_mistake(&jobs(more), &format!("backend.jobs[1].{problem}"));
+    }
+    let twice = "{ kind = \"ocr\", url = \"http://h\" }";
+    check_mistake(
+        &format!("backend.jobs = [{twice}, {twice}]"),
+        "backend.jobs[1].kind: stands there twice",
+    );
+}
+
+#[test]
 fn orders_are_looked_up_by_plain_names_or_one_query() {
     let name = "is not usable, expected a name of up to 64 letters, digits, _, $ and -";
     for key in ["table", "order_column", "customer_column", "courier_column"] {

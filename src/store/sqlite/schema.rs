@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use super::{DatabaseError, LOCK_TIMEOUT, failed};
 
 /// The steps, in order. One that was released is never changed.
-const STEPS: [&str; 4] = [MAIL, MESSAGES, HOOKS, DUES];
+const STEPS: [&str; 5] = [MAIL, MESSAGES, HOOKS, DUES, WORK];
 /// Pause between two attempts at what others are in the way of.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -136,6 +136,31 @@ CREATE TABLE due_room (
     PRIMARY KEY (room, member)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX due_room_by_member ON due_room (member);
+";
+
+/// Jobs and schedules.
+const WORK: &str = "
+CREATE TABLE job (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    body BLOB NOT NULL,
+    state TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    due_ms INTEGER NOT NULL,
+    is_taken INTEGER NOT NULL DEFAULT 0,
+    turn INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0,
+    reason TEXT,
+    answer BLOB
+) STRICT;
+CREATE INDEX job_by_time ON job (state, kind, due_ms);
+CREATE INDEX job_by_age ON job (state, created_ms);
+CREATE TABLE schedule (
+    id TEXT PRIMARY KEY,
+    next_ms INTEGER NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+CREATE INDEX schedule_by_time ON schedule (next_ms, id);
 ";
 
 /// Makes the steps that a file has not had.

@@ -1,6 +1,12 @@
 //! The examples of `docs/BACKENDS.md`, run as an application would.
 
-use std::{collections::BTreeSet, env, fs, path::PathBuf, process::Command};
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
 
 use serde_json::{Value, json};
 use tokio::{task, time};
@@ -20,6 +26,9 @@ const EXAMPLES: [(&str, &str, &str); 7] = [
     ("push.py", "python3", "python"),
     ("push.sh", "sh", "sh"),
 ];
+
+/// The one that does jobs.
+const WORKER: &str = "ocr_worker.py";
 
 pub(super) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/examples")
@@ -57,7 +66,8 @@ async fn every_example_of_the_documentation_reaches_its_user() {
     let files = files.filter(|name| name != "Gateway.php");
     let receivers = RECEIVERS.iter().map(|(name, _)| *name);
     let known = EXAMPLES.iter().map(|(name, ..)| *name);
-    let known = known.chain(SERVICES).chain(receivers).map(str::to_owned);
+    let known = known.chain(SERVICES).chain(receivers).chain([WORKER]);
+    let known = known.map(str::to_owned);
     assert_eq!(files.collect::<BTreeSet<_>>(), known.collect());
     let redis = Redis::start();
     let gateway = Gateway::start_alone(&format!(
@@ -82,4 +92,51 @@ async fn every_example_of_the_documentation_reaches_its_user() {
     ]);
     let address = format!("redis://app:pw@{}", redis.host());
     run(&gateway, &address, "php", "push.php").await;
+}
+
+/// Ends with the test.
+struct Worker(Child);
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn the_worker_of_the_documentation_does_jobs() {
+    let program = env::var_os(PYTHON).unwrap_or_else(|| "python3".into());
+    let mut command = Command::new(program);
+    command
+        .arg(folder().join(WORKER))
+        .arg("0")
+        .env("JOB_SECRET", "a-secret-of-both")
+        .stdout(Stdio::piped());
+    let mut worker = Worker(command.spawn().unwrap());
+    let output = worker.0.stdout.take().unwrap();
+    let reading = task::spawn_blocking(move || BufReader::new(output).lines().next());
+    let line = time::timeout(SCRIPT_TIMEOUT, reading).await.unwrap();
+    let line = line.unwrap().unwrap().unwrap();
+    let port = line.strip_prefix("ready ").unwrap();
+    let url = format!("http://127.0.0.1:{port}/ocr");
+    let gateway = Gateway::start(&format!(
+        "backend.jobs = [\
+         {{ kind = \"ocr\", url = \"{url}\", secret = \"a-secret-of-both\" }}, \
+         {{ kind = \"other\", url = \"{url}\", secret = \"another\", attempts_max = 1 }}]"
+    ));
+    let mut client = Client::ride(&gateway, "c1", USER).await;
+    gateway.settle().await;
+    for kind in ["other", "ocr"] {
+        let job = json!({"kind": kind, "user": USER, "url": "http://img/1.png"});
+        let answer = gateway.api("POST", "/api/jobs", &job).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let frame: Value = serde_json::from_str(&client.text().await).unwrap();
+    let words = &frame["words_result"][0]["words"];
+    assert_eq!(words, "the text in http://img/1.png", "{frame}");
+    // Who has another secret is not heard.
+    let jobs = "tidegate_jobs_total";
+    gateway.until_metric(jobs, "outcome=\"dead\"", 1.0).await;
+    gateway.until_metric(jobs, "outcome=\"done\"", 1.0).await;
 }

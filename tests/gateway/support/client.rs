@@ -104,6 +104,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.expect("pong").await;
     }
 
+    /// Like [`Self::ping`], of a client that WebSocket Pings come to: no message does.
+    pub(crate) async fn ping_among_pings(&mut self) {
+        self.send(r#"{"flag":"ping"}"#).await;
+        loop {
+            match self.message().await {
+                Message::Text(text) => return assert_eq!(text, "pong"),
+                Message::Ping(_) => {}
+                other => panic!("{other:?} is no pong"),
+            }
+        }
+    }
+
     /// Whether a `ride` session still answers, or has been ended.
     pub(crate) async fn is_served(&mut self) -> bool {
         let ping = Message::text(r#"{"flag":"ping"}"#);
