@@ -1,10 +1,13 @@
-"""Figures of pushes: over HTTP and through Redis, with one node and with two, all servers on core 0."""
+"""Figures of applications: pushes over HTTP and through Redis, and webhooks; all servers on core 0."""
 
 import contextlib
 import os
+import subprocess
+import time
+from pathlib import Path
 
-from bench_nodes import gateway, load, spread
-from bench_redis import redis
+from bench_nodes import TARGET, end, gateway, load, spread
+from bench_redis import TICKS, redis
 
 USERS = "1000"
 SECONDS = "5"
@@ -13,6 +16,9 @@ KEY = "bench-key-of-thirty-two-characters"
 CASES = {"1 in a call": ("8", "1"), "100 in a call": ("8", "100")}
 # Calls per second, far below what a node can take.
 LIGHT = ("--pushers", "2", "--rate", "100")
+HOOKS_SINK = "127.0.0.1:18120"
+HOOKS_EVENTS = '["session.opened", "session.closed"]'
+SESSIONS = 20000
 
 
 def push(rounds):
@@ -31,8 +37,8 @@ def push(rounds):
                 measure(f"{title}, by {name}", rounds, nodes, server, way)
 
 
-def node(number, server):
-    settings = {"API__KEYS": f'[{{ key = "{KEY}", scopes = ["publish"] }}]'}
+def node(number, server, **settings):
+    settings |= {"API__KEYS": f'[{{ key = "{KEY}", scopes = ["publish"] }}]'}
     if server:
         settings |= {"CLUSTER__NODE": f"gw-{number}", "CLUSTER__REDIS": f"redis://127.0.0.1:{server.port}/0",
                      "STORE__URL": "sqlite://push.db"}
@@ -64,3 +70,40 @@ def tell(title, reports, processes):
     for it in reports:
         if it["missing"] or it["unexpected"]:
             print(f"  missing {it['missing']}, unexpected {it['unexpected']}")
+
+
+def hooks(rounds):
+    """Sessions that come and go, with two webhooks each and without: what telling an application costs."""
+    os.sched_setaffinity(0, {1})
+    sink = subprocess.Popen([TARGET / "loadtest", "sink", "--listen", HOOKS_SINK, "--cpu", "1"],
+                            stdout=subprocess.DEVNULL)
+    try:
+        for clustered in (False, True):
+            with contextlib.ExitStack() as stack:
+                server = stack.enter_context(redis()) if clustered else None
+                figures = {told: [come_and_go(told, server) for _ in range(rounds)] for told in (False, True)}
+            title = "1 node, Redis" if clustered else "1 node, no Redis"
+            per_second, micros = zip(*figures[True])
+            _, without = zip(*figures[False])
+            print(f"{title}: {spread(per_second)} webhooks a second, "
+                  f"{spread([(told - bare) / 2 for told, bare in zip(micros, without)], 1)} us CPU of the node each, "
+                  f"beside {spread(without, 1)} us for the session itself", flush=True)
+    finally:
+        end(sink)
+
+
+def come_and_go(told, server):
+    """Webhooks a second until the last one was told, and CPU of the node per session in microseconds."""
+    settings = {"BACKEND__HOOKS": f'[{{ url = "http://{HOOKS_SINK}/", events = {HOOKS_EVENTS}, concurrency_max = 64 }}]'}
+    with node(0, server, **(settings if told else {})) as it:
+        before, began = cpu_seconds(it.process), time.monotonic()
+        load("handshake", it.public, [it], "-n", str(SESSIONS))
+        while told and it.metrics()['tidegate_hooks_total{outcome="delivered"}'] < 2 * SESSIONS:
+            time.sleep(0.1)
+        took = time.monotonic() - began
+        return 2 * SESSIONS / took, (cpu_seconds(it.process) - before) / SESSIONS * 1e6
+
+
+def cpu_seconds(process):
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS

@@ -46,6 +46,8 @@ pub enum Command {
     Push(PushArgs),
     /// Be the yardstick: a server that writes every message once to every subscriber, one write each
     RawServer(RawServerArgs),
+    /// Be an application: a service that answers every request with 200, at once and without a word
+    Sink(SinkArgs),
     /// Send numbered messages between clients of all nodes of a cluster: is anything lost in silence, doubled or swapped?
     Check(CheckArgs),
     /// Start a cluster, break and repair it again and again, and check all the while
@@ -285,6 +287,17 @@ pub struct PushArgs {
 /// Options of `raw-server`.
 #[derive(Args, Clone, Debug)]
 pub struct RawServerArgs {
+    /// Address to listen on
+    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
+    pub listen: SocketAddr,
+    /// Run on this CPU only
+    #[arg(long)]
+    pub cpu: Option<usize>,
+}
+
+/// Options of `sink`.
+#[derive(Args, Clone, Debug)]
+pub struct SinkArgs {
     /// Address to listen on
     #[arg(long, value_name = "ADDR", value_parser = parse_address)]
     pub listen: SocketAddr,

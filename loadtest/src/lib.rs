@@ -15,6 +15,7 @@ pub mod rawserver;
 pub mod report;
 pub mod rng;
 pub mod scenario;
+pub mod sink;
 pub mod socket;
 pub mod template;
 pub mod token;
@@ -46,6 +47,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         cli::Command::Chat(arguments) => scenario::chat::run(&arguments),
         cli::Command::Push(arguments) => scenario::push::run(&arguments),
         cli::Command::RawServer(arguments) => rawserver::run(&arguments),
+        cli::Command::Sink(arguments) => sink::run(&arguments),
         cli::Command::Check(arguments) => check::run(&arguments),
         cli::Command::Chaos(arguments) => chaos::run(&arguments),
     };
