@@ -21,6 +21,7 @@ use super::{
     access::{self, Admin, Caller, Operator, Read},
     input::{self, Body, Segment, Text},
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument, StoreProblems},
+    schema::{JobState, Offset},
 };
 use crate::{
     dialect::query_pairs,
@@ -102,8 +103,8 @@ pub(super) async fn job(
     tag = "jobs",
     security(("key" = [])),
     params(
-        ("state" = Option<String>, Query, description = "`open`, which is the default, or `dead`"),
-        ("cursor" = Option<String>, Query,
+        ("state" = inline(Option<JobState>), Query, description = "`open`, which is the default, or `dead`"),
+        ("cursor" = inline(Option<Offset>), Query,
             description = "next of the page before; what changes in between may be missing or come twice"),
     ),
     responses(

@@ -19,6 +19,7 @@ use super::{
     access::{Caller, Publish, Read},
     input::{self, Body, Segment, Text},
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument, StoreProblems},
+    schema::Offset,
 };
 use crate::schedules::{Added, Entry, PAGE_MAX, SCHEDULES_MAX, Schedule, What, When};
 
@@ -141,7 +142,7 @@ pub(super) async fn add(
     path = "/api/schedules",
     tag = "jobs",
     security(("key" = [])),
-    params(("cursor" = Option<String>, Query,
+    params(("cursor" = inline(Option<Offset>), Query,
         description = "next of the page before; what changes in between may be missing or come twice")),
     responses(
         (status = 200, description = "A page", body = ScheduleList),

@@ -57,3 +57,22 @@ pub(super) enum DialectName {
     Live,
     Device,
 }
+
+/// Whether jobs are open or dead
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(super) enum JobState {
+    Open,
+    Dead,
+}
+
+/// How many there are before a page
+#[derive(Debug, ToSchema)]
+#[schema(value_type = String, pattern = "^(0|[1-9][0-9]{0,8})$", example = "100")]
+pub(super) struct Offset(String);
+
+/// The name of something that a webhook could not be told
+#[derive(Debug, ToSchema)]
+#[schema(value_type = String, pattern = "^(0|[1-9][0-9]{0,17})(-(0|[1-9][0-9]{0,17}))?$",
+    example = "1700000000000-0")]
+pub(super) struct DeadName(String);

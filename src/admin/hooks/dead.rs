@@ -16,6 +16,7 @@ use super::super::{
     input::Body,
     paging,
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument, StoreProblems},
+    schema::DeadName,
 };
 use crate::{
     dialect::query_pairs,
@@ -68,7 +69,7 @@ pub(in crate::admin) struct DeadHook {
     params(
         ("limit" = Option<u64>, Query, minimum = 1, maximum = 100,
             description = "Most of one page; 100 if it is missing"),
-        ("cursor" = Option<String>, Query, description = "next of the page before"),
+        ("cursor" = inline(Option<DeadName>), Query, description = "next of the page before"),
     ),
     responses(
         (status = 200, description = "A page", body = Deads),
@@ -107,6 +108,7 @@ pub(in crate::admin) async fn dead(
 pub(in crate::admin) struct Which {
     /// These.
     #[serde(default)]
+    #[schema(value_type = Vec<DeadName>)]
     ids: Vec<String>,
     /// All that there are now.
     #[serde(default)]

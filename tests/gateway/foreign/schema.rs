@@ -16,6 +16,12 @@ const SECONDS_LONG: u64 = 600;
 /// Tries of each call for each of its parameters.
 const EXAMPLES: &str = "5";
 
+/// Whom nobody answers for: what is left for them waits.
+const APPLICATIONS: &str = "
+    backend.jobs = [{ kind = \"ocr\", url = \"http://127.0.0.1:9/ocr\" }]
+    backend.hooks = [{ url = \"http://127.0.0.1:9/hook\", events = [\"room.occupied\"], timeout = \"1s\" }]
+";
+
 /// Runs schemathesis against the node; prints what it finds.
 async fn check(gateway: &Gateway, session: &str) {
     let is_long = env::var_os("TG_TEST_LONG").is_some();
@@ -55,7 +61,7 @@ async fn check(gateway: &Gateway, session: &str) {
 
 #[tokio::test]
 async fn the_api_does_what_its_description_says_whatever_it_is_sent() {
-    let gateway = Gateway::start_alone("");
+    let gateway = Gateway::start_alone(APPLICATIONS);
     let mut client = Client::ride(&gateway, "c", "anna").await;
     let answer = gateway.api("GET", "/api/users/anna", &Value::Null).await;
     let user: Value = serde_json::from_str(&answer.body).unwrap();
