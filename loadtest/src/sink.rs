@@ -2,7 +2,7 @@
 //!
 //! A thread for each connection: gateways keep few of them, and this costs less than what it measures.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
@@ -86,8 +86,6 @@ fn take_request(reader: &mut impl BufRead) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
-
     use super::*;
 
     #[test]
