@@ -16,6 +16,7 @@ mod on_close;
 mod once;
 mod openapi;
 mod paging;
+mod parameters;
 mod problem;
 mod process;
 mod publish;

@@ -16,6 +16,8 @@ class GatewayException extends \RuntimeException
 
 class Gateway
 {
+    /** There is nobody of that name, or can be nobody. */
+    private const NOBODY = [404, 422];
     /** Where the HTTP API is; otherwise the environment variable GATEWAY_URL, or this machine. */
     public static ?string $url = null;
     /** The API key; otherwise the environment variable GATEWAY_KEY. */
@@ -65,7 +67,8 @@ class Gateway
 
     public static function isUidOnline($uid): int
     {
-        return (int) self::call('GET', '/api/users/' . rawurlencode($uid))['online'];
+        $user = self::callFor('GET', '/api/users/' . rawurlencode($uid), null, self::NOBODY);
+        return (int) ($user['online'] ?? 0);
     }
 
     public static function getClientIdByUid($uid): array
@@ -183,6 +186,9 @@ class Gateway
 
     public static function closeClient($client_id, $message = null): bool
     {
+        if (!self::isOnline($client_id)) {
+            return false;
+        }
         if ($message !== null) {
             self::sendToClient($client_id, $message);
         }
@@ -282,16 +288,26 @@ class Gateway
             return 0;
         }
         // What clients of these applications are sent: {"type":.., "data":.., "time":..}, as text or not.
-        $value = is_string($message) ? json_decode($message, true) ?? $message : $message;
-        $is_frame = is_array($value) && is_string($value['type'] ?? null) && array_key_exists('data', $value);
-        $request = ['to' => $to, 'data' => $is_frame ? $value['data'] : $value];
+        $value = is_string($message) ? self::decoded($message) : $message;
+        $frame = is_object($value) ? get_object_vars($value) : $value;
+        // The gateway fills in a time of its own. With anything else beside these it is no such frame.
+        $is_frame = is_array($frame) && is_string($frame['type'] ?? null) && array_key_exists('data', $frame)
+            && array_diff(array_keys($frame), ['type', 'data', 'time']) === [];
+        $request = ['to' => $to, 'data' => $is_frame ? $frame['data'] : $value];
         if ($is_frame) {
-            $request['event'] = $value['type'];
+            $request['event'] = $frame['type'];
         }
         if ($exclude !== null && $exclude !== []) {
             $request['except'] = self::topics('session', $exclude);
         }
         return self::call('POST', '/api/publish', $request)['delivered_nodes'];
+    }
+
+    /** What a text says if it is an object or a list, in which {} stays {}; otherwise the text itself. */
+    private static function decoded(string $text)
+    {
+        $value = json_decode($text);
+        return is_object($value) || is_array($value) ? $value : $text;
     }
 
     private static function topics(string $kind, $ids): array
@@ -311,7 +327,7 @@ class Gateway
 
     private static function find($client_id): ?array
     {
-        return self::callFor('GET', '/api/sessions/' . rawurlencode($client_id));
+        return self::callFor('GET', '/api/sessions/' . rawurlencode($client_id), null, self::NOBODY);
     }
 
     private static function sessions($group = ''): array
@@ -354,12 +370,12 @@ class Gateway
     }
 
     /** The answer to a call about something that may be gone: null if it is. */
-    private static function callFor(string $method, string $path, $body = null): ?array
+    private static function callFor(string $method, string $path, $body = null, array $gone = [404]): ?array
     {
         try {
             return self::call($method, $path, $body);
         } catch (GatewayException $error) {
-            if ($error->getCode() !== 404) {
+            if (!in_array($error->getCode(), $gone, true)) {
                 throw $error;
             }
             return null;

@@ -36,7 +36,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(403, {"error": "not signed"})
         job = json.loads(body)
         if job["id"] not in done:
-            done[job["id"]] = recognise(job["url"])
+            done[job["id"]] = recognise(job.get("url"))
         # Any status but 2xx means: try again later.
         self.answer(200, done[job["id"]])
 

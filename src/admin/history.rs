@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{self, RawQuery},
-};
+use axum::{Json, extract};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -15,6 +12,7 @@ use super::{
     access::{Caller, Read},
     input::Segment,
     paging,
+    parameters::Parameters,
     problem::{AccessProblems, Problem, ProblemDocument, StoreProblems},
     schema::TopicName,
 };
@@ -100,13 +98,12 @@ pub(super) async fn history(
     _: Caller<Read>,
     extract::State(state): extract::State<Arc<State>>,
     Segment(topic): Segment,
-    RawQuery(query): RawQuery,
+    Parameters(query): Parameters,
 ) -> Result<Json<History>, Problem> {
     let topic: Topic = topic.parse().map_err(|error| {
         let detail = format!("topic: {error}");
         Problem::unprocessable(detail).field("topic")
     })?;
-    let query = query.unwrap_or_default();
     let max = state.limits.load().history_page_max;
     let limit = paging::limit(&query, max, max)?;
     let query = Query {

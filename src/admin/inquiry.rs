@@ -51,7 +51,7 @@ pub(super) async fn sessions(state: &State, topic: &Topic, max: usize) -> Found 
         {
             found.count += count;
             found.nodes.insert(member.node().to_owned());
-            let room = max - found.sessions.len();
+            let room = max.saturating_sub(found.sessions.len());
             found.sessions.extend(sessions.into_iter().take(room));
         }
     }

@@ -5,11 +5,7 @@ mod request;
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{self, RawQuery},
-    http::StatusCode,
-};
+use axum::{Json, extract, http::StatusCode};
 use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -20,6 +16,7 @@ use super::{
     State,
     access::{self, Admin, Caller, Operator, Read},
     input::{self, Body, Segment, Text},
+    parameters::Parameters,
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument, StoreProblems},
     schema::{JobState, Offset},
 };
@@ -118,9 +115,8 @@ pub(super) async fn job(
 pub(super) async fn jobs(
     _: Operator<Read>,
     extract::State(state): extract::State<Arc<State>>,
-    RawQuery(query): RawQuery,
+    Parameters(query): Parameters,
 ) -> Result<Json<JobList>, Problem> {
-    let query = query.unwrap_or_default();
     let which = query_pairs(&query).find(|(name, _)| name == "state");
     let which = match which.as_ref().map_or("open", |(_, value)| value) {
         "open" => Which::Open,
@@ -164,6 +160,10 @@ pub(super) async fn retry(
 ) -> Result<StatusCode, Problem> {
     let board = &state.parts.board;
     let job = board.jobs().find(&id).await?.ok_or_else(unknown)?;
+    if job.kind.is_empty() {
+        read_again(&state, &id, &job.body).await?;
+        return Ok(StatusCode::NO_CONTENT);
+    }
     board.check_kind(&job.kind).map_err(unknown_kind)?;
     if !board.jobs().retry(&id).await? {
         return Err(Problem::not_found("there is no dead job of this id"));
@@ -198,6 +198,23 @@ pub(super) async fn remove(
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(unknown()),
     }
+}
+
+/// Makes a job of what came out of a queue and could not become one then.
+async fn read_again(state: &State, id: &str, text: &[u8]) -> Result<(), Problem> {
+    let request: JobRequest<'_> = input::read(text)?;
+    request.check(state)?;
+    let own = request.id.as_ref().map(|Text(own)| own.clone());
+    let jobs = state.parts.board.jobs();
+    if own.is_none() {
+        // It takes the place of what is dead.
+        jobs.forget(id).await?;
+        return hand_in(state, &request, id.into()).await;
+    }
+    // Rather there twice than nowhere, should the node end in between.
+    hand_in(state, &request, own.unwrap_or_else(|| id.into())).await?;
+    jobs.forget(id).await?;
+    Ok(())
 }
 
 /// Adds the job that came out of a queue as this entry.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract, extract::RawQuery, http::StatusCode};
+use axum::{Json, extract, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -12,6 +12,7 @@ use super::{
     access::{Admin, Caller, Read},
     input::{Body, Segment, Text},
     inquiry,
+    parameters::Parameters,
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument},
 };
 use crate::{
@@ -220,6 +221,8 @@ pub(super) async fn attach(
             is attached", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 503, description = "It is not known whether it is taken back: ask again",
             body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "A parameter is unknown", body = ProblemDocument,
+            content_type = "application/problem+json"),
         AccessProblems,
     ),
 )]
@@ -227,9 +230,8 @@ pub(super) async fn detach(
     _: Caller<Admin>,
     extract::State(state): extract::State<Arc<State>>,
     Segment(id): Segment,
-    RawQuery(query): RawQuery,
+    Parameters(query): Parameters,
 ) -> Result<Json<OnClose>, Problem> {
-    let query = query.unwrap_or_default();
     let mut pairs = query_pairs(&query);
     let duty = pairs.find(|(name, _)| name == "duty");
     let change = Change::Remove(duty.map(|(_, id)| id.into()));

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{self, RawQuery},
-};
+use axum::{Json, extract};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -15,6 +12,7 @@ use super::{
     input::{Body, Segment, Segments, Text},
     inquiry::{self, Moved},
     paging,
+    parameters::Parameters,
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument},
     schema::{RoomName, SessionName, UserName},
     sessions::{self, SESSIONS_MAX, Session},
@@ -135,9 +133,8 @@ pub(super) struct Members {
 pub(super) async fn rooms(
     _: Caller<Read>,
     extract::State(state): extract::State<Arc<State>>,
-    RawQuery(query): RawQuery,
+    Parameters(query): Parameters,
 ) -> Result<Json<Rooms>, Problem> {
-    let query = query.unwrap_or_default();
     let limit = paging::limit(&query, PAGE_MAX, PAGE_MAX)?;
     let after = match paging::value(&query, "cursor") {
         Some(name) => Some(Topic::room(&name).map_err(|_| paging::wrong_cursor())?),
@@ -178,10 +175,10 @@ pub(super) async fn room(
     _: Caller<Read>,
     extract::State(state): extract::State<Arc<State>>,
     Segment(room): Segment,
-    RawQuery(query): RawQuery,
+    Parameters(query): Parameters,
 ) -> Result<Json<Room>, Problem> {
     let topic = room_topic(&room)?;
-    let is_listed = paging::flag(query.as_deref().unwrap_or_default(), "members")?;
+    let is_listed = paging::flag(&query, "members")?;
     let max = if is_listed { SESSIONS_MAX } else { 0 };
     let found = inquiry::sessions(&state, &topic, max).await;
     let members = is_listed.then(|| found.sessions.iter().map(Session::with_user).collect());

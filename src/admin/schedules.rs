@@ -4,11 +4,7 @@ mod request;
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{self, RawQuery},
-    http::StatusCode,
-};
+use axum::{Json, extract, http::StatusCode};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -18,6 +14,7 @@ use super::{
     State,
     access::{Caller, Publish, Read},
     input::{self, Body, Segment, Text},
+    parameters::Parameters,
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument, StoreProblems},
     schema::Offset,
 };
@@ -155,9 +152,9 @@ pub(super) async fn add(
 pub(super) async fn schedules(
     _: Caller<Read>,
     extract::State(state): extract::State<Arc<State>>,
-    RawQuery(query): RawQuery,
+    Parameters(query): Parameters,
 ) -> Result<Json<ScheduleList>, Problem> {
-    let offset = input::offset(&query.unwrap_or_default())?;
+    let offset = input::offset(&query)?;
     let page = state.parts.schedules.list(offset).await?;
     Ok(Json(ScheduleList {
         next: (page.len() == PAGE_MAX).then(|| (offset + PAGE_MAX).to_string()),

@@ -5,10 +5,7 @@ pub(super) mod list;
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{self, RawQuery},
-};
+use axum::{Json, extract};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -17,6 +14,7 @@ use super::{
     access::{Admin, Caller, Read},
     input::{Body, Segment, Text},
     inquiry, paging,
+    parameters::Parameters,
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument},
     schema::{SessionName, UserName},
 };
@@ -141,10 +139,10 @@ pub(super) async fn kick_user(
     _: Caller<Admin>,
     extract::State(state): extract::State<Arc<State>>,
     Segment(id): Segment,
-    RawQuery(query): RawQuery,
+    Parameters(query): Parameters,
     body: Body,
 ) -> Result<Json<Kicked>, Problem> {
-    let reason = reason(query.as_deref(), &body)?;
+    let reason = reason(&query, &body)?;
     let topic = Topic::user(&user_id("id", &id)?);
     let (kicked, missing) = inquiry::kick(&state, &topic, reason.as_deref()).await;
     Ok(Json(Kicked { kicked, missing }))
@@ -174,10 +172,10 @@ pub(super) async fn kick_session(
     _: Caller<Admin>,
     extract::State(state): extract::State<Arc<State>>,
     Segment(id): Segment,
-    RawQuery(query): RawQuery,
+    Parameters(query): Parameters,
     body: Body,
 ) -> Result<Json<Kicked>, Problem> {
-    let reason = reason(query.as_deref(), &body)?;
+    let reason = reason(&query, &body)?;
     let topic = Topic::session(&session_id(&id)?);
     match inquiry::kick(&state, &topic, reason.as_deref()).await {
         (0, missing) if missing.is_empty() => Err(gone()),
@@ -186,9 +184,9 @@ pub(super) async fn kick_session(
 }
 
 /// Of both, that in the body counts.
-fn reason(query: Option<&str>, body: &Body) -> Result<Option<Box<str>>, Problem> {
+fn reason(query: &str, body: &Body) -> Result<Option<Box<str>>, Problem> {
     let body: Option<KickRequest> = body.read_any()?;
-    let in_query = paging::value(query.unwrap_or_default(), "reason");
+    let in_query = paging::value(query, "reason");
     if let Some(reason) = &in_query
         && !(1..=256).contains(&reason.len())
     {

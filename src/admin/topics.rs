@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{self, RawQuery},
-};
+use axum::{Json, extract};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,6 +11,7 @@ use super::{
     access::{Caller, Read},
     input::Segment,
     inquiry, paging,
+    parameters::Parameters,
     problem::{AccessProblems, Problem, ProblemDocument},
     schema::TopicName,
     sessions::{SESSIONS_MAX, Session},
@@ -59,13 +57,13 @@ pub(super) async fn topic(
     _: Caller<Read>,
     extract::State(state): extract::State<Arc<State>>,
     Segment(name): Segment,
-    RawQuery(query): RawQuery,
+    Parameters(query): Parameters,
 ) -> Result<Json<Topic>, Problem> {
     let topic: topic::Topic = name.parse().map_err(|error| {
         let detail = format!("topic: {error}");
         Problem::unprocessable(detail).field("topic")
     })?;
-    let is_listed = paging::flag(query.as_deref().unwrap_or_default(), "members")?;
+    let is_listed = paging::flag(&query, "members")?;
     let max = if is_listed { SESSIONS_MAX } else { 0 };
     let found = inquiry::sessions(&state, &topic, max).await;
     let members = is_listed.then(|| found.sessions.iter().map(Session::with_user).collect());

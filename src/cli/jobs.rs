@@ -43,7 +43,7 @@ fn change(entry: &Entry, which: &Which, method: &str, behind: &str, done: &str) 
         );
         match ask(entry, method, &path) {
             Ok(_) => count += 1,
-            Err(failure) => problems.push(format!("{id}: {failure}")),
+            Err(failure) => problems.push(format!("{}: {failure}", printable(id))),
         }
     }
     if problems.is_empty() {
@@ -81,8 +81,8 @@ fn line(job: &Value) -> String {
     let attempts = job.get("attempts").and_then(Value::as_u64).unwrap_or(0);
     let mut line = format!(
         "{}  {}  {}  {}  {attempts} attempts",
-        text(job, "id"),
-        text(job, "kind"),
+        printable(text(job, "id")),
+        printable(text(job, "kind")),
         text(job, "state"),
         text(job, "created"),
     );
@@ -90,9 +90,18 @@ fn line(job: &Value) -> String {
         line.push_str(&format!(", next {}", text(job, "until")));
     }
     if !text(job, "reason").is_empty() {
-        line.push_str(&format!("  {}", text(job, "reason")));
+        line.push_str(&format!("  {}", printable(text(job, "reason"))));
     }
     line
+}
+
+/// Applications choose ids, and terminals take control characters for orders.
+fn printable(text: &str) -> String {
+    let shown = text.chars().map(|char| match char.is_control() {
+        true => char.escape_default().to_string(),
+        false => char.to_string(),
+    });
+    shown.collect()
 }
 
 fn text<'a>(job: &'a Value, key: &str) -> &'a str {
@@ -104,6 +113,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_id_is_no_order_to_a_terminal() {
+        let job = json!({"id": "a\u{1b}[2J\nü", "kind": "ocr", "state": "dead", "created": ""});
+        assert_eq!(line(&job), "a\\u{1b}[2J\\nü  ocr  dead    0 attempts");
+    }
 
     #[test]
     fn a_job_is_one_line() {

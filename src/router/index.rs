@@ -6,9 +6,12 @@
 //! **Invariant:** no guard of the map leaves this file, and none is held while a second entry or an
 //! `.await` is reached: both would deadlock.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use std::{
+    iter,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use dashmap::{DashMap, Entry};
@@ -142,7 +145,7 @@ impl Subscribers {
     /// Up to `max` of them.
     pub fn sample(&self, max: usize) -> Vec<Arc<Subscriber>> {
         match self {
-            Self::One(one) => vec![Arc::clone(one)],
+            Self::One(one) => iter::once(Arc::clone(one)).take(max).collect(),
             Self::Many(lists) => {
                 let mut subscribers = Vec::new();
                 for (_, list) in lists {

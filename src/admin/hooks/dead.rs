@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{self, RawQuery},
-};
+use axum::{Json, extract};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoResponses, ToSchema};
@@ -15,6 +12,7 @@ use super::super::{
     access::{Admin, Caller, Read},
     input::Body,
     paging,
+    parameters::Parameters,
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument, StoreProblems},
     schema::DeadName,
 };
@@ -82,9 +80,8 @@ pub(in crate::admin) struct DeadHook {
 pub(in crate::admin) async fn dead(
     _: Caller<Read>,
     extract::State(state): extract::State<Arc<State>>,
-    RawQuery(query): RawQuery,
+    Parameters(query): Parameters,
 ) -> Result<Json<Deads>, Problem> {
-    let query = query.unwrap_or_default();
     let limit = paging::limit(&query, PAGE, PAGE)?;
     let after = match query_pairs(&query).find(|(name, _)| name == "cursor") {
         Some((_, cursor)) => id("cursor", &cursor)?,

@@ -157,7 +157,7 @@ fn millis(field: &'static str, seconds: Option<f64>) -> Result<Option<u64>, Prob
     let millis = |seconds: f64| {
         // Far beyond any time, and far below where numbers lose their milliseconds.
         let is_time = (0.0..1e12).contains(&seconds);
-        let expected = format!("is {seconds}, expected seconds from 0 on");
+        let expected = format!("is {seconds}, expected seconds from 0 to a year from now");
         is_time
             .then_some((seconds * 1000.0) as u64)
             .ok_or_else(|| wrong(field, &expected))

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{self, RawQuery},
-};
+use axum::{Json, extract};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -18,6 +15,7 @@ use crate::{
         input::Segment,
         inquiry::{self, Silent},
         paging,
+        parameters::Parameters,
         problem::{AccessProblems, Problem, ProblemDocument},
         schema::{DialectName, SessionName, TopicName},
     },
@@ -89,9 +87,8 @@ pub(in crate::admin) struct Details {
 pub(in crate::admin) async fn sessions(
     _: Caller<Read>,
     extract::State(state): extract::State<Arc<State>>,
-    RawQuery(query): RawQuery,
+    Parameters(query): Parameters,
 ) -> Result<Json<Sessions>, Problem> {
-    let query = query.unwrap_or_default();
     let limit = paging::limit(&query, PAGE_MAX, PAGE_MAX)?;
     let topic = match paging::value(&query, "topic") {
         Some(text) => text.parse().map_err(|error| {

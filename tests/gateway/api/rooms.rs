@@ -28,6 +28,11 @@ async fn the_sessions_of_a_user_are_put_into_a_room_and_taken_out_on_all_nodes()
             (&json!(2), &json!(0))
         );
         assert_eq!(joined.get("missing"), None);
+        for path in ["/api/rooms/team%2F1", "/api/topics/room:team%2F1"] {
+            let room = get(&gateway, path).await;
+            let count = room.get("count").or(room.get("subscribers"));
+            assert_eq!(count, Some(&json!(2)), "{room}");
+        }
         // Again changes nothing; one that begins later is not in it.
         let again = join(&gateway, "team%2F1", &json!({"user": "42"})).await;
         assert_eq!(again, joined);

@@ -45,6 +45,19 @@ async fn what_is_added_to_the_queue_is_done_and_what_is_none_is_dead_with_its_re
         .await;
     let listed: Value = serde_json::from_str(&retried.body).unwrap();
     assert_eq!(listed["jobs"].as_array().unwrap().len(), 3);
+    // With the kind there is one of them can be done.
+    let toml = kinds(&[kind("ocr", &service, ""), kind("pdf", &service, "")]);
+    gateway.reload(&format!("cluster.redis = \"{}\"\n{toml}", redis.url()));
+    for job in listed["jobs"].as_array().unwrap() {
+        let id = job["id"].as_str().unwrap();
+        let path = format!("/api/jobs/{id}/retry");
+        let retried = gateway.api("POST", &path, &Value::Null).await;
+        let can_be = job["message"].as_str().unwrap().contains("pdf");
+        assert_eq!(retried.status, if can_be { 204 } else { 422 }, "{job}");
+        if can_be {
+            until_state(&gateway, id, "done").await;
+        }
+    }
 }
 
 /// The dead job of this id, once it is there.
