@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -13,7 +12,7 @@ use tidegate::{
     dues::{Cursor, Deeds, Done, Dues, DuesError, Page},
     duty::{Deed, Duty, Record},
     id::{Member, SessionId},
-    occupancy::{Left, Occupancy},
+    occupancy::Left,
     topic::Topic,
 };
 
@@ -62,12 +61,6 @@ fn del(id: &str, key: &str) -> Duty {
         id: id.into(),
         deed: Deed::RedisDel { key: key.into() },
     }
-}
-
-/// What is owed in this Redis, and who is in which room.
-pub(crate) fn in_redis(redis: &Redis) -> (Arc<dyn Dues>, Arc<dyn Occupancy>) {
-    let dues = Arc::new(redis.dues());
-    (Arc::clone(&dues) as Arc<_>, dues)
 }
 
 /// Everything of a member.

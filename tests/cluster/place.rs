@@ -41,6 +41,7 @@ pub(crate) trait Rig: Send + Sync + 'static {
 
     /// What is owed in that cluster, and who is in which room.
     fn dues(&self, prefix: &str) -> (Arc<dyn Dues>, Arc<dyn Occupancy>);
+
     /// The jobs of that cluster.
     fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs>;
 

@@ -25,7 +25,6 @@ use tidegate::{
 };
 
 use crate::{
-    dues::in_redis,
     machine::Folder,
     place::{Opening, Rig, member},
     redis::Redis as Server,
@@ -80,23 +79,61 @@ pub(crate) struct Tls {
 /// One server whose user may do what the documentation says.
 pub(crate) struct Limited(Server);
 
-/// Mail in Redis.
-fn mail_in(redis: &Redis, bounds: Bounds) -> Box<dyn Mail> {
-    Box::new(redis.mail(MailSettings {
-        bounds,
-        replicas: 0,
-        clock: Clock::start(),
-    }))
+/// A rig whose server is Redis.
+pub(crate) trait InRedis: Send + Sync + 'static {
+    /// What one more member of the cluster with this prefix has.
+    fn redis(&self, prefix: &str) -> Redis;
+
+    /// Those that have the data.
+    fn primaries(&self) -> Vec<&Server>;
 }
 
-/// What the first member has in Redis.
-fn dispatches_in(redis: Redis) -> Opening {
-    Box::pin(async move {
-        let hooks = redis.hooks();
-        hooks.open(&member("n.1")).await.unwrap();
-        let kept = hooks.current().borrow().clone().unwrap();
-        (kept, Arc::new(hooks.graveyard()) as Arc<_>)
-    })
+impl<R: InRedis> Rig for R {
+    type Streams = Redis;
+
+    fn streams(&self, prefix: &str) -> Redis {
+        self.redis(prefix)
+    }
+
+    fn mail(&self, prefix: &str, bounds: Bounds) -> Box<dyn Mail> {
+        Box::new(self.redis(prefix).mail(MailSettings {
+            bounds,
+            replicas: 0,
+            clock: Clock::start(),
+        }))
+    }
+
+    fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue> {
+        Box::new(self.redis(prefix).queue(QUEUE, claim_after))
+    }
+
+    fn dispatches(&self, prefix: &str) -> Opening {
+        let hooks = self.redis(prefix).hooks();
+        Box::pin(async move {
+            hooks.open(&member("n.1")).await.unwrap();
+            let kept = hooks.current().borrow().clone().unwrap();
+            (kept, Arc::new(hooks.graveyard()) as Arc<_>)
+        })
+    }
+
+    fn dues(&self, prefix: &str) -> (Arc<dyn Dues>, Arc<dyn Occupancy>) {
+        let dues = Arc::new(self.redis(prefix).dues());
+        (Arc::clone(&dues) as Arc<_>, dues)
+    }
+
+    fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs> {
+        Box::new(self.redis(prefix).jobs(keep))
+    }
+
+    fn schedules(&self, prefix: &str) -> Box<dyn Schedules> {
+        Box::new(self.redis(prefix).schedules())
+    }
+
+    fn wipe(&self) {
+        for server in self.primaries() {
+            server.tell(&["FLUSHALL"]);
+        }
+    }
 }
 
 // === impl InProcess ===
@@ -184,39 +221,13 @@ impl Alone {
     }
 }
 
-impl Rig for Alone {
-    type Streams = Redis;
-
-    fn streams(&self, prefix: &str) -> Redis {
+impl InRedis for Alone {
+    fn redis(&self, prefix: &str) -> Redis {
         redis(&self.url(), prefix)
     }
 
-    fn mail(&self, prefix: &str, bounds: Bounds) -> Box<dyn Mail> {
-        mail_in(&self.streams(prefix), bounds)
-    }
-
-    fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue> {
-        Box::new(self.streams(prefix).queue(QUEUE, claim_after))
-    }
-
-    fn dispatches(&self, prefix: &str) -> Opening {
-        dispatches_in(self.streams(prefix))
-    }
-
-    fn dues(&self, prefix: &str) -> (Arc<dyn Dues>, Arc<dyn Occupancy>) {
-        in_redis(&self.streams(prefix))
-    }
-
-    fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs> {
-        Box::new(self.streams(prefix).jobs(keep))
-    }
-
-    fn schedules(&self, prefix: &str) -> Box<dyn Schedules> {
-        Box::new(self.streams(prefix).schedules())
-    }
-
-    fn wipe(&self) {
-        self.0.tell(&["FLUSHALL"]);
+    fn primaries(&self) -> Vec<&Server> {
+        vec![&self.0]
     }
 }
 
@@ -237,41 +248,13 @@ impl Cluster {
     }
 }
 
-impl Rig for Cluster {
-    type Streams = Redis;
-
-    fn streams(&self, prefix: &str) -> Redis {
+impl InRedis for Cluster {
+    fn redis(&self, prefix: &str) -> Redis {
         redis(&self.url(), prefix)
     }
 
-    fn mail(&self, prefix: &str, bounds: Bounds) -> Box<dyn Mail> {
-        mail_in(&self.streams(prefix), bounds)
-    }
-
-    fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue> {
-        Box::new(self.streams(prefix).queue(QUEUE, claim_after))
-    }
-
-    fn dispatches(&self, prefix: &str) -> Opening {
-        dispatches_in(self.streams(prefix))
-    }
-
-    fn dues(&self, prefix: &str) -> (Arc<dyn Dues>, Arc<dyn Occupancy>) {
-        in_redis(&self.streams(prefix))
-    }
-
-    fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs> {
-        Box::new(self.streams(prefix).jobs(keep))
-    }
-
-    fn schedules(&self, prefix: &str) -> Box<dyn Schedules> {
-        Box::new(self.streams(prefix).schedules())
-    }
-
-    fn wipe(&self) {
-        for node in &self.0 {
-            node.tell(&["FLUSHALL"]);
-        }
+    fn primaries(&self) -> Vec<&Server> {
+        self.0.iter().collect()
     }
 }
 
@@ -295,39 +278,13 @@ impl Sentinels {
     }
 }
 
-impl Rig for Sentinels {
-    type Streams = Redis;
-
-    fn streams(&self, prefix: &str) -> Redis {
+impl InRedis for Sentinels {
+    fn redis(&self, prefix: &str) -> Redis {
         redis(&self.url(PASSWORD), prefix)
     }
 
-    fn mail(&self, prefix: &str, bounds: Bounds) -> Box<dyn Mail> {
-        mail_in(&self.streams(prefix), bounds)
-    }
-
-    fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue> {
-        Box::new(self.streams(prefix).queue(QUEUE, claim_after))
-    }
-
-    fn dispatches(&self, prefix: &str) -> Opening {
-        dispatches_in(self.streams(prefix))
-    }
-
-    fn dues(&self, prefix: &str) -> (Arc<dyn Dues>, Arc<dyn Occupancy>) {
-        in_redis(&self.streams(prefix))
-    }
-
-    fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs> {
-        Box::new(self.streams(prefix).jobs(keep))
-    }
-
-    fn schedules(&self, prefix: &str) -> Box<dyn Schedules> {
-        Box::new(self.streams(prefix).schedules())
-    }
-
-    fn wipe(&self) {
-        self.primary.tell(&["FLUSHALL"]);
+    fn primaries(&self) -> Vec<&Server> {
+        vec![&self.primary]
     }
 }
 
@@ -368,40 +325,14 @@ impl Tls {
     }
 }
 
-impl Rig for Tls {
-    type Streams = Redis;
-
-    fn streams(&self, prefix: &str) -> Redis {
+impl InRedis for Tls {
+    fn redis(&self, prefix: &str) -> Redis {
         let url = format!("rediss://{}", self.server.host());
         redis_with_ca(&url, prefix, Some(self.ca.clone()))
     }
 
-    fn mail(&self, prefix: &str, bounds: Bounds) -> Box<dyn Mail> {
-        mail_in(&self.streams(prefix), bounds)
-    }
-
-    fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue> {
-        Box::new(self.streams(prefix).queue(QUEUE, claim_after))
-    }
-
-    fn dispatches(&self, prefix: &str) -> Opening {
-        dispatches_in(self.streams(prefix))
-    }
-
-    fn dues(&self, prefix: &str) -> (Arc<dyn Dues>, Arc<dyn Occupancy>) {
-        in_redis(&self.streams(prefix))
-    }
-
-    fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs> {
-        Box::new(self.streams(prefix).jobs(keep))
-    }
-
-    fn schedules(&self, prefix: &str) -> Box<dyn Schedules> {
-        Box::new(self.streams(prefix).schedules())
-    }
-
-    fn wipe(&self) {
-        self.server.tell(&["FLUSHALL"]);
+    fn primaries(&self) -> Vec<&Server> {
+        vec![&self.server]
     }
 }
 
@@ -415,39 +346,13 @@ impl Limited {
     }
 }
 
-impl Rig for Limited {
-    type Streams = Redis;
-
-    fn streams(&self, prefix: &str) -> Redis {
+impl InRedis for Limited {
+    fn redis(&self, prefix: &str) -> Redis {
         let url = format!("redis://tidegate:{PASSWORD}@{}", self.0.host());
         redis(&url, prefix)
     }
 
-    fn mail(&self, prefix: &str, bounds: Bounds) -> Box<dyn Mail> {
-        mail_in(&self.streams(prefix), bounds)
-    }
-
-    fn queue(&self, prefix: &str, claim_after: Duration) -> Box<dyn Queue> {
-        Box::new(self.streams(prefix).queue(QUEUE, claim_after))
-    }
-
-    fn dispatches(&self, prefix: &str) -> Opening {
-        dispatches_in(self.streams(prefix))
-    }
-
-    fn dues(&self, prefix: &str) -> (Arc<dyn Dues>, Arc<dyn Occupancy>) {
-        in_redis(&self.streams(prefix))
-    }
-
-    fn jobs(&self, prefix: &str, keep: Duration) -> Box<dyn Jobs> {
-        Box::new(self.streams(prefix).jobs(keep))
-    }
-
-    fn schedules(&self, prefix: &str) -> Box<dyn Schedules> {
-        Box::new(self.streams(prefix).schedules())
-    }
-
-    fn wipe(&self) {
-        self.0.tell(&["FLUSHALL"]);
+    fn primaries(&self) -> Vec<&Server> {
+        vec![&self.0]
     }
 }
