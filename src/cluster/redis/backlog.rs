@@ -6,13 +6,13 @@ use bytes::Bytes;
 use redis::{Value, cmd};
 
 use super::{
-    errors::from_value,
+    errors::{from_value, unexpected},
     group::{Given, Group},
     keys::JournalKeys,
     reader,
     script::{Call, Script},
     servers::Servers,
-    unexpected, writer,
+    writer,
 };
 use crate::{
     cluster::streams::StreamsError,

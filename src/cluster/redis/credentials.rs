@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use redis::{Value, cmd};
 
-use super::{errors::from_value, keys::Keys, servers::Servers, unexpected};
+use super::{
+    errors::{from_value, unexpected},
+    keys::Keys,
+    servers::Servers,
+};
 use crate::{
     cluster::streams::StreamsError,
     credentials::{Credentials, CredentialsError, KeyHalf, KeyTexts, Pending},

@@ -26,9 +26,14 @@ pub(super) fn at(host: &Host, error: StreamsError) -> StreamsError {
     }
 }
 
+/// An answer that no server should give.
+pub(super) fn unexpected() -> StreamsError {
+    unavailable("an answer that was not expected")
+}
+
 /// A value as what it should be.
 pub(super) fn from_value<T: FromRedisValue>(value: Value) -> Result<T, StreamsError> {
-    T::from_redis_value(value).map_err(|_| unavailable("an answer that was not expected"))
+    T::from_redis_value(value).map_err(|_| unexpected())
 }
 
 /// What an error means; of several in one pipeline, what the first one does.

@@ -9,11 +9,10 @@ use bytes::Bytes;
 use redis::{FromRedisValue, Value, cmd};
 
 use super::{
-    errors::from_value,
+    errors::{from_value, unexpected},
     keys::{JobKeys, Keys},
     script::{Call, Script},
     servers::Servers,
-    unexpected,
 };
 use crate::{
     cluster::streams::StreamsError,

@@ -3,7 +3,12 @@
 use bytes::Bytes;
 use redis::{Value, cmd};
 
-use super::{errors::from_value, keys::Keys, reader, replicas, servers::Servers, unexpected};
+use super::{
+    errors::{from_value, unexpected},
+    keys::Keys,
+    reader, replicas,
+    servers::Servers,
+};
 use crate::{
     clock::Clock,
     cluster::streams::StreamsError,

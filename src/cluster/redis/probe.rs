@@ -4,7 +4,7 @@
 
 use redis::{Cmd, cmd};
 
-use super::{CONSUMER, INBOX_GROUP, REMOVE, script::Script};
+use super::{CONSUMER, INBOX_GROUP, script::Script, streams::REMOVE};
 
 /// How long the key holds, should it not be allowed to delete it.
 const HOLD_MS: u64 = 1000;

@@ -7,11 +7,10 @@ use bytes::Bytes;
 use redis::FromRedisValue;
 
 use super::{
-    errors::from_value,
+    errors::{from_value, unexpected},
     keys::{Keys, ScheduleKeys},
     script::{Call, Script},
     servers::Servers,
-    unexpected,
 };
 use crate::{
     cluster::streams::StreamsError,

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use indexmap::IndexSet;
 use redis::{Cmd, Value, cmd};
 
-use super::{keys::digits, servers::Servers, unexpected};
+use super::{errors::unexpected, keys::digits, servers::Servers};
 use crate::cluster::streams::StreamsError;
 
 /// A script, with what Redis knows it by.

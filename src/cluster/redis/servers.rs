@@ -15,9 +15,8 @@ use tokio::time;
 use super::{
     address::{Address, Host},
     connect::Connector,
-    errors::{at, meaning, unavailable},
+    errors::{at, meaning, unavailable, unexpected},
     find::Known,
-    unexpected,
 };
 use crate::cluster::streams::{CALL_TIMEOUT, READ_WAIT, StreamsError};
 

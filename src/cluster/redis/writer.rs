@@ -9,12 +9,11 @@ use std::{borrow::Borrow, sync::LazyLock};
 use bytes::Bytes;
 
 use super::{
-    errors::{from_value, unavailable},
+    errors::{from_value, unavailable, unexpected},
     keys::JournalKeys,
     replicas,
     script::{Call, Script},
     servers::Servers,
-    unexpected,
 };
 use crate::{
     clock::Clock,
