@@ -11,12 +11,7 @@ use serde_json::{Value, json};
 use tokio::time;
 
 use crate::{
-    GONE, LONG, WHOLE,
-    client::Client,
-    fleet::Node,
-    redis::Redis,
-    site::{Asked, Site},
-    soon, within,
+    GONE, LONG, WHOLE, client::Client, fleet::Node, redis::Redis, service::Service, within,
 };
 
 /// Sessions of one round.
@@ -34,7 +29,7 @@ fn rounds() -> usize {
 
 /// An application that is told of ends, and the setting for it.
 struct Listener {
-    asked: Asked,
+    service: Service,
     settings: String,
     /// How each session has ended, by the id of what told of it.
     ends: BTreeMap<String, BTreeSet<String>>,
@@ -42,12 +37,12 @@ struct Listener {
 
 impl Listener {
     fn start() -> Self {
-        let (address, asked) = Site::bind().serve(|_| (200, "{}".to_owned()));
-        let url = format!("http://{address}/");
+        let service = Service::taking();
+        let url = service.url("/");
         let events = r#"["session.opened", "session.closed"]"#;
         Self {
-            asked,
             settings: format!("backend.hooks = [{{ events = {events}, url = \"{url}\" }}]\n"),
+            service,
             ends: BTreeMap::new(),
         }
     }
@@ -56,13 +51,12 @@ impl Listener {
     async fn has_ends(&mut self, sessions: &[String]) {
         let is_told = |ends: &BTreeMap<String, _>, id: &String| ends.contains_key(id);
         while !sessions.iter().all(|id| is_told(&self.ends, id)) {
-            let body = soon("an end", self.asked.recv()).await.unwrap();
+            let body = self.service.next().await.json();
             self.note(&body);
         }
     }
 
-    fn note(&mut self, body: &str) {
-        let body: Value = serde_json::from_str(body).unwrap();
+    fn note(&mut self, body: &Value) {
         let text = |field: &str| body[field].as_str().unwrap().to_owned();
         if text("event") == "session.closed" {
             assert_eq!(text("id"), format!("closed:{}", text("session")));
@@ -326,19 +320,19 @@ async fn a_node_without_redis_tells_at_its_next_start_of_who_was_there() {
 #[tokio::test]
 async fn the_rooms_of_a_killed_node_are_vacated_unless_somebody_is_there() {
     let redis = Redis::start();
-    let (address, mut asked) = Site::bind().serve(|_| (200, "{}".to_owned()));
+    let mut service = Service::taking();
     let events = r#"["room.occupied", "room.vacated"]"#;
     let settings = format!(
         "presence.linger = \"100ms\"\n\
-         backend.hooks = [{{ events = {events}, url = \"http://{address}/\" }}]\n"
+         backend.hooks = [{{ events = {events}, url = \"{}\" }}]\n",
+        service.url("/")
     );
     let mut nodes = fleet(2, &redis, &settings).await;
     // Everybody is in one room, and drivers in another one.
     let _driver = Client::with_id(nodes[1].public(), "driver_1", "a").await;
     let _passenger = Client::with_id(nodes[0].public(), "p_1", "b").await;
     let mut told = async || {
-        let body = soon("news of a room", asked.recv()).await.unwrap();
-        let body: Value = serde_json::from_str(&body).unwrap();
+        let body = service.next().await.json();
         let text = |field: &str| body[field].as_str().unwrap().to_owned();
         (text("event"), text("room"), text("id"))
     };

@@ -17,13 +17,7 @@ use std::{
 use rustix::process::Signal;
 use tokio::time::{self, Instant};
 
-use crate::{
-    GONE, PATIENCE, WHOLE,
-    fleet::Node,
-    receiver::{Answer, Receiver},
-    redis::Redis,
-    within,
-};
+use crate::{GONE, PATIENCE, WHOLE, fleet::Node, redis::Redis, service::Service, within};
 use teller::Teller;
 
 /// What is to be kept at least before something dies.
@@ -44,16 +38,16 @@ struct Told {
 impl Told {
     /// Hears until all of these have come. Of a session nothing comes for the first time that what has
     /// come already stands behind.
-    async fn hear(&mut self, receiver: &mut Receiver, all: &[String]) {
+    async fn hear(&mut self, receiver: &mut Service, all: &[String]) {
         let until = Instant::now() + PATIENCE;
         let mut missing: BTreeSet<&String> = all.iter().collect();
         missing.retain(|id| !self.ids.contains(*id));
         while !missing.is_empty() {
             let left = until.saturating_duration_since(Instant::now());
-            let heard = receiver.hears(left).await;
+            let heard = receiver.next_within(left).await;
             let heard = heard.unwrap_or_else(|| panic!("{missing:?} never came"));
-            let id = heard.id();
-            if 300 <= heard.status {
+            let id = heard.json()["id"].as_str().unwrap().to_owned();
+            if heard.status.is_none_or(|status| 300 <= status) {
                 continue;
             }
             missing.remove(&id);
@@ -70,14 +64,14 @@ impl Told {
     }
 }
 
-fn hook(receiver: &Receiver) -> String {
+fn hook(receiver: &Service) -> String {
     let url = receiver.url("/hook");
     format!(
         "backend.hooks = [{{ url = \"{url}\", events = [\"message.received\"], messages = [\"*\"] }}]\n"
     )
 }
 
-fn in_redis(redis: &Redis, receiver: &Receiver) -> String {
+fn in_redis(redis: &Redis, receiver: &Service) -> String {
     format!("cluster.redis = \"{}\"\n{}", redis.url(), hook(receiver))
 }
 
@@ -92,7 +86,7 @@ async fn heir(settings: &str) -> Node {
 #[tokio::test]
 async fn what_a_killed_node_had_kept_is_told_by_the_one_that_reaps_it() {
     let redis = Redis::start();
-    let mut receiver = Receiver::taking();
+    let mut receiver = Service::taking();
     let settings = in_redis(&redis, &receiver);
     let node = heir(&settings).await;
     let mut told = Told::default();
@@ -114,7 +108,7 @@ async fn what_a_killed_node_had_kept_is_told_by_the_one_that_reaps_it() {
 async fn what_was_kept_before_redis_died_with_its_data_is_told_afterwards() {
     let options = ["--appendonly", "yes", "--appendfsync", "always"];
     let mut redis = Redis::start_with(&options);
-    let mut receiver = Receiver::taking();
+    let mut receiver = Service::taking();
     let mut teller = Teller::start("teller", &in_redis(&redis, &receiver));
     teller.until_kept(KEPT).await;
     redis.kill();
@@ -128,12 +122,12 @@ async fn what_was_kept_before_redis_died_with_its_data_is_told_afterwards() {
 }
 
 /// An endpoint that answers 503 until it is open.
-fn closed() -> (Receiver, Arc<AtomicBool>) {
+fn closed() -> (Service, Arc<AtomicBool>) {
     let open = Arc::new(AtomicBool::new(false));
     let is_open = Arc::clone(&open);
-    let receiver = Receiver::start(move |_| match is_open.load(Relaxed) {
-        true => Answer::Status(200),
-        false => Answer::Status(503),
+    let receiver = Service::start(move |_| match is_open.load(Relaxed) {
+        true => (200, ""),
+        false => (503, ""),
     });
     (receiver, open)
 }
@@ -174,7 +168,7 @@ async fn what_the_only_node_leaves_is_told_by_its_next_life() {
 
 #[tokio::test]
 async fn what_a_node_alone_had_kept_when_it_was_killed_is_told_after_its_restart() {
-    let mut receiver = Receiver::taking();
+    let mut receiver = Service::taking();
     let folder = crate::machine::Folder::new();
     let store = folder.path().join("store.db");
     let settings = format!(
@@ -235,7 +229,7 @@ async fn what_a_node_had_kept_that_was_declared_dead_in_its_sleep_is_told() {
 async fn under_random_kills_nothing_that_was_answered_for_is_lost() {
     let lives = crate::lasting(Duration::from_secs(3), Duration::from_secs(30)).as_secs();
     let redis = Redis::start();
-    let mut receiver = Receiver::taking();
+    let mut receiver = Service::taking();
     let settings = in_redis(&redis, &receiver);
     let mut told = Told::default();
     let mut all = Vec::new();

@@ -28,9 +28,6 @@ mod promise;
 #[path = "../support/proxy.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
 mod proxy;
-#[path = "../support/receiver.rs"]
-#[allow(dead_code, reason = "shared with tests that look at more")]
-mod receiver;
 #[path = "../support/redis.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
 mod redis;
@@ -39,9 +36,6 @@ mod server;
 #[path = "../support/service.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
 mod service;
-#[path = "../gateway/support/site.rs"]
-#[allow(dead_code, reason = "shared with tests that look at more")]
-mod site;
 mod slots;
 mod work;
 

@@ -5,10 +5,18 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time;
 
-use crate::{WHOLE, client::Client, fleet::Node, lasting, redis::Redis, service::Service, within};
+use crate::{
+    WHOLE,
+    client::Client,
+    fleet::Node,
+    lasting,
+    redis::Redis,
+    service::{Reply, Service},
+    within,
+};
 
 /// Jobs of one test.
 const COUNT: u64 = 120;
@@ -19,17 +27,15 @@ const ALL: Duration = Duration::from_secs(90);
 const SHORT: Duration = Duration::from_secs(1);
 
 /// A service that takes its time, and answers with the number that it is asked about.
-async fn service() -> Service {
+fn service() -> Service {
     Service::start(|request| {
-        Box::pin(async move {
-            let body: Value = serde_json::from_str(&request.body).unwrap();
-            let number = body["data"].as_u64().unwrap();
+        let number = request.json()["data"].as_u64().unwrap();
+        Reply::later(async move {
             // Now and then somebody is killed meanwhile.
             time::sleep(Duration::from_millis(100 + 20 * (number % 20))).await;
             (200, json!({"number": number}).to_string())
         })
     })
-    .await
 }
 
 fn settings(redis: &Redis, service: &Service) -> String {
@@ -37,7 +43,7 @@ fn settings(redis: &Redis, service: &Service) -> String {
         "cluster.redis = \"{}\"\nlog.level = \"debug\"\nlimits.idle = \"10m\"\n\
          backend.jobs = [{{ kind = \"ocr\", url = \"{}\" }}]\n",
         redis.url(),
-        service.url()
+        service.url("/work")
     )
 }
 
@@ -80,9 +86,10 @@ async fn until_all_are_done(node: &Node, round: u64) {
 /// How many times the service was asked about jobs that it was asked about before. All were asked about.
 fn doubles(service: &mut Service) -> usize {
     let mut asked = BTreeMap::<u64, usize>::new();
-    while let Ok(request) = service.asked.try_recv() {
-        let body: Value = serde_json::from_str(&request.body).unwrap();
-        *asked.entry(body["data"].as_u64().unwrap()).or_default() += 1;
+    while let Some(request) = service.try_next() {
+        *asked
+            .entry(request.json()["data"].as_u64().unwrap())
+            .or_default() += 1;
     }
     assert_eq!(asked.len() as u64, COUNT);
     asked.values().map(|times| times - 1).sum()
@@ -110,7 +117,7 @@ async fn check_answers(anna: &mut Client) {
 #[tokio::test]
 async fn every_job_is_answered_however_many_nodes_are_killed() {
     let redis = Redis::start();
-    let mut service = service().await;
+    let mut service = service();
     let mut nodes = fleet(3, &settings(&redis, &service)).await;
     let mut anna = Client::ride(nodes[0].public(), "anna").await;
     let rounds = lasting(Duration::from_secs(1), Duration::from_secs(10)).as_secs();
@@ -144,7 +151,7 @@ async fn every_job_is_answered_however_many_nodes_are_killed() {
 async fn a_redis_that_dies_and_keeps_its_data_loses_no_job() {
     let options = ["--appendonly", "yes", "--appendfsync", "always"];
     let mut redis = Redis::start_with(&options);
-    let mut service = service().await;
+    let mut service = service();
     let nodes = fleet(2, &settings(&redis, &service)).await;
     for number in 0..COUNT {
         add(&nodes[number as usize % 2], 0, number).await;
@@ -162,7 +169,7 @@ async fn a_redis_that_dies_and_keeps_its_data_loses_no_job() {
 #[tokio::test]
 async fn every_occurrence_comes_once_although_nodes_are_killed_while_they_fire() {
     let redis = Redis::start();
-    let service = service().await;
+    let service = service();
     let mut nodes = fleet(3, &settings(&redis, &service)).await;
     let mut anna = Client::ride(nodes[0].public(), "anna").await;
     let rounds = if lasting(Duration::ZERO, Duration::from_secs(1)).is_zero() {

@@ -6,67 +6,45 @@ mod methods;
 mod reload;
 mod subscribe;
 
-use std::{
-    sync::{Arc, Condvar, Mutex},
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{
     Client, Gateway,
-    site::{Request, Requests, Site},
-    soon,
+    service::{Reply, Request, Service},
 };
 
 /// An application that answers some requests only when it is told to.
 struct Application {
     url: String,
-    requests: Requests,
-    latch: Arc<Latch>,
-}
-
-/// Keeps answers back until it is opened.
-#[derive(Default)]
-struct Latch {
-    is_open: Mutex<bool>,
-    opened: Condvar,
-}
-
-impl Latch {
-    fn open(&self) {
-        *self.is_open.lock().unwrap() = true;
-        self.opened.notify_all();
-    }
-
-    fn wait(&self) {
-        let is_open = self.is_open.lock().unwrap();
-        let waited = self.opened.wait_while(is_open, |is_open| !*is_open);
-        drop(waited.unwrap());
-    }
+    service: Service,
+    may_answer: CancellationToken,
 }
 
 impl Application {
-    /// One that answers what `answer` gives; `None` waits for the latch, and is `{"late":true}` then.
+    /// One that answers what `answer` gives; `None` waits until it is told, and is `{"late":true}` then.
     fn start(
         answer: impl Fn(&Request, Value) -> Option<(u16, String)> + Send + Sync + 'static,
     ) -> Self {
-        let site = Site::bind();
-        let url = format!("http://{}/app", site.address);
-        let latch = Arc::<Latch>::default();
-        let held = Arc::clone(&latch);
-        let requests = site.serve_all(move |request| {
-            let body = request.json();
-            answer(request, body).unwrap_or_else(|| {
-                held.wait();
-                (200, json!({"late": true}).to_string())
-            })
+        let may_answer = CancellationToken::new();
+        let held = may_answer.clone();
+        let service = Service::start(move |request| match answer(request, request.json()) {
+            Some(answer) => Reply::from(answer),
+            None => {
+                let held = held.clone().cancelled_owned();
+                Reply::later(async {
+                    held.await;
+                    (200, json!({"late": true}).to_string())
+                })
+            }
         });
         Self {
-            url,
-            requests,
-            latch,
+            url: service.url("/app"),
+            service,
+            may_answer,
         }
     }
 
@@ -75,20 +53,18 @@ impl Application {
         Self::start(|_, body| Some((200, body["data"].to_string())))
     }
 
-    /// One that never answers, until its latch is opened.
+    /// One that never answers, until it is told to.
     fn hanging() -> Self {
         Self::start(|_, _| None)
     }
 
-    async fn request(&mut self) -> Request {
-        soon("a request", self.requests.recv()).await.unwrap()
+    /// Answers what it has not answered yet, and everything from now on.
+    fn open(&self) {
+        self.may_answer.cancel();
     }
-}
 
-/// Whoever ends a test by failing must not leave threads behind that wait.
-impl Drop for Application {
-    fn drop(&mut self) {
-        self.latch.open();
+    async fn request(&mut self) -> Request {
+        self.service.next().await
     }
 }
 

@@ -4,39 +4,37 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Client, Gateway, Raw,
-    site::{Asked, Site},
-    soon,
+    service::{Reply, Service},
 };
 
 /// An application that listens, and the setting that has it told of these events.
-fn listener(events: &[&str], more: &str) -> (String, Asked) {
-    let (address, asked) = Site::bind().serve(|_| (200, "{}".to_owned()));
-    let events = json!(events);
-    let hook = format!("{{ events = {events}, url = \"http://{address}/hook\"{more} }}");
-    (format!("backend.hooks = [{hook}]\n"), asked)
+fn listener(events: &[&str], more: &str) -> (String, Service) {
+    let service = Service::taking();
+    let (events, url) = (json!(events), service.url("/hook"));
+    let hook = format!("{{ events = {events}, url = \"{url}\"{more} }}");
+    (format!("backend.hooks = [{hook}]\n"), service)
 }
 
 const SESSIONS: &[&str] = &["session.opened", "session.closed"];
 
-async fn next(asked: &mut Asked) -> Value {
-    let body = soon("a happening", asked.recv()).await.unwrap();
-    serde_json::from_str(&body).unwrap()
+async fn next(service: &mut Service) -> Value {
+    service.next().await.json()
 }
 
 /// The names of the next ones.
-async fn events(asked: &mut Asked, count: usize) -> Vec<String> {
+async fn events(service: &mut Service, count: usize) -> Vec<String> {
     let mut events = Vec::new();
     while events.len() < count {
-        let body = next(asked).await;
+        let body = next(service).await;
         events.push(body["event"].as_str().unwrap().to_owned());
     }
     events
 }
 
 /// That nothing is under way: what happens next is told next.
-async fn is_silent(gateway: &Gateway, asked: &mut Asked, user: &str) {
+async fn is_silent(gateway: &Gateway, service: &mut Service, user: &str) {
     let _late = Client::ride(gateway, user, user).await;
-    let body = next(asked).await;
+    let body = next(service).await;
     assert_eq!(
         (&body["event"], &body["user"]),
         (&json!("session.opened"), &json!(user))
@@ -64,11 +62,11 @@ async fn login(gateway: &Gateway, user: &str, devices: &[&str]) -> Client {
 
 #[tokio::test]
 async fn who_comes_and_goes_is_told_of() {
-    let (toml, mut asked) = listener(SESSIONS, "");
+    let (toml, mut service) = listener(SESSIONS, "");
     let gateway = Gateway::start(&toml);
     let mut anna = Client::ride(&gateway, "driver_1", "anna").await;
     let session = session_of(&gateway, "anna").await;
-    let opened = next(&mut asked).await;
+    let opened = next(&mut service).await;
     let node = session.split('.').next().unwrap();
     for (field, value) in [
         ("event", json!("session.opened")),
@@ -83,7 +81,7 @@ async fn who_comes_and_goes_is_told_of() {
     }
     assert!(gateway.now().abs_diff(opened["time"].as_u64().unwrap()) < 20);
     anna.close().await;
-    let closed = next(&mut asked).await;
+    let closed = next(&mut service).await;
     for (field, value) in [
         ("event", json!("session.closed")),
         ("id", json!(format!("closed:{session}"))),
@@ -103,7 +101,7 @@ async fn who_comes_and_goes_is_told_of() {
 
 #[tokio::test]
 async fn who_was_not_let_in_is_not_told_of() {
-    let (toml, mut asked) = listener(SESSIONS, "");
+    let (toml, mut service) = listener(SESSIONS, "");
     let gateway = Gateway::start(&toml);
     let mut silent = Client::connect(&gateway, "/websocket").await;
     silent.close().await;
@@ -111,31 +109,31 @@ async fn who_was_not_let_in_is_not_told_of() {
     wrong.send(r#"{"type":"auth","data":{"token":"x"}}"#).await;
     wrong.text().await;
     wrong.closed().await;
-    is_silent(&gateway, &mut asked, "zoe").await;
+    is_silent(&gateway, &mut service, "zoe").await;
 }
 
 #[tokio::test]
 async fn a_dialect_that_is_not_listed_is_not_told_of() {
-    let (toml, mut asked) = listener(SESSIONS, ", dialects = [\"ride\"]");
+    let (toml, mut service) = listener(SESSIONS, ", dialects = [\"ride\"]");
     let gateway = Gateway::start(&toml);
     let mut device = login(&gateway, "42", &[]).await;
     device.close().await;
-    is_silent(&gateway, &mut asked, "zoe").await;
+    is_silent(&gateway, &mut service, "zoe").await;
 }
 
 #[tokio::test]
 async fn messages_of_chosen_kinds_are_told_as_they_came() {
     let events = [SESSIONS, &["message.received"]].concat();
-    let (toml, mut asked) = listener(&events, ", messages = [\"travel\", \"task*\", \"login\"]");
+    let (toml, mut service) = listener(&events, ", messages = [\"travel\", \"task*\", \"login\"]");
     let gateway = Gateway::start(&toml);
     let mut anna = Client::ride(&gateway, "p_1", "anna").await;
-    next(&mut asked).await;
+    next(&mut service).await;
     for flag in ["login", "other", "travel"] {
         let text = json!({"flag": flag, "token": "anna", "target_token": "bert", "n": 1.50});
         anna.send(text.to_string()).await;
     }
     anna.ping().await;
-    let body = next(&mut asked).await;
+    let body = next(&mut service).await;
     assert_eq!(
         (&body["event"], &body["kind"]),
         (&json!("message.received"), &json!("travel"))
@@ -145,22 +143,22 @@ async fn messages_of_chosen_kinds_are_told_as_they_came() {
         (&json!(1.5), &json!("anna"))
     );
     anna.close().await;
-    assert_eq!(next(&mut asked).await["event"], "session.closed");
+    assert_eq!(next(&mut service).await["event"], "session.closed");
     let mut device = login(&gateway, "42", &[]).await;
-    next(&mut asked).await;
+    next(&mut service).await;
     device
         .send(r#"{"type":"task_done","data":{"to":"user:7"}}"#)
         .await;
     device.text().await;
-    assert_eq!(next(&mut asked).await["kind"], "task_done");
+    assert_eq!(next(&mut service).await["kind"], "task_done");
 }
 
 #[tokio::test]
 async fn a_room_is_told_of_once_for_all_nodes() {
-    let (hook, mut asked) = listener(&["room.occupied", "room.vacated"], "");
+    let (hook, mut service) = listener(&["room.occupied", "room.vacated"], "");
     let gateway = Gateway::start_two(&format!("presence.linger = \"100ms\"\n{hook}"));
     let mut told = async |event: &str, room: &str| {
-        let body = next(&mut asked).await;
+        let body = next(&mut service).await;
         assert_eq!(
             (&body["event"], &body["room"]),
             (&json!(event), &json!(room))
@@ -189,7 +187,7 @@ async fn a_room_is_told_of_once_for_all_nodes() {
 
 #[tokio::test]
 async fn who_comes_back_in_time_leaves_no_room_vacated() {
-    let (hook, mut asked) = listener(&["room.occupied", "room.vacated"], "");
+    let (hook, mut service) = listener(&["room.occupied", "room.vacated"], "");
     let gateway = Gateway::start(&format!("presence.linger = \"60s\"\n{hook}"));
     for _ in 0..3 {
         login(&gateway, "1", &["x"]).await.close().await;
@@ -198,7 +196,7 @@ async fn who_comes_back_in_time_leaves_no_room_vacated() {
     // Two rooms, which do not wait for one another.
     let mut rooms = Vec::new();
     for _ in 0..2 {
-        let body = next(&mut asked).await;
+        let body = next(&mut service).await;
         assert_eq!(body["event"], "room.occupied");
         rooms.push(body["room"].as_str().unwrap().to_owned());
     }
@@ -208,11 +206,11 @@ async fn who_comes_back_in_time_leaves_no_room_vacated() {
 
 #[tokio::test]
 async fn a_message_that_reaches_nobody_is_told_of() {
-    let (toml, mut asked) = listener(&["undeliverable"], "");
+    let (toml, mut service) = listener(&["undeliverable"], "");
     let gateway = Gateway::start(&toml);
     let message = json!({"to": "user:nobody", "event": "e", "data": 1, "id": "mine"});
     gateway.publish(&message).await;
-    let body = next(&mut asked).await;
+    let body = next(&mut service).await;
     assert_eq!(
         (&body["event"], &body["to"]),
         (&json!("undeliverable"), &json!("user:nobody"))
@@ -225,7 +223,7 @@ async fn a_message_that_reaches_nobody_is_told_of() {
     let mut anna = Client::ride(&gateway, "p_1", "anna").await;
     anna.send(r#"{"flag":"travel","token":"anna","target_token":"gone"}"#)
         .await;
-    let body = next(&mut asked).await;
+    let body = next(&mut service).await;
     assert_eq!(
         (&body["to"], &body["sender"]),
         (&json!("user:gone"), &json!("anna"))
@@ -234,7 +232,7 @@ async fn a_message_that_reaches_nobody_is_told_of() {
 
 #[tokio::test]
 async fn a_message_to_a_session_that_is_gone_is_told_of_by_its_node() {
-    let (toml, mut asked) = listener(&["undeliverable"], "");
+    let (toml, mut service) = listener(&["undeliverable"], "");
     let gateway = Gateway::start_two(&toml);
     let mut ids = Vec::new();
     for user in ["a", "b"] {
@@ -248,7 +246,7 @@ async fn a_message_to_a_session_that_is_gone_is_told_of_by_its_node() {
         gateway
             .publish(&json!({"to": to, "event": "e", "data": 1}))
             .await;
-        assert_eq!(next(&mut asked).await["to"], json!(to));
+        assert_eq!(next(&mut service).await["to"], json!(to));
     }
 }
 
@@ -256,24 +254,24 @@ async fn a_message_to_a_session_that_is_gone_is_told_of_by_its_node() {
 async fn who_listens_from_now_on_is_told_of_who_comes_from_now_on() {
     let gateway = Gateway::start("");
     let mut before = Client::ride(&gateway, "a", "anna").await;
-    let (toml, mut asked) = listener(SESSIONS, "");
+    let (toml, mut service) = listener(SESSIONS, "");
     gateway.reload(&toml);
     before.close().await;
     let mut after = Client::ride(&gateway, "b", "bert").await;
     after.close().await;
-    let opened = next(&mut asked).await;
+    let opened = next(&mut service).await;
     assert_eq!(
         (&opened["event"], &opened["user"]),
         (&json!("session.opened"), &json!("bert"))
     );
-    assert_eq!(events(&mut asked, 1).await, ["session.closed"]);
+    assert_eq!(events(&mut service, 1).await, ["session.closed"]);
 }
 
 #[tokio::test]
 async fn a_drain_tells_of_every_end_before_the_node_ends() {
     let events = [SESSIONS, &["room.occupied", "room.vacated"]].concat();
     for is_cluster in [false, true] {
-        let (hook, mut asked) = listener(&events, "");
+        let (hook, mut service) = listener(&events, "");
         let toml = format!("presence.linger = \"100ms\"\n{hook}");
         let mut gateway = match is_cluster {
             true => Gateway::start_two(&toml),
@@ -288,8 +286,8 @@ async fn a_drain_tells_of_every_end_before_the_node_ends() {
         gateway.ended().await;
         let on_first = if is_cluster { 5 } else { 10 };
         let mut told = Vec::new();
-        while let Ok(body) = asked.try_recv() {
-            told.push(serde_json::from_str::<Value>(&body).unwrap());
+        while let Some(request) = service.try_next() {
+            told.push(request.json());
         }
         let count = |event: &str| told.iter().filter(|body| body["event"] == event).count();
         assert_eq!(count("session.closed"), on_first, "{told:?}");
@@ -304,13 +302,16 @@ async fn a_drain_tells_of_every_end_before_the_node_ends() {
 
 #[tokio::test]
 async fn a_slow_listener_delays_no_session() {
-    let (address, _asked) = Site::bind().serve(|_| {
-        std::thread::sleep(std::time::Duration::from_secs(1));
-        (200, "{}".to_owned())
+    let slow = Service::start(|_| {
+        Reply::later(async {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            (204, String::new())
+        })
     });
     let events = r#"["session.opened", "session.closed", "message.received"]"#;
     let gateway = Gateway::start(&format!(
-        "backend.hooks = [{{ events = {events}, messages = [\"*\"], url = \"http://{address}/\" }}]"
+        "backend.hooks = [{{ events = {events}, messages = [\"*\"], url = \"{}\" }}]",
+        slow.url("/")
     ));
     let begun = tokio::time::Instant::now();
     let mut anna = Raw::ride(&gateway, "p", "anna").await;

@@ -15,12 +15,10 @@ use tidegate::{
 
 use crate::support::{
     Gateway,
-    receiver::{Heard, Receiver},
+    service::{Reply, Request, Service},
     soon,
 };
 
-/// Longest wait for what comes.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// Long enough to see that nothing comes.
 const SHORT: Duration = Duration::from_millis(200);
 
@@ -83,19 +81,18 @@ async fn keep_of(gateway: &Gateway, session: u64, numbers: std::ops::Range<u64>)
     assert_eq!(keep(gateway, all.collect()).await, Kept::default());
 }
 
-/// The next request.
-async fn hear(receiver: &mut Receiver) -> Heard {
-    let heard = receiver.hears(PATIENCE).await;
-    heard.expect("a request comes in time")
+/// Which happening it is.
+fn id(heard: &Request) -> String {
+    heard.json()["id"].as_str().unwrap().to_owned()
 }
 
 /// The ids of what was taken, until it is so many.
-async fn taken(receiver: &mut Receiver, count: usize) -> Vec<String> {
+async fn taken(receiver: &mut Service, count: usize) -> Vec<String> {
     let mut ids = Vec::new();
     while ids.len() < count {
-        let heard = hear(receiver).await;
-        if heard.status < 300 {
-            ids.push(heard.id());
+        let heard = receiver.next().await;
+        if heard.status.is_some_and(|status| status < 300) {
+            ids.push(id(&heard));
         }
     }
     ids

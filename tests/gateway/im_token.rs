@@ -16,7 +16,7 @@ use crate::{
         Client, Gateway, Raw,
         http::{self, Answer},
         machine::Folder,
-        site::Site,
+        service::{Reply, Service},
     },
 };
 
@@ -194,8 +194,8 @@ async fn keys_change_by_a_reload() {
 
 #[tokio::test]
 async fn a_user_whom_the_hook_knows_gets_a_token_of_their_own() {
-    let (address, mut asked) = Site::bind().serve(|body| {
-        let question: Value = serde_json::from_str(body).unwrap();
+    let mut service = Service::start(|request| {
+        let question = request.json();
         let reply = match question["token"].as_str().unwrap() {
             "session-7" => json!({"allow": true, "user": "7"}),
             _ => json!({"allow": false}),
@@ -203,12 +203,12 @@ async fn a_user_whom_the_hook_knows_gets_a_token_of_their_own() {
         (200, reply.to_string())
     });
     let pair = pair();
-    let hook = format!("dialect.im.hook = {{ url = \"http://{address}/\" }}\n");
+    let hook = format!("dialect.im.hook = {{ url = \"{}\" }}\n", service.url("/"));
     let gateway = start(&(signs(&pair) + &hook));
     for body in ["", "{}", r#"{"id":7}"#] {
         let token = token(&post(&gateway, "session-7", body).await);
         assert_eq!(claims(&token, &pair.public).unwrap()["id"], 7, "{body}");
-        let question: Value = serde_json::from_str(&asked.recv().await.unwrap()).unwrap();
+        let question = service.next().await.json();
         assert_eq!(question["dialect"], "im");
         assert_eq!(question["event"], "login");
     }
@@ -220,12 +220,11 @@ async fn a_user_whom_the_hook_knows_gets_a_token_of_their_own() {
 
 #[tokio::test]
 async fn a_hook_that_does_not_answer_gives_no_token() {
-    // It has an address, and answers nobody.
-    let site = Site::bind();
+    let service = Service::start(|_| Reply::Never);
     let hook = format!(
-        "dialect.im.hook = {{ url = \"http://{}/\", timeout = \"60s\" }}\n\
+        "dialect.im.hook = {{ url = \"{}\", timeout = \"60s\" }}\n\
          limits.handshake_timeout = \"1s\"\n",
-        site.address
+        service.url("/")
     );
     let gateway = start(&(signs(&pair()) + &hook));
     let answer = post(&gateway, "session-7", "").await;

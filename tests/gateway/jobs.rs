@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{
     Client, Gateway,
-    service::{Request, Service},
+    service::{Reply, Service},
     soon,
 };
 
@@ -19,7 +19,7 @@ const DONE: &str = "outcome=\"done\"";
 
 /// One of `backend.jobs`.
 fn kind(name: &str, service: &Service, more: &str) -> String {
-    let url = service.url();
+    let url = service.url("/work");
     format!("{{ kind = \"{name}\", url = \"{url}\", retry_min = \"50ms\"{more} }}")
 }
 
@@ -28,8 +28,8 @@ fn kinds(kinds: &[String]) -> String {
 }
 
 /// A service that answers with what it was asked.
-async fn echo() -> Service {
-    Service::prompt(|request| (200, format!("{{\"heard\":{}}}", request.body))).await
+fn echo() -> Service {
+    Service::start(|request| (200, format!("{{\"heard\":{}}}", request.body)))
 }
 
 async fn add(gateway: &Gateway, job: &Value) -> String {
@@ -71,13 +71,9 @@ async fn frame(client: &mut Client) -> Value {
     .await
 }
 
-async fn asked(service: &mut Service) -> Request {
-    soon("a request", service.asked.recv()).await.unwrap()
-}
-
 #[tokio::test]
 async fn an_answer_comes_to_its_user_and_is_kept_with_the_job() {
-    let mut service = echo().await;
+    let mut service = echo();
     let secret = ", secret = \"shared-with-the-service\"";
     let gateway = Gateway::start(&kinds(&[kind("ocr", &service, secret)]));
     let mut anna = Client::ride(&gateway, "c", "anna").await;
@@ -88,10 +84,11 @@ async fn an_answer_comes_to_its_user_and_is_kept_with_the_job() {
         &json!({"kind": "ocr", "user": "anna", "url": url, "data": [1]}),
     )
     .await;
-    let request = asked(&mut service).await;
-    assert!(request.head.contains("content-type: application/json"));
-    assert!(request.head.contains("x-tidegate-signature: t="));
-    let body: Value = serde_json::from_str(&request.body).unwrap();
+    let request = service.next().await;
+    assert_eq!(request.header("content-type"), Some("application/json"));
+    let signature = request.header("x-tidegate-signature").unwrap();
+    assert!(signature.starts_with("t="), "{signature}");
+    let body = request.json();
     let expect = json!({
         "id": id, "kind": "ocr", "user": "anna", "url": url, "data": [1], "attempt": 1,
     });
@@ -121,12 +118,12 @@ async fn an_answer_comes_to_its_user_and_is_kept_with_the_job() {
     gateway.until_metric(JOBS, DONE, 1.0).await;
     gateway.until_metric("tidegate_jobs_open", "", 0.0).await;
     gateway.until_metric("tidegate_jobs_running", "", 0.0).await;
-    assert!(service.asked.try_recv().is_err());
+    assert!(service.try_next().is_none());
 }
 
 #[tokio::test]
 async fn a_form_is_sent_where_one_is_wanted_and_text_comes_back_as_text() {
-    let mut service = Service::prompt(|_| (201, "it says \"x\"".to_owned())).await;
+    let mut service = Service::start(|_| (201, "it says \"x\""));
     let gateway = Gateway::start(&kinds(&[kind("ocr", &service, ", body = \"form\"")]));
     let mut anna = Client::ride(&gateway, "c", "anna").await;
     gateway.settle().await;
@@ -136,12 +133,9 @@ async fn a_form_is_sent_where_one_is_wanted_and_text_comes_back_as_text() {
         &json!({"kind": "ocr", "user": "anna", "url": url, "id": "a b"}),
     )
     .await;
-    let request = asked(&mut service).await;
-    assert!(
-        request
-            .head
-            .contains("content-type: application/x-www-form-urlencoded")
-    );
+    let request = service.next().await;
+    let form = "application/x-www-form-urlencoded";
+    assert_eq!(request.header("content-type"), Some(form));
     assert_eq!(
         request.body,
         "id=a+b&kind=ocr&user=anna&url=http%3A%2F%2Fimg%2F%3Fa%3D1%26b%3D2&attempt=1"
@@ -153,7 +147,7 @@ async fn a_form_is_sent_where_one_is_wanted_and_text_comes_back_as_text() {
 
 #[tokio::test]
 async fn the_same_id_is_the_same_job_on_every_node() {
-    let mut service = echo().await;
+    let mut service = echo();
     let gateway = Gateway::start_two(&kinds(&[kind("ocr", &service, "")]));
     let job = json!({"kind": "ocr", "user": "anna", "url": "u", "id": "k"});
     for node in [0, 1, 1, 0] {
@@ -166,15 +160,15 @@ async fn the_same_id_is_the_same_job_on_every_node() {
     let other = json!({"kind": "ocr", "user": "bert", "url": "u", "id": "k"});
     let answer = gateway.api_of(1, "POST", "/api/jobs", &other).await;
     assert_eq!(answer.status, 409, "{answer:?}");
-    asked(&mut service).await;
-    assert!(service.asked.try_recv().is_err());
+    service.next().await;
+    assert!(service.try_next().is_none());
     gateway.until_metric(JOBS, DONE, 1.0).await;
 }
 
 #[tokio::test]
 async fn many_jobs_are_done_once_each_by_all_nodes_together() {
     const COUNT: usize = 100;
-    let mut service = echo().await;
+    let mut service = echo();
     let gateway = Gateway::start_two(&kinds(&[kind("ocr", &service, "")]));
     for number in 0..COUNT {
         let node = number % 2;
@@ -184,19 +178,19 @@ async fn many_jobs_are_done_once_each_by_all_nodes_together() {
     }
     let mut seen = BTreeSet::new();
     for _ in 0..COUNT {
-        let body: Value = serde_json::from_str(&asked(&mut service).await.body).unwrap();
+        let body = service.next().await.json();
         assert!(
             seen.insert(body["data"].as_u64().unwrap()),
             "{body} came twice"
         );
     }
     gateway.until_metric(JOBS, DONE, COUNT as f64).await;
-    assert!(service.asked.try_recv().is_err());
+    assert!(service.try_next().is_none());
 }
 
 #[tokio::test]
 async fn kinds_come_and_go_with_a_reload() {
-    let mut service = echo().await;
+    let mut service = echo();
     let gateway = Gateway::start(&kinds(&[kind("ocr", &service, "")]));
     let pdf = json!({"kind": "pdf", "user": "anna", "id": "p"});
     let answer = gateway.api("POST", "/api/jobs", &pdf).await;
@@ -209,7 +203,7 @@ async fn kinds_come_and_go_with_a_reload() {
     );
     add(&gateway, &pdf).await;
     until_state(&gateway, "p", "done").await;
-    assert!(asked(&mut service).await.body.contains("\"kind\":\"pdf\""));
+    assert!(service.next().await.body.contains("\"kind\":\"pdf\""));
     let ocr = json!({"kind": "ocr", "user": "anna"});
     assert_eq!(gateway.api("POST", "/api/jobs", &ocr).await.status, 422);
 }

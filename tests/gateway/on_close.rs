@@ -2,13 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{
-    Client, Gateway,
-    http::Answer,
-    redis::Redis,
-    site::{Asked, Site},
-    soon, until,
-};
+use crate::support::{Client, Gateway, http::Answer, redis::Redis, service::Service, until};
 
 fn path(session: &str) -> String {
     format!("/api/sessions/{session}/on-close")
@@ -47,11 +41,11 @@ async fn until_member(redis: &Redis, key: &str, member: &str, is: bool) {
 }
 
 /// A listener at an address of the configuration.
-fn callee(more: &str) -> (Asked, String, String) {
-    let (address, asked) = Site::bind().serve(|_| (200, "{}".to_owned()));
-    let url = format!("http://{address}/methods");
+fn callee(more: &str) -> (Service, String, String) {
+    let service = Service::taking();
+    let url = service.url("/methods");
     let toml = format!("backend.methods = [{{ prefix = \"shop.\", url = \"{url}\" }}]\n{more}");
-    (asked, url, toml)
+    (service, url, toml)
 }
 
 #[tokio::test]
@@ -235,7 +229,7 @@ async fn a_node_without_redis_changes_no_keys() {
 
 #[tokio::test]
 async fn a_method_is_called_when_the_session_ends() {
-    let (mut asked, url, toml) = callee("");
+    let (mut service, url, toml) = callee("");
     let gateway = Gateway::start(&toml);
     let mut anna = Client::ride(&gateway, "a", "anna").await;
     let session = session_of(&gateway, "anna").await;
@@ -251,8 +245,7 @@ async fn a_method_is_called_when_the_session_ends() {
         ("1", "shop.left", json!({"n": 1.5})),
         ("2", "other", Value::Null),
     ] {
-        let body = soon("a call", asked.recv()).await.unwrap();
-        let body: Value = serde_json::from_str(&body).unwrap();
+        let body = service.next().await.json();
         assert_eq!(body["id"], format!("due:{session}:{id}"));
         assert_eq!(
             (&body["method"], &body["params"]),

@@ -109,11 +109,11 @@ async fn what_is_due_comes_once_from_two_nodes_and_is_over_then() {
 #[tokio::test]
 async fn what_comes_again_has_its_next_time_and_jobs_have_their_answers() {
     let redis = Redis::start();
-    let service = Service::prompt(|_| (200, "{\"n\":1}".to_owned())).await;
+    let service = Service::start(|_| (200, "{\"n\":1}"));
     let gateway = Gateway::start_two(&format!(
         "cluster.redis = \"{}\"\nbackend.jobs = [{{ kind = \"report\", url = \"{}\" }}]",
         redis.url(),
-        service.url()
+        service.url("/work")
     ));
     let mut anna = Client::ride(&gateway, "c", "anna").await;
     gateway.settle().await;

@@ -10,16 +10,12 @@ pub(crate) mod mariadb;
 pub(crate) mod node;
 pub(crate) mod process;
 pub(crate) mod raw;
-#[path = "../support/receiver.rs"]
-#[allow(dead_code, reason = "shared with tests that look at more")]
-pub(crate) mod receiver;
 #[path = "../support/redis.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
 pub(crate) mod redis;
 #[path = "../support/service.rs"]
 pub(crate) mod service;
 pub(crate) mod settings;
-pub(crate) mod site;
 
 use std::{future::Future, time::Duration};
 

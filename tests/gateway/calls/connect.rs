@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Application, LONG, device};
 use crate::{
     im,
-    support::{Client, Gateway, client::code},
+    support::{Client, Gateway, client::code, machine::free_port},
 };
 
 const HOOKS: &str = "tidegate_connect_hooks_total";
@@ -127,7 +127,7 @@ async fn while_it_decides_nobody_reaches_the_client_and_what_it_says_waits() {
     let message = json!({"to": "user:bert", "event": "early"});
     gateway.publish(&message).await;
     // An answer that is none, which is as good as no answer.
-    app.latch.open();
+    app.open();
     assert_eq!(client.closed().await, code(1013, "auth_unavailable"));
     let undeliverable = "tidegate_messages_undeliverable_total";
     assert_eq!(gateway.metric(undeliverable, "").await, 1.0);
@@ -257,9 +257,7 @@ async fn one_that_is_down_keeps_everybody_out_or_lets_everybody_in() {
 
 #[tokio::test]
 async fn one_that_hangs_or_is_gone_is_down() {
-    let nobody = crate::support::site::Site::bind();
-    let gone = format!("http://{}/", nobody.address);
-    drop(nobody);
+    let gone = format!("http://127.0.0.1:{}/", free_port());
     let hanging = Application::hanging();
     for (url, outcome) in [(&gone, "failed"), (&hanging.url, "timeout")] {
         let gateway = asking(url, ", timeout = \"200ms\"");
@@ -338,7 +336,7 @@ async fn a_client_that_goes_while_it_is_decided_about_leaves_nothing() {
         client.socket.get_ref().set_zero_linger().unwrap();
         drop(client);
     }
-    app.latch.open();
+    app.open();
     gateway
         .until_metric("tidegate_connections", "ride", 0.0)
         .await;
@@ -357,6 +355,6 @@ async fn a_reload_that_changes_nothing_lets_no_more_wait() {
     let mut second = ride(&gateway, "c2", "bert").await;
     assert_eq!(second.closed().await, code(1013, "auth_unavailable"));
     assert_eq!(gateway.metric(HOOKS, "overloaded").await, 1.0);
-    app.latch.open();
+    app.open();
     assert_eq!(first.closed().await, code(1013, "auth_unavailable"));
 }

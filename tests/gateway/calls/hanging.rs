@@ -47,7 +47,7 @@ async fn nobody_else_notices_an_application_that_hangs() {
     Client::ride(&gateway, "c1", "bert").await.ping().await;
     assert!(begin.elapsed() < LONG, "somebody has waited for it");
     assert_eq!(gateway.metric(CALLS, "overloaded").await, 1.0);
-    hanging.latch.open();
+    hanging.open();
     let late = json!({"type": "slow.x", "data": {"late": true}});
     assert_eq!(callers[0].frame().await, late);
     gateway.until_metric(UNDER_WAY, "", 0.0).await;
@@ -74,7 +74,7 @@ async fn who_calls_it_has_an_error_in_time_and_then_at_once() {
     }
     assert!(1.0 <= gateway.metric(CALLS, "outcome=\"open\"").await);
     // Back again, the first one who tries finds it.
-    app.latch.open();
+    app.open();
     loop {
         let answer = client.call("shop.x", json!([])).await;
         if answer["type"] == "shop.x" {
@@ -116,7 +116,7 @@ async fn a_session_has_so_many_calls_under_way_and_its_answers_come_as_they_come
     client.device_ping().await;
     let refused = "tidegate_method_calls_refused_total";
     assert_eq!(gateway.metric(refused, "device").await, 1.0);
-    app.latch.open();
+    app.open();
     let mut ids = Vec::new();
     for _ in 0..3 {
         ids.push(client.frame().await["id"].as_u64().unwrap());
@@ -139,7 +139,7 @@ async fn what_is_answered_to_a_session_that_has_ended_is_dropped_and_counted() {
     let connections = "tidegate_connections";
     gateway.until_metric(connections, "device", 0.0).await;
     assert_eq!(gateway.metric(UNDER_WAY, "").await, 1.0);
-    app.latch.open();
+    app.open();
     let dropped = "tidegate_method_answers_dropped_total";
     gateway.until_metric(dropped, "device", 1.0).await;
     assert_eq!(gateway.metric(CALLS, "answered").await, 1.0);
@@ -155,7 +155,7 @@ async fn a_node_that_goes_away_waits_for_what_its_clients_have_called() {
     app.request().await;
     gateway.stop();
     gateway.until_metric("tidegate_ready", "", 0.0).await;
-    app.latch.open();
+    app.open();
     let late = json!({"type": "shop.x", "data": {"late": true}});
     assert_eq!(client.frame().await, late);
     assert_eq!(client.closed().await, code(1012, "draining"));

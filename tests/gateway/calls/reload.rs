@@ -47,7 +47,7 @@ async fn what_is_under_way_ends_as_it_began_and_counts_for_the_bound() {
     old.request().await;
     gateway.reload(&shop_toml(&new.url, more));
     client.call_fails("shop.x", json!([]), 429).await;
-    old.latch.open();
+    old.open();
     let answer = client.frame().await;
     assert_eq!(answer["data"], json!({"late": true}));
     let answer = client.call("shop.x", json!([5])).await;

@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     os::unix::process::CommandExt as _,
     process::{Child, Command, Stdio},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -12,11 +13,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 use tokio::time;
 
-use crate::support::{
-    Gateway,
-    machine::Folder,
-    site::{Asked, Site},
-};
+use crate::support::{Gateway, machine::Folder, service::Service};
 
 const PAGE: &str = include_str!("device.html");
 /// A browser takes its time to start, more so beside other tests.
@@ -34,11 +31,29 @@ pub(super) async fn soon(happening: impl Future<Output = ()>) {
     happened.expect("the page does it");
 }
 
+/// A site of one page, which may come to be known after the address of the site is. The page tells it
+/// what it does.
+pub(super) fn site() -> (Service, Arc<OnceLock<String>>) {
+    let page = Arc::<OnceLock<String>>::default();
+    let shown = Arc::clone(&page);
+    let site = Service::start(move |_| (200, shown.get().unwrap().clone()));
+    (site, page)
+}
+
+/// The next thing the page tells, which others call `what`. To ask for a page tells nothing.
+async fn next(site: &mut Service, what: impl Display) -> String {
+    loop {
+        let request = site.next_within(BROWSER_TIMEOUT).await;
+        let request = request.unwrap_or_else(|| panic!("the page has not told {what}"));
+        if !request.body.is_empty() {
+            return request.body;
+        }
+    }
+}
+
 /// The next thing the page tells has to be this.
-pub(super) async fn expect(told: &mut Asked, what: impl Display) {
-    let told = time::timeout(BROWSER_TIMEOUT, told.recv()).await;
-    let told = told.unwrap_or_else(|_| panic!("the page has not told {what}"));
-    assert_eq!(told.unwrap(), what.to_string());
+pub(super) async fn expect(site: &mut Service, what: impl Display) {
+    assert_eq!(next(site, &what).await, what.to_string());
 }
 
 impl Browser {
@@ -87,19 +102,19 @@ impl Drop for Browser {
 
 #[tokio::test]
 async fn the_page_of_the_device_document_works_unchanged() {
-    let site = Site::bind();
-    let address = site.address;
+    let (mut told, shown) = site();
     let toml = format!(
-        "listen.origins = [\"http://{address}\"]\nlimits.idle = \"2s\"\n\
-         dialect.device.ping = \"500ms\"\ndialect.device.heartbeat = \"500ms\""
+        "listen.origins = [\"{}\"]\nlimits.idle = \"2s\"\n\
+         dialect.device.ping = \"500ms\"\ndialect.device.heartbeat = \"500ms\"",
+        told.url("")
     );
     let mut gateway = Gateway::start(&toml);
     let token = gateway.device_token("42", &["d1"], &[]);
     let page = PAGE
         .replace("{host}", &gateway.public().to_string())
         .replace("YOUR_AUTH_TOKEN", &token);
-    let (address, mut told) = site.serve(move |_| (200, page.clone()));
-    let _browser = Browser::open(address);
+    shown.set(page).unwrap();
+    let _browser = Browser::open(told.address);
     expect(&mut told, "auth ok").await;
     for (to, event, data, expected) in [
         (
@@ -120,7 +135,7 @@ async fn the_page_of_the_device_document_works_unchanged() {
             .publish(&json!({"to": to, "event": event, "data": data}))
             .await;
         if expected.is_empty() {
-            let other = told.recv().await.unwrap();
+            let other = next(&mut told, "other").await;
             assert!(other.starts_with(r#"other {"type":"announcement","data":[1],"time":"#));
         } else {
             expect(&mut told, expected).await;

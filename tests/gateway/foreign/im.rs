@@ -1,15 +1,15 @@
 //! Clients of the chat: a page as the document's front end, and Python.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     address,
-    browser::{Browser, expect},
+    browser::{Browser, expect, site},
     python,
 };
 use crate::{
     im::{befriend, login, orders::order_hook},
-    support::{Gateway, site::Site},
+    support::{Gateway, service::Service},
 };
 
 const PAGE: &str = include_str!("im.html");
@@ -20,11 +20,10 @@ const HTTP_TOKEN: &str = "http-token-of-42";
 
 #[tokio::test]
 async fn python_clients_of_the_chat_work_unchanged() {
+    let (_service, orders) = order_hook();
     for profile in ["documented", "observed"] {
-        let toml = format!(
-            "dialect.im.profile = \"{profile}\"\npresence.linger = \"0s\"\n{}",
-            order_hook()
-        );
+        let toml =
+            format!("dialect.im.profile = \"{profile}\"\npresence.linger = \"0s\"\n{orders}");
         let gateway = Gateway::start(&toml);
         let api = format!("http://{}", gateway.admin());
         let key = gateway.config().throw_away.api_key.as_ref().unwrap();
@@ -34,26 +33,23 @@ async fn python_clients_of_the_chat_work_unchanged() {
 }
 
 /// The application, which knows its users by its own tokens.
-fn application() -> String {
-    let (address, _) = Site::bind().serve(|body| {
-        let asked: Value = serde_json::from_str(body).unwrap();
-        let reply = match asked["token"].as_str() {
+fn application() -> (Service, String) {
+    let service = Service::start(|request| {
+        let reply = match request.json()["token"].as_str() {
             Some(HTTP_TOKEN) => json!({"allow": true, "user": "42"}),
             _ => json!({"allow": false}),
         };
         (200, reply.to_string())
     });
-    format!("dialect.im.hook.url = \"http://{address}/\"")
+    let url = service.url("/");
+    (service, format!("dialect.im.hook.url = \"{url}\""))
 }
 
 #[tokio::test]
 async fn a_page_as_the_document_describes_it_works_from_another_origin() {
-    let site = Site::bind();
-    let toml = format!(
-        "listen.origins = [\"http://{}\"]\n{}",
-        site.address,
-        application()
-    );
+    let (mut told, shown) = site();
+    let (_application, hook) = application();
+    let toml = format!("listen.origins = [\"{}\"]\n{hook}", told.url(""));
     let gateway = Gateway::start(&toml);
     befriend(&gateway, 7, 42).await;
     let mut friend = login(&gateway, 7).await;
@@ -63,8 +59,8 @@ async fn a_page_as_the_document_describes_it_works_from_another_origin() {
         .replace("{host}", &gateway.public().to_string())
         .replace("{http_token}", HTTP_TOKEN)
         .replace("{history_delay}", HISTORY_DELAY);
-    let (address, mut told) = site.serve(move |_| (200, page.clone()));
-    let _browser = Browser::open(address);
+    shown.set(page).unwrap();
+    let _browser = Browser::open(told.address);
     expect(&mut told, "token 120").await;
     expect(&mut told, "L 0 login in").await;
     expect(&mut told, "pong pong").await;

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use serde_json::json;
 
 use super::*;
-use crate::support::receiver::Answer;
 
 async fn dead_of(gateway: &Gateway) -> Vec<Value> {
     let answer = gateway.api("GET", "/api/hooks/dead", &Value::Null).await;
@@ -24,10 +23,10 @@ async fn count(gateway: &Gateway, method: &str, path: &str, body: &Value) -> Val
 async fn what_an_endpoint_never_takes_is_dead_at_once_and_can_be_told_again() {
     static TAKES: AtomicBool = AtomicBool::new(false);
     let mut receiver =
-        Receiver::start(
-            |heard| match heard.body["data"]["number"] == 1 && !TAKES.load(Relaxed) {
-                true => Answer::Status(422),
-                false => Answer::Status(200),
+        Service::start(
+            |heard| match heard.json()["data"]["number"] == 1 && !TAKES.load(Relaxed) {
+                true => (422, ""),
+                false => (200, ""),
             },
         );
     let toml = hooks(&[hook(&receiver.url("/"), "")]);
@@ -81,7 +80,7 @@ async fn what_an_endpoint_never_takes_is_dead_at_once_and_can_be_told_again() {
 
 #[tokio::test]
 async fn what_was_tried_for_too_long_is_dead() {
-    let mut receiver = Receiver::start(|_| Answer::Status(404));
+    let mut receiver = Service::start(|_| (404, ""));
     let toml = hooks(&[hook(&receiver.url("/"), ", retry_for = \"300ms\"")]);
     for gateway in forms(&toml) {
         keep_of(&gateway, 1, 0..2).await;
@@ -97,8 +96,8 @@ async fn what_was_tried_for_too_long_is_dead() {
         // Each was tried at least once.
         let mut seen = std::collections::BTreeSet::new();
         while seen.len() < 2 {
-            seen.insert(hear(&mut receiver).await.id());
+            seen.insert(id(&receiver.next().await));
         }
-        while receiver.hears(SHORT).await.is_some() {}
+        while receiver.next_within(SHORT).await.is_some() {}
     }
 }

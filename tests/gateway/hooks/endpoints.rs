@@ -3,16 +3,15 @@
 use serde_json::json;
 
 use super::*;
-use crate::support::receiver::Answer;
 
 #[tokio::test]
 async fn a_reload_changes_who_is_told_and_what_waits_for_others_is_kept() {
-    let mut first = Receiver::start(|_| Answer::Status(503));
-    let mut second = Receiver::taking();
+    let mut first = Service::start(|_| (503, ""));
+    let mut second = Service::taking();
     let of_first = hooks(&[hook(&first.url("/"), "")]);
     for gateway in forms(&of_first) {
         keep_of(&gateway, 1, 0..1).await;
-        hear(&mut first).await;
+        first.next().await;
         let reloaded = gateway.reload(&hooks(&[hook(&second.url("/"), "")]));
         assert!(reloaded.applied.contains(&"backend.hooks".to_owned()));
         keep_of(&gateway, 1, 1..2).await;
@@ -23,20 +22,20 @@ async fn a_reload_changes_who_is_told_and_what_waits_for_others_is_kept() {
             (&states[1]["configured"], &states[1]["pending"]),
             (&json!(false), &json!(1))
         );
-        while first.hears(SHORT).await.is_some() {}
+        while first.next_within(SHORT).await.is_some() {}
         gateway.reload(&of_first);
         // It did not come while nobody was to be told.
-        assert_eq!(hear(&mut first).await.id(), "1-0");
-        assert!(second.hears(SHORT).await.is_none());
-        while first.hears(SHORT).await.is_some() {}
+        assert_eq!(id(&first.next().await), "1-0");
+        assert!(second.next_within(SHORT).await.is_none());
+        while first.next_within(SHORT).await.is_some() {}
     }
 }
 
 #[tokio::test]
 async fn a_sample_is_sent_at_once_and_its_answer_told() {
-    let mut receiver = Receiver::start(|heard| match &*heard.path {
-        "/good" => Answer::Status(204),
-        _ => Answer::Status(500),
+    let mut receiver = Service::start(|heard| match &*heard.path {
+        "/good" => (204, ""),
+        _ => (500, ""),
     });
     let toml = hooks(&[
         hook(&receiver.url("/good"), ""),
@@ -54,23 +53,24 @@ async fn a_sample_is_sent_at_once_and_its_answer_told() {
         (&json!(204), &Value::Null)
     );
     assert!(0.0 < tested["seconds"].as_f64().unwrap());
-    let heard = hear(&mut receiver).await;
+    let heard = receiver.next().await;
     assert_eq!(
-        (&heard.body["event"], &heard.body["id"]),
+        (&heard.json()["event"], &heard.json()["id"]),
         (&json!("session.closed"), &tested["id"])
     );
-    assert!(heard.headers["x-tidegate-signature"].contains(",v1="));
+    let signature = heard.header("x-tidegate-signature").unwrap();
+    assert!(signature.contains(",v1="), "{signature}");
     let tested = test(json!({"hook": 1})).await;
     assert_eq!(tested["status"], 500);
-    assert_eq!(hear(&mut receiver).await.body["event"], "message.received");
+    assert_eq!(receiver.next().await.json()["event"], "message.received");
     // It is no happening.
-    assert!(receiver.hears(SHORT).await.is_none());
+    assert!(receiver.next_within(SHORT).await.is_none());
     assert_eq!(counted(&gateway, "kept").await, 0.0);
 }
 
 #[tokio::test]
 async fn what_nobody_wants_is_not_kept() {
-    let receiver = Receiver::taking();
+    let receiver = Service::taking();
     let toml = format!(
         "backend.hooks = [{{ url = \"{}\", events = [\"message.received\"], \
          messages = [\"order_*\"], dialects = [\"ride\"] }}]",
@@ -100,9 +100,9 @@ async fn what_nobody_wants_is_not_kept() {
     let calls = vec![due("http://127.0.0.1:1/"), due(&receiver.url("/"))];
     assert_eq!(keep(&gateway, calls).await.dropped, 1);
     let mut receiver = receiver;
-    let heard = hear(&mut receiver).await;
+    let heard = receiver.next().await;
     assert_eq!(
-        (&heard.body["event"], &heard.body["method"]),
+        (&heard.json()["event"], &heard.json()["method"]),
         (&json!("call.due"), &json!("bye"))
     );
 }

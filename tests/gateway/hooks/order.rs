@@ -10,7 +10,6 @@ use std::{
 };
 
 use super::*;
-use crate::support::receiver::Answer;
 
 const SESSIONS: u64 = 4;
 const EACH: u64 = 6;
@@ -18,9 +17,9 @@ const EACH: u64 = 6;
 #[tokio::test]
 async fn what_of_a_session_is_not_taken_comes_again_before_what_follows() {
     let count = AtomicU64::new(0);
-    let mut receiver = Receiver::start(move |_| match count.fetch_add(1, Relaxed) % 4 {
-        0 => Answer::Status(503),
-        _ => Answer::Status(200),
+    let mut receiver = Service::start(move |_| match count.fetch_add(1, Relaxed) % 4 {
+        0 => (503, ""),
+        _ => (200, ""),
     });
     let toml = hooks(&[hook(&receiver.url("/hook"), "")]);
     for gateway in forms(&toml) {
@@ -29,26 +28,27 @@ async fn what_of_a_session_is_not_taken_comes_again_before_what_follows() {
             keep(&gateway, all.collect()).await;
         }
         let mut next = HashMap::new();
-        let mut tries: HashMap<String, Vec<Heard>> = HashMap::new();
+        let mut tries: HashMap<String, Vec<Request>> = HashMap::new();
         let mut left = SESSIONS * EACH;
         while 0 < left {
-            let heard = hear(&mut receiver).await;
-            let session = heard.body["session"].as_str().unwrap().to_owned();
+            let heard = receiver.next().await;
+            let session = heard.json()["session"].as_str().unwrap().to_owned();
             let expect: &mut u64 = next.entry(session).or_default();
-            assert_eq!(heard.body["data"]["number"], *expect, "out of order");
-            if heard.status == 200 {
+            assert_eq!(heard.json()["data"]["number"], *expect, "out of order");
+            if heard.status == Some(200) {
                 *expect += 1;
                 left -= 1;
             }
-            tries.entry(heard.id()).or_default().push(heard);
+            tries.entry(id(&heard)).or_default().push(heard);
         }
         // The same each time, but for the number of the attempt and the signature.
         for tries in tries.values() {
             for (attempt, heard) in tries.iter().enumerate() {
-                assert_eq!(heard.text, tries[0].text);
+                assert_eq!(heard.body, tries[0].body);
                 let number = (attempt + 1).to_string();
-                assert_eq!(heard.headers["x-tidegate-attempt"], number);
-                assert!(heard.headers["x-tidegate-signature"].starts_with("t="));
+                assert_eq!(heard.header("x-tidegate-attempt").unwrap(), number);
+                let signature = heard.header("x-tidegate-signature").unwrap();
+                assert!(signature.starts_with("t="), "{signature}");
             }
         }
         assert!(tries.values().any(|tries| 1 < tries.len()));
@@ -64,8 +64,8 @@ async fn what_of_a_session_is_not_taken_comes_again_before_what_follows() {
 
 #[tokio::test]
 async fn an_endpoint_that_hangs_delays_no_other() {
-    let mut hanging = Receiver::start(|_| Answer::Nothing);
-    let mut quick = Receiver::taking();
+    let mut hanging = Service::start(|_| Reply::Never);
+    let mut quick = Service::taking();
     let toml = hooks(&[
         hook(&hanging.url("/"), ", concurrency_max = 2"),
         hook(&quick.url("/"), ""),
@@ -76,9 +76,9 @@ async fn an_endpoint_that_hangs_delays_no_other() {
         taken(&mut quick, 50).await;
         // Both of the requests that it may have are there, and no more.
         for _ in 0..2 {
-            hear(&mut hanging).await;
+            hanging.next().await;
         }
-        assert!(hanging.hears(SHORT).await.is_none());
+        assert!(hanging.next_within(SHORT).await.is_none());
         let states = hooks_of(&gateway).await;
         assert_eq!(
             (&states[0]["pending"], &states[0]["in_flight"]),
@@ -91,11 +91,7 @@ async fn an_endpoint_that_hangs_delays_no_other() {
 
 #[tokio::test]
 async fn what_happens_while_an_endpoint_is_down_is_told_when_it_is_back() {
-    let address = Receiver::taking().address;
-    // Nobody listens there: the first one's port is another one's.
-    let free = crate::support::machine::free_port();
-    assert_ne!(free, address.port());
-    let address = format!("127.0.0.1:{free}");
+    let address = format!("127.0.0.1:{}", crate::support::machine::free_port());
     let toml = hooks(&[hook(&format!("http://{address}/"), "")]);
     let gateway = Gateway::start_alone(&toml);
     for session in 0..3 {
@@ -114,7 +110,7 @@ async fn what_happens_while_an_endpoint_is_down_is_told_when_it_is_back() {
     assert!(now_ms() / 1000 < state["failing_since"].as_u64().unwrap() + 60);
     let error = state["last_error"].as_str().unwrap();
     assert!(error.contains("could not be spoken to"), "{error}");
-    let mut receiver = Receiver::at(address.parse().unwrap(), |_| Answer::Status(200));
+    let mut receiver = Service::at(address.parse().unwrap(), |_| (200, ""));
     let ids = taken(&mut receiver, 60).await;
     for session in 0..3 {
         let prefix = format!("{session}-");
@@ -131,9 +127,9 @@ async fn what_happens_while_an_endpoint_is_down_is_told_when_it_is_back() {
 #[tokio::test]
 async fn beyond_the_bound_of_the_backlog_what_is_new_is_dropped_and_counted() {
     static OPEN: Mutex<bool> = Mutex::new(false);
-    let mut receiver = Receiver::start(|_| match *OPEN.lock().unwrap() {
-        true => Answer::Status(200),
-        false => Answer::Status(503),
+    let mut receiver = Service::start(|_| match *OPEN.lock().unwrap() {
+        true => (200, ""),
+        false => (503, ""),
     });
     let mut toml = hooks(&[hook(&receiver.url("/"), "")]);
     toml += "backend.hooks_backlog_max = 10\n";

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{error, login};
-use crate::support::{Gateway, site::Site};
+use crate::support::{Gateway, service::Service};
 
 pub(super) async fn enlist(gateway: &Gateway, courier: u64) {
     let path = format!("/api/im/couriers/{courier}");
@@ -33,9 +33,9 @@ async fn only_couriers_have_positions() {
 }
 
 /// Orders 17 and 19 of customer 42 are courier 7's, and 18 is courier 8's.
-pub(crate) fn order_hook() -> String {
-    let (address, _) = Site::bind().serve(|body| {
-        let asked: Value = serde_json::from_str(body).unwrap();
+pub(crate) fn order_hook() -> (Service, String) {
+    let service = Service::start(|request| {
+        let asked = request.json();
         match asked["order"].as_str().unwrap() {
             "17" | "19" => (200, json!({"customer": 42, "courier": "7"}).to_string()),
             "18" => (200, json!({"customer": 42, "courier": 8}).to_string()),
@@ -43,12 +43,14 @@ pub(crate) fn order_hook() -> String {
             _ => (404, "{}".to_owned()),
         }
     });
-    format!("dialect.im.orders.hook.url = \"http://{address}/orders\"")
+    let url = service.url("/orders");
+    (service, format!("dialect.im.orders.hook.url = \"{url}\""))
 }
 
 #[tokio::test]
 async fn who_takes_an_order_becomes_a_friend_of_its_customer_who_is_told() {
-    let gateway = Gateway::start(&order_hook());
+    let (_service, orders) = order_hook();
+    let gateway = Gateway::start(&orders);
     let mut courier = login(&gateway, 7).await;
     let mut customer = login(&gateway, 42).await;
     let take = |id: Value| json!({"id": "t", "to": 0, "type": "T", "msg": id});
@@ -76,7 +78,8 @@ async fn who_takes_an_order_becomes_a_friend_of_its_customer_who_is_told() {
 
 #[tokio::test]
 async fn a_customer_who_is_away_is_told_at_the_next_login() {
-    let gateway = Gateway::start(&order_hook());
+    let (_service, orders) = order_hook();
+    let gateway = Gateway::start(&orders);
     let mut courier = login(&gateway, 7).await;
     courier
         .ask(&json!({"id": "t", "to": 0, "type": "T", "msg": 17}))

@@ -21,12 +21,12 @@ async fn until_redis(redis: &Redis, command: &[&str], answer: &str) {
 #[tokio::test]
 async fn what_is_added_to_the_queue_is_done_and_what_is_none_is_dead_with_its_reason() {
     let redis = Redis::start();
-    let mut service = echo().await;
+    let mut service = echo();
     let gateway = with_redis(&redis, &kinds(&[kind("ocr", &service, "")]));
     let push = |text: &str| redis.ask(&["XADD", "tg:jobs", "*", "message", text]);
     push(r#"{"kind":"ocr","user":"anna","url":"u","id":"mine"}"#);
     until_state(&gateway, "mine", "done").await;
-    asked(&mut service).await;
+    service.next().await;
     for (text, reason) in [
         ("{", "not JSON"),
         (r#"{"kind":"pdf","user":"anna"}"#, "expected ocr"),
@@ -80,14 +80,13 @@ async fn until_state_soon(gateway: &Gateway, id: &str) -> Value {
 async fn an_entry_of_the_list_stays_until_its_answer_is_published() {
     let redis = Redis::start();
     let works = Arc::new(AtomicBool::new(false));
-    let service = Service::prompt({
+    let mut service = Service::start({
         let works = Arc::clone(&works);
         move |request| match works.load(SeqCst) {
             true => (200, format!("{{\"form\":\"{}\"}}", request.body)),
             false => (500, String::new()),
         }
     });
-    let mut service = service.await;
     let more =
         ", body = \"form\", legacy_list = \"idcardimg\", retry_max = \"100ms\", attempts_max = 999";
     let gateway = with_redis(&redis, &kinds(&[kind("ocr", &service, more)]));
@@ -95,7 +94,7 @@ async fn an_entry_of_the_list_stays_until_its_answer_is_published() {
     gateway.settle().await;
     redis.ask(&["RPUSH", "idcardimg", "http://x/?userid:1.pnguserid:anna"]);
     for _ in 0..3 {
-        asked(&mut service).await;
+        service.next().await;
         assert_eq!(
             redis.ask(&["LLEN", "idcardimg"]).trim(),
             "1",
@@ -122,7 +121,7 @@ async fn an_entry_of_the_list_stays_until_its_answer_is_published() {
 async fn many_entries_are_done_and_what_is_none_is_with_the_dead_letters() {
     const COUNT: usize = 400;
     let redis = Redis::start();
-    let service = echo().await;
+    let service = echo();
     let more = ", legacy_list = \"idcardimg\", concurrency_max = 16, durable = false";
     let entries: Vec<String> = (0..COUNT)
         .map(|n| format!("http://x/{n}userid:{n}"))

@@ -48,29 +48,27 @@ impl Gate {
     }
 }
 
-async fn gated(gate: &Arc<Gate>) -> Service {
+fn gated(gate: &Arc<Gate>) -> Service {
     let gate = Arc::clone(gate);
     Service::start(move |_| {
         let gate = Arc::clone(&gate);
-        Box::pin(async move {
+        Reply::later(async move {
             gate.pass().await;
             (200, "{\"late\":true}".to_owned())
         })
     })
-    .await
 }
 
 #[tokio::test]
 async fn what_fails_is_tried_again_and_dead_in_the_end_and_can_be_retried() {
     let works = Arc::new(AtomicBool::new(false));
-    let service = Service::prompt({
+    let mut service = Service::start({
         let works = Arc::clone(&works);
         move |_| match works.load(SeqCst) {
-            true => (200, "1".to_owned()),
-            false => (503, String::new()),
+            true => (200, "1"),
+            false => (503, ""),
         }
     });
-    let mut service = service.await;
     let gateway = Gateway::start(&kinds(&[kind("ocr", &service, ", attempts_max = 3")]));
     add(
         &gateway,
@@ -85,7 +83,7 @@ async fn what_fails_is_tried_again_and_dead_in_the_end_and_can_be_retried() {
         "{reason}"
     );
     for attempt in 1..=3 {
-        let body: Value = serde_json::from_str(&asked(&mut service).await.body).unwrap();
+        let body = service.next().await.json();
         assert_eq!(body["attempt"], attempt);
     }
     let listed = get(&gateway, "/api/jobs?state=dead").await;
@@ -121,7 +119,7 @@ async fn what_fails_is_tried_again_and_dead_in_the_end_and_can_be_retried() {
 async fn a_service_that_hangs_is_in_no_other_ones_way_and_is_asked_no_more_than_it_may_be() {
     const WAITING: usize = 40;
     let gate = Gate::new();
-    let (slow, quick) = (gated(&gate).await, echo().await);
+    let (slow, quick) = (gated(&gate), echo());
     let gateway = Gateway::start_alone(&kinds(&[
         kind("slow", &slow, ", concurrency_max = 2"),
         kind("quick", &quick, ""),
@@ -161,7 +159,7 @@ async fn a_service_that_hangs_is_in_no_other_ones_way_and_is_asked_no_more_than_
 #[tokio::test]
 async fn what_takes_too_long_has_failed() {
     let gate = Gate::new();
-    let service = gated(&gate).await;
+    let service = gated(&gate);
     let more = ", timeout = \"100ms\", attempts_max = 2";
     let gateway = Gateway::start(&kinds(&[kind("ocr", &service, more)]));
     let id = add(&gateway, &json!({"kind": "ocr", "user": "anna"})).await;
@@ -173,7 +171,7 @@ async fn what_takes_too_long_has_failed() {
 #[tokio::test]
 async fn a_drain_lets_what_runs_end_and_takes_nothing_new() {
     let gate = Gate::new();
-    let service = gated(&gate).await;
+    let service = gated(&gate);
     let folder = format!("{KEY}store.url = \"sqlite://t.db\"\n");
     let place = Place::new(&(folder + &kinds(&[kind("ocr", &service, ", concurrency_max = 1")])));
     let mut node = place.start().await;
@@ -205,17 +203,17 @@ async fn a_drain_lets_what_runs_end_and_takes_nothing_new() {
 #[tokio::test]
 async fn what_is_not_done_in_time_is_given_back_and_a_killed_node_loses_nothing() {
     let gate = Gate::new();
-    let mut service = gated(&gate).await;
+    let mut service = gated(&gate);
     let toml = format!("{KEY}store.url = \"sqlite://t.db\"\ndrain.grace = \"3s\"\n");
     let place = Place::new(&(toml + &kinds(&[kind("ocr", &service, "")])));
     let mut node = place.start().await;
     place_add(&place, "a").await;
-    asked(&mut service).await;
+    service.next().await;
     node.signal(Signal::TERM);
     assert!(node.ended().await.success(), "{}", place.log());
     let mut node = place.start().await;
     let begin = Instant::now();
-    asked(&mut service).await;
+    service.next().await;
     // At once, not when somebody's turn is over.
     assert!(begin.elapsed() < LEASE / 2, "{:?}", begin.elapsed());
     assert_eq!(place_state(&place, "a").await["attempts"], 2);
@@ -237,7 +235,7 @@ async fn what_is_not_done_in_time_is_given_back_and_a_killed_node_loses_nothing(
 
 #[tokio::test]
 async fn the_command_line_lists_retries_and_drops() {
-    let service = Service::prompt(|_| (500, String::new())).await;
+    let service = Service::start(|_| (500, ""));
     let place =
         Place::new(&(KEY.to_owned() + &kinds(&[kind("ocr", &service, ", attempts_max = 1")])));
     let _node = place.start().await;

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tidegate::auth::issue::{TokenRequest, issue};
+use tokio::time;
 
 use super::{PROFILES, ended};
 use crate::support::{
     Client, Gateway, Raw,
     client::code,
     raw::{TEXT, frame, text},
-    site::Site,
+    service::{Reply, Service},
 };
 
 fn jwt(profile: &str) -> Gateway {
@@ -43,30 +44,29 @@ fn allowing(rooms: usize) -> String {
 }
 
 /// A node whose service takes a while and knows a few tokens.
-fn hook(profile: &str) -> (Gateway, crate::support::site::Asked) {
-    let site = Site::bind();
-    let address = site.address;
-    let (_, asked) = site.serve(|body| {
-        let question: Value = serde_json::from_str(body).unwrap();
-        let answer = match question["token"].as_str().unwrap() {
-            "good" => r#"{"allow":true,"user":"anna"}"#,
-            "slow" => {
-                std::thread::sleep(Duration::from_millis(700));
-                r#"{"allow":true}"#
-            }
-            "126 rooms" => &allowing(126),
-            "127 rooms" => &allowing(127),
-            "broken" => return (500, String::new()),
-            _ => r#"{"allow":false}"#,
-        };
-        (200, answer.to_owned())
+fn hook(profile: &str) -> (Gateway, Service) {
+    let service = Service::start(|request| {
+        let question = request.json();
+        let allows = |answer: &str| Reply::from((200, answer));
+        match question["token"].as_str().unwrap() {
+            "good" => allows(r#"{"allow":true,"user":"anna"}"#),
+            "slow" => Reply::later(async {
+                time::sleep(Duration::from_millis(700)).await;
+                (200, r#"{"allow":true}"#.to_owned())
+            }),
+            "126 rooms" => allows(&allowing(126)),
+            "127 rooms" => allows(&allowing(127)),
+            "broken" => Reply::from((500, "")),
+            _ => allows(r#"{"allow":false}"#),
+        }
     });
     let gateway = Gateway::start(&format!(
         "dialect.ride.profile = \"{profile}\"\ndialect.ride.tokens = \"hook\"\n\
-         dialect.ride.hook = {{ url = \"http://{address}/login\" }}\n\
-         dialect.ride.login_timeout = \"300ms\"\nlimits.idle = \"400ms\""
+         dialect.ride.hook = {{ url = \"{}\" }}\n\
+         dialect.ride.login_timeout = \"300ms\"\nlimits.idle = \"400ms\"",
+        service.url("/login")
     ));
-    (gateway, asked)
+    (gateway, service)
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn a_token_that_nobody_signed_is_refused() {
 #[tokio::test]
 async fn a_service_says_who_it_is_and_what_came_meanwhile_is_not_lost() {
     for profile in PROFILES {
-        let (gateway, mut asked) = hook(profile);
+        let (gateway, mut service) = hook(profile);
         let mut raw = Raw::upgrade(&gateway, "/websocket?client_id=c1").await;
         let to_anna = r#"{"flag":"x","token":"good","target_token":"anna"}"#;
         let login = frame(true, TEXT, br#"{"flag":"login","token":"good"}"#);
@@ -109,7 +109,7 @@ async fn a_service_says_who_it_is_and_what_came_meanwhile_is_not_lost() {
         for _ in 0..5 {
             assert_eq!(raw.receive().await, text(to_anna));
         }
-        let question: Value = serde_json::from_str(&asked.recv().await.unwrap()).unwrap();
+        let question = service.next().await.json();
         assert_eq!(question["event"], "login");
         assert_eq!(question["dialect"], "ride");
         assert_eq!(question["client_id"], "c1");
@@ -119,7 +119,7 @@ async fn a_service_says_who_it_is_and_what_came_meanwhile_is_not_lost() {
 #[tokio::test]
 async fn no_clock_of_the_client_runs_while_a_service_takes_its_time() {
     // Slower than the limits for a login and for being idle.
-    let (gateway, _asked) = hook("documented");
+    let (gateway, _service) = hook("documented");
     let mut client = Client::connect(&gateway, "/ws/?client_id=c1&token=slow").await;
     client.ping().await;
     assert_eq!(client.closed().await, code(1000, "idle"));
@@ -128,7 +128,7 @@ async fn no_clock_of_the_client_runs_while_a_service_takes_its_time() {
 #[tokio::test]
 async fn a_refusal_and_a_service_that_is_down_are_told_apart() {
     for profile in PROFILES {
-        let (gateway, _asked) = hook(profile);
+        let (gateway, _service) = hook(profile);
         let mut client = Client::connect(&gateway, "/ws/?client_id=c1&token=bad").await;
         assert_eq!(client.closed().await, ended(profile, "auth_failed"));
         // Worth another try, later.
@@ -140,7 +140,7 @@ async fn a_refusal_and_a_service_that_is_down_are_told_apart() {
 #[tokio::test]
 async fn a_session_may_have_128_topics_and_one_more_ends_it() {
     for profile in PROFILES {
-        let (gateway, _asked) = hook(profile);
+        let (gateway, _service) = hook(profile);
         // Its user and that of all riders are two.
         let mut client = Client::connect(&gateway, "/ws/?client_id=c1&token=126%20rooms").await;
         client.ping().await;
