@@ -9,6 +9,7 @@ mod identity;
 mod kept;
 mod member;
 mod node;
+mod opening;
 mod services;
 mod settings;
 mod shards;
@@ -145,7 +146,7 @@ impl App {
             config.limits.outboxes_bytes_max,
         );
         let addresses = addresses(&public, &admin);
-        let identity = Identity::new(Arc::clone(&router), clock, addresses.public[0]);
+        let identity = Identity::new(router, clock, addresses.public[0]);
         let membership = Membership::new(&config, &identity).map_err(BuildError::Redis)?;
         let client = HttpClient::new().map_err(BuildError::Client)?;
         let authenticator = authenticator(&config, clock, membership.as_ref(), &client);
@@ -160,9 +161,8 @@ impl App {
         };
         let session_settings = Arc::new(ArcSwap::from_pointee(settings::session(&config)));
         let bridge = Bridge::new(&config, membership.as_ref(), &identity, &session_settings);
-        let failed = CancellationToken::new();
         let (front, witness) = (Arc::new(front), &kept.witness);
-        let shards = shards::start(&identity, front, witness, &session_settings, &failed)
+        let shards = shards::start(&identity, front, witness, &session_settings)
             .map_err(BuildError::Thread)?;
         let sides = shards
             .iter()
@@ -173,24 +173,19 @@ impl App {
             addresses,
             cluster: membership.as_ref().map(Membership::cluster),
             kept,
-            ingest: Arc::default(),
-            client,
             workforce: OnceLock::new(),
             bridge: Arc::clone(&bridge.stats),
-            router,
             ingress: Arc::new(ingress),
             authenticator,
             applications,
             keys,
             tokens,
             session_settings,
-            clock,
             source,
             mounted,
             config: ArcSwap::from_pointee(config),
             reloading: parking_lot::Mutex::new(()),
             identity,
-            failed,
             admin: OnceLock::new(),
         };
         Ok(Self {
@@ -230,7 +225,7 @@ impl App {
 
     /// Which life of which node it is.
     pub fn member(&self) -> Member {
-        self.node.router.member()
+        self.node.identity.router.member()
     }
 
     /// What reads its configuration again.
@@ -249,7 +244,8 @@ impl App {
             public,
             admin,
         } = self;
-        let membership = membership.map(|membership| membership.begin(node.failed.clone()));
+        let membership =
+            membership.map(|membership| membership.begin(node.identity.failed.clone()));
         node.authenticator.work_on(Handle::current());
         let accepting = CancellationToken::new();
         let serving = TaskTracker::new();
@@ -279,8 +275,8 @@ impl App {
         let settings = node.config.load().drain.clone();
         let until = Instant::now() + settings.grace;
         let drained = tokio::select! {
-            drained = drain::run(&node.router, &settings, &accepting) => drained,
-            () = kill.cancelled() => Drained { cut: drain::cut(&node.router) },
+            drained = drain::run(&node.identity.router, &settings, &accepting) => drained,
+            () = kill.cancelled() => Drained { cut: drain::cut(&node.identity.router) },
         };
         accepting.cancel();
         tokio::select! {
@@ -299,7 +295,7 @@ impl App {
         }
         ExitReport {
             sessions_cut: drained.cut,
-            has_failed: node.failed.is_cancelled(),
+            has_failed: node.identity.failed.is_cancelled(),
         }
     }
 }
@@ -310,7 +306,7 @@ async fn until_the_end(node: &Node, stop: &CancellationToken, kill: &Cancellatio
         () = stop.cancelled() => {}
         () = node.identity.stop.cancelled() => {}
         () = kill.cancelled() => {}
-        () = node.failed.cancelled() => {
+        () = node.identity.failed.cancelled() => {
             tracing::error!("a part of the node has failed, it ends");
         }
     }

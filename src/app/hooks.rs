@@ -5,14 +5,12 @@ use std::sync::Arc;
 use tokio::time::{self, Instant};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use super::{kept::Kept, member::Membership, stored::Base};
+use super::{
+    kept::Kept,
+    opening::{Home, Opening},
+};
 use crate::{
-    backend::{
-        HttpClient,
-        hooks::{Hooks, Parts},
-    },
-    clock::Clock,
-    config::Config,
+    backend::hooks::{Hooks, Parts},
     store::sqlite::SqliteHooks,
     witness::Watch,
 };
@@ -29,27 +27,21 @@ pub(super) struct Telling {
 }
 
 /// Webhooks, as this configuration has them.
-pub(super) fn open(
-    config: &Config,
-    base: &Base,
-    membership: Option<&Membership>,
-    client: &HttpClient,
-    clock: Clock,
-) -> Hooks {
-    let parts = match (membership, base) {
-        (Some(membership), _) => Parts {
-            client: client.clone(),
+pub(super) fn open(opening: &Opening<'_>) -> Hooks {
+    let (client, clock) = (opening.client.clone(), opening.identity.clock);
+    let parts = match opening.home {
+        Home::Redis(membership) => Parts {
+            client,
             clock,
             current: membership.hooks().current(),
             graveyard: Arc::new(membership.hooks().graveyard()),
         },
-        (None, Base::Sqlite(database)) => {
+        Home::Store(database) => {
             let kept = Arc::new(SqliteHooks::new(database.clone()));
-            Parts::of_one(client.clone(), clock, kept)
+            Parts::of_one(client, clock, kept)
         }
-        (None, Base::Mysql(_)) => unreachable!("the configuration refuses it"),
     };
-    Hooks::new(parts, &config.backend)
+    Hooks::new(parts, &opening.config.backend)
 }
 
 impl Telling {

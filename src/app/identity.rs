@@ -32,6 +32,8 @@ pub(super) struct Identity {
     pub(super) witness: OnceLock<Arc<Witness>>,
     /// Begins the drain.
     pub(super) stop: CancellationToken,
+    /// A part of the node has failed for good.
+    pub(super) failed: CancellationToken,
 }
 
 /// What the sessions of a node owe, which is its estate.
@@ -48,6 +50,7 @@ impl Identity {
             phase: ArcSwap::from_pointee(Phase::Starting("it is starting".into())),
             witness: OnceLock::new(),
             stop: CancellationToken::new(),
+            failed: CancellationToken::new(),
         })
     }
 

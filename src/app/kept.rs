@@ -11,6 +11,7 @@ use super::{
     hooks,
     identity::Identity,
     member::Membership,
+    opening::{Home, Opening},
     stored::{self, Base, Moving, Stored},
     work::{self, Work, Workforce},
 };
@@ -22,7 +23,6 @@ use crate::{
         ingest::{self, Publish, Publishing},
     },
     chat::{self, Desk},
-    clock::Clock,
     cluster::redis::MailSettings,
     config::Config,
     dues::NoDeeds,
@@ -35,7 +35,7 @@ use crate::{
         postman,
     },
     queue::Queue,
-    stats::{ArchiveStats, RetentionStats},
+    stats::{ArchiveStats, IngestStats, RetentionStats},
     store::sqlite::{SqliteDues, SqliteMail, SqliteQueue},
     witness::{self, Witness},
 };
@@ -47,6 +47,8 @@ pub(super) struct Kept {
     pub(super) post: Post,
     /// What applications push.
     pub(super) pushes: Arc<dyn Queue>,
+    /// What the intake of pushes counts.
+    pub(super) ingest: Arc<IngestStats>,
     /// Which publishes have ids, of a cluster.
     pub(super) ledger: Option<Arc<dyn Ledger>>,
     /// Jobs and schedules.
@@ -70,22 +72,27 @@ pub(super) fn open(
     client: &HttpClient,
     identity: &Identity,
 ) -> Result<(Kept, Moving), BuildError> {
-    let clock = identity.clock;
     let base = Base::open(config)?;
-    let stored = stored::open(config, &base, membership, client, clock);
+    let opening = &Opening {
+        config,
+        base: &base,
+        home: Home::new(&base, membership),
+        client,
+        identity,
+    };
     let Stored {
         journal,
         contacts,
         orders,
         moving,
-    } = stored;
-    let (mail, pushes) = letters(config, &base, membership, clock);
-    let router = &identity.router;
+    } = stored::open(opening);
+    let (mail, pushes) = letters(opening);
+    let Identity { router, clock, .. } = identity;
     let post = Post::new(post::Parts {
         mail,
         journal: Arc::clone(&journal),
         router: Arc::clone(router),
-        clock,
+        clock: *clock,
     });
     let desk = Desk::new(chat::Parts {
         router: Arc::clone(router),
@@ -93,10 +100,10 @@ pub(super) fn open(
         contacts,
         orders,
         post: post.clone(),
-        clock,
+        clock: *clock,
     });
-    let hooks = hooks::open(config, &base, membership, client, clock);
-    let witness = witness(config, &base, membership, identity, &hooks);
+    let hooks = hooks::open(opening);
+    let witness = witness(opening, &hooks);
     router.set_witness(Arc::clone(&witness));
     // Set once: a node has one.
     let _ = identity.witness.set(Arc::clone(&witness));
@@ -105,7 +112,8 @@ pub(super) fn open(
         hooks,
         post,
         pushes,
-        work: work::open(config, &base, membership, clock),
+        ingest: Arc::default(),
+        work: work::open(opening),
         ledger,
         desk,
         witness,
@@ -116,25 +124,20 @@ pub(super) fn open(
 }
 
 /// Mail and queues: in Redis, or in the store of a node that is alone.
-fn letters(
-    config: &Config,
-    base: &Base,
-    membership: Option<&Membership>,
-    clock: Clock,
-) -> (Arc<dyn Mail>, Arc<dyn Queue>) {
+fn letters(opening: &Opening<'_>) -> (Arc<dyn Mail>, Arc<dyn Queue>) {
+    let (config, clock) = (opening.config, opening.identity.clock);
     let bounds = Bounds {
         letters_max: config.mail.letters_max,
         keep: config.mail.keep,
     };
     let (name, claim_after) = (ingest::QUEUE, ingest::CLAIM_AFTER);
-    match (membership, base) {
-        (None, Base::Sqlite(database)) => {
+    match opening.home {
+        Home::Store(database) => {
             let pushes = SqliteQueue::new(database.clone(), name, claim_after, clock);
             let mail = SqliteMail::new(database.clone(), bounds, clock);
             (Arc::new(mail), Arc::new(pushes))
         }
-        (None, Base::Mysql(_)) => unreachable!("the configuration refuses it"),
-        (Some(membership), _) => {
+        Home::Redis(membership) => {
             let redis = membership.redis();
             let mail = redis.mail(MailSettings {
                 bounds,
@@ -147,13 +150,8 @@ fn letters(
 }
 
 /// Who sees what happens.
-fn witness(
-    config: &Config,
-    base: &Base,
-    membership: Option<&Membership>,
-    identity: &Identity,
-    hooks: &Hooks,
-) -> Arc<Witness> {
+fn witness(opening: &Opening<'_>, hooks: &Hooks) -> Arc<Witness> {
+    let identity = opening.identity;
     let parts = |dues, deeds, occupancy| witness::Parts {
         router: Arc::clone(&identity.router),
         clock: identity.clock,
@@ -161,15 +159,14 @@ fn witness(
         dues,
         deeds,
         occupancy,
-        linger: config.presence.linger,
+        linger: opening.config.presence.linger,
     };
-    let parts = match (membership, base) {
-        (None, Base::Sqlite(database)) => {
+    let parts = match opening.home {
+        Home::Store(database) => {
             let dues = Arc::new(SqliteDues::new(database.clone(), identity.clock));
             parts(Arc::clone(&dues) as Arc<_>, Arc::new(NoDeeds), dues)
         }
-        (None, Base::Mysql(_)) => unreachable!("the configuration refuses it"),
-        (Some(membership), _) => {
+        Home::Redis(membership) => {
             let dues = Arc::new(membership.redis().dues());
             parts(
                 Arc::clone(&dues) as Arc<_>,
@@ -200,7 +197,7 @@ impl Couriers {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(postman::run(node.kept.post.clone(), stop.clone()));
         let publisher = Arc::new(Publisher(Arc::clone(state)));
-        let (pushes, stats) = (Arc::clone(&node.kept.pushes), Arc::clone(&node.ingest));
+        let (pushes, stats) = (Arc::clone(&node.kept.pushes), Arc::clone(&node.kept.ingest));
         tasks.spawn(ingest::run(pushes, publisher, stats, stop.clone()));
         let workforce = node.kept.work.begin(node, state, &tasks, &stop);
         let workforce = Arc::new(workforce);

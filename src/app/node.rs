@@ -3,7 +3,6 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Addresses, Mounted, identity::Identity, kept::Kept, member, services::Applications, settings,
@@ -17,15 +16,11 @@ use crate::{
         issue::{TokenRequest, issue, person},
         token_endpoint::TokenEndpoint,
     },
-    backend::HttpClient,
-    clock::Clock,
     cluster::Cluster,
     config::{Backend, Config, HttpUrl, ReloadSource},
     ingress::Ingress,
-    log,
-    router::Router,
-    session,
-    stats::{ApiStats, BridgeStats, IngestStats},
+    log, session,
+    stats::{ApiStats, BridgeStats},
     telemetry::{Sources, Telemetry, Work},
 };
 
@@ -33,14 +28,12 @@ use crate::{
 #[derive(Debug)]
 pub struct Node {
     pub(super) addresses: Addresses,
-    pub(super) router: Arc<Router>,
     pub(super) ingress: Arc<Ingress>,
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) applications: Applications,
     pub(super) keys: Arc<ApiKeys>,
     pub(super) tokens: TokenEndpoint,
     pub(super) session_settings: Arc<ArcSwap<session::Settings>>,
-    pub(super) clock: Clock,
     pub(super) source: ReloadSource,
     pub(super) mounted: Mounted,
     pub(super) config: ArcSwap<Config>,
@@ -51,13 +44,9 @@ pub struct Node {
     pub(super) cluster: Option<Weak<Cluster>>,
     /// What is not only in memory.
     pub(super) kept: Kept,
-    pub(super) ingest: Arc<IngestStats>,
-    pub(super) client: HttpClient,
     /// Those who do jobs, once the node runs.
     pub(super) workforce: OnceLock<Arc<Workforce>>,
     pub(super) bridge: Arc<BridgeStats>,
-    /// A part of the node has failed for good.
-    pub(super) failed: CancellationToken,
     /// What the admin listener serves from, which in turn knows the node.
     pub(super) admin: OnceLock<Weak<admin::State>>,
 }
@@ -70,9 +59,10 @@ impl Node {
     /// What the admin listener serves from.
     pub(super) fn admin_state(self: &Arc<Self>) -> Arc<admin::State> {
         let config = self.config.load();
+        let Identity { router, clock, .. } = &*self.identity;
         let api = Arc::<ApiStats>::default();
         let telemetry = Telemetry::new(Sources {
-            router: Arc::clone(&self.router),
+            router: Arc::clone(router),
             ingress: Arc::clone(&self.ingress.stats),
             auth: Arc::clone(self.authenticator.stats()),
             deciding: Arc::clone(self.applications.admission.stats()),
@@ -81,7 +71,7 @@ impl Node {
             cluster: self.cluster.clone(),
             post: self.kept.post.clone(),
             witness: Arc::clone(&self.kept.witness),
-            ingest: Arc::clone(&self.ingest),
+            ingest: Arc::clone(&self.kept.ingest),
             work: Work {
                 jobs: Arc::clone(self.kept.work.board.stats()),
                 intake: Arc::clone(&self.kept.work.intake),
@@ -92,11 +82,11 @@ impl Node {
             archive: Arc::clone(&self.kept.archive),
             retention: Arc::clone(&self.kept.retention),
             hooks: self.kept.hooks.clone(),
-            clock: self.clock,
+            clock: *clock,
         });
         let state = admin::State::new(admin::Parts {
-            router: Arc::clone(&self.router),
-            clock: self.clock,
+            router: Arc::clone(router),
+            clock: *clock,
             keys: Arc::clone(&self.keys),
             control: config.control.clone(),
             stats: api,
@@ -146,7 +136,8 @@ impl Node {
         let changes = before.diff(&next);
         let next = before.taken_over(next);
         let limits = &next.limits;
-        self.router
+        self.identity
+            .router
             .set_limits(limits.outbox_bytes_max, limits.outboxes_bytes_max);
         self.session_settings
             .store(Arc::new(settings::session(&next)));
@@ -239,7 +230,7 @@ impl Process for Node {
             {
                 return self.authenticator.issue_im(person(id)?).await;
             }
-            issue(&config, &request, self.clock.now().unix_seconds())
+            issue(&config, &request, self.identity.clock.now().unix_seconds())
         })
     }
 }

@@ -41,9 +41,13 @@ pub(super) fn start(
     services: Arc<dyn Services>,
     witness: &Arc<Witness>,
     settings: &Arc<ArcSwap<session::Settings>>,
-    failed: &CancellationToken,
 ) -> io::Result<Vec<ShardThread>> {
-    let Identity { router, clock, .. } = identity;
+    let Identity {
+        router,
+        clock,
+        failed,
+        ..
+    } = identity;
     let shards = router.shards().iter().map(|shard| {
         let context = Context {
             router: Arc::clone(router),

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{BuildError, member::Membership};
+use super::{
+    BuildError,
+    opening::{Home, Opening},
+};
 use crate::{
-    backend::{HttpClient, hook::Hook, orders::OrderHook},
+    backend::{hook::Hook, orders::OrderHook},
     clock::Clock,
     cluster::{
         archive,
@@ -97,13 +100,9 @@ impl Base {
 }
 
 /// Chat in the database and, if there is a cluster, in its Redis.
-pub(super) fn open(
-    config: &Config,
-    base: &Base,
-    membership: Option<&Membership>,
-    client: &HttpClient,
-    clock: Clock,
-) -> Stored {
+pub(super) fn open(opening: &Opening<'_>) -> Stored {
+    let Opening { config, base, .. } = *opening;
+    let clock = opening.identity.clock;
     let (store, server) = base.messages();
     let moving = |archive| Moving {
         store: Arc::clone(&store),
@@ -114,16 +113,15 @@ pub(super) fn open(
         archive_stats: Arc::default(),
         retention_stats: Arc::default(),
     };
-    let orders = orders(config, base, client, clock);
-    match (membership, base) {
-        (None, Base::Sqlite(database)) => Stored {
+    let orders = orders(opening);
+    match opening.home {
+        Home::Store(database) => Stored {
             journal: Arc::new(SqliteJournal::new(database.clone(), clock)),
             contacts: Arc::new(SqliteContacts::new(database.clone(), clock)),
             orders,
             moving: moving(None),
         },
-        (None, Base::Mysql(_)) => unreachable!("the configuration refuses it"),
-        (Some(membership), _) => {
+        Home::Redis(membership) => {
             let redis = membership.redis();
             let settings = JournalSettings {
                 replicas: config.mail.replicas,
@@ -147,8 +145,8 @@ fn archive(config: &Config, redis: &Redis, settings: JournalSettings) -> Archive
     }
 }
 
-fn orders(config: &Config, base: &Base, client: &HttpClient, clock: Clock) -> Arc<dyn Orders> {
-    let settings = &config.dialect.im.orders;
+fn orders(opening: &Opening<'_>) -> Arc<dyn Orders> {
+    let settings = &opening.config.dialect.im.orders;
     if let Some(config::LoginHook {
         url,
         timeout,
@@ -156,11 +154,19 @@ fn orders(config: &Config, base: &Base, client: &HttpClient, clock: Clock) -> Ar
     }) = &settings.hook
     {
         let secret = secret.as_ref();
-        let hook = Hook::new(client.clone(), url, *timeout, secret, ORDERS_WAITING_MAX);
-        return Arc::new(OrderHook::new(hook, clock));
+        let hook = Hook::new(
+            opening.client.clone(),
+            url,
+            *timeout,
+            secret,
+            ORDERS_WAITING_MAX,
+        );
+        return Arc::new(OrderHook::new(hook, opening.identity.clock));
     }
     let lookup = settings.lookup();
-    base.orders(&lookup.expect("a configuration that was read has names that can be used"))
+    opening
+        .base
+        .orders(&lookup.expect("a configuration that was read has names that can be used"))
 }
 
 impl Moving {

@@ -5,10 +5,15 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Node, kept::Publisher, member::Membership, stored::Base};
+use super::{
+    Node,
+    kept::Publisher,
+    opening::{Home, Opening},
+};
 use crate::{
     admin,
     backend::{
+        HttpClient,
         ingest::{self, Publish, Publishing},
         jobs::{self, Workers},
         schedules,
@@ -33,6 +38,8 @@ pub(super) struct Work {
     shared: Option<Shared>,
     /// What the intake of jobs counts.
     pub(super) intake: Arc<IngestStats>,
+    client: HttpClient,
+    clock: Clock,
 }
 
 /// Where other programs write jobs.
@@ -50,22 +57,17 @@ pub(super) struct Workforce {
 }
 
 /// Opens what is kept: in Redis, or in the store of a node that is alone.
-pub(super) fn open(
-    config: &Config,
-    base: &Base,
-    membership: Option<&Membership>,
-    clock: Clock,
-) -> Work {
-    let (keep, stats) = (config.backend.jobs_keep, Arc::<JobStats>::default());
+pub(super) fn open(opening: &Opening<'_>) -> Work {
+    let (keep, stats) = (opening.config.backend.jobs_keep, Arc::<JobStats>::default());
+    let clock = opening.identity.clock;
     let board = |jobs: Arc<dyn Jobs>| Board::new(jobs, Arc::clone(&stats));
-    let (board, schedules, shared): (_, Arc<dyn Schedules>, _) = match (membership, base) {
-        (None, Base::Sqlite(database)) => {
+    let (board, schedules, shared): (_, Arc<dyn Schedules>, _) = match opening.home {
+        Home::Store(database) => {
             let jobs = SqliteJobs::new(database.clone(), keep, clock);
             let schedules = SqliteSchedules::new(database.clone(), ingest::QUEUE, clock);
             (board(Arc::new(jobs)), Arc::new(schedules), None)
         }
-        (None, Base::Mysql(_)) => unreachable!("the configuration refuses it"),
-        (Some(membership), _) => {
+        Home::Redis(membership) => {
             let redis = membership.redis();
             let jobs = redis.jobs(keep);
             let board = board(Arc::new(jobs.clone()));
@@ -83,6 +85,8 @@ pub(super) fn open(
         schedule_stats: Arc::default(),
         shared,
         intake: Arc::default(),
+        client: opening.client.clone(),
+        clock,
     }
 }
 
@@ -98,9 +102,9 @@ impl Work {
         let config = node.config.load();
         let parts = jobs::Parts {
             board: self.board.clone(),
-            client: node.client.clone(),
+            client: self.client.clone(),
             publisher: Arc::new(Publisher(Arc::clone(state))),
-            clock: node.clock,
+            clock: self.clock,
         };
         let workforce = Workforce {
             workers: Workers::begin(parts),
