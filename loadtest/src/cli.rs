@@ -9,8 +9,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind::{
+    DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion,
+};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use self::values::{
     parse_address, parse_backend, parse_batch, parse_count, parse_durable_rate, parse_header,
@@ -45,9 +47,9 @@ pub enum Command {
     /// Push to users over HTTP or through Redis, at a steady rate or in a closed loop: pushes per second, and what they cost
     Push(PushArgs),
     /// Be the yardstick: a server that writes every message once to every subscriber, one write each
-    RawServer(RawServerArgs),
+    RawServer(ServerArgs),
     /// Be an application: a service that answers every request with 200, at once and without a word
-    Sink(SinkArgs),
+    Sink(ServerArgs),
     /// Send numbered messages between clients of all nodes of a cluster: is anything lost in silence, doubled or swapped?
     Check(CheckArgs),
     /// Start a cluster, break and repair it again and again, and check all the while
@@ -284,20 +286,9 @@ pub struct PushArgs {
     pub other_pid: Vec<u32>,
 }
 
-/// Options of `raw-server`.
+/// Options of `raw-server` and `sink`.
 #[derive(Args, Clone, Debug)]
-pub struct RawServerArgs {
-    /// Address to listen on
-    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
-    pub listen: SocketAddr,
-    /// Run on this CPU only
-    #[arg(long)]
-    pub cpu: Option<usize>,
-}
-
-/// Options of `sink`.
-#[derive(Args, Clone, Debug)]
-pub struct SinkArgs {
+pub struct ServerArgs {
     /// Address to listen on
     #[arg(long, value_name = "ADDR", value_parser = parse_address)]
     pub listen: SocketAddr,
@@ -383,12 +374,7 @@ pub enum ParseError {
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, ParseError> {
     match Cli::try_parse_from(arguments) {
         Ok(cli) => Ok(cli.command),
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-            ) =>
-        {
+        Err(error) if matches!(error.kind(), DisplayHelp | DisplayVersion) => {
             Err(ParseError::Shown(error.to_string()))
         }
         Err(error) => Err(ParseError::Wrong(one_line(&error))),
@@ -397,10 +383,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, P
 
 /// The message of clap without its advice, in one line: it goes to logs and to other programs.
 fn one_line(error: &clap::Error) -> String {
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "error: a subcommand is missing: idle, handshake, storm, fanout, unicast, chat, \
-                raw-server, check or chaos (see --help)"
-            .to_owned();
+    if error.kind() == DisplayHelpOnMissingArgumentOrSubcommand {
+        let cli = Cli::command();
+        let names: Vec<&str> = cli.get_subcommands().map(clap::Command::get_name).collect();
+        let names = names.join(", ");
+        return format!("error: a subcommand is missing: {names} (see --help)");
     }
     let text = error.to_string();
     let message: Vec<&str> = text

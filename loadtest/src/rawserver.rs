@@ -13,7 +13,7 @@ use rustix::event::epoll;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketFlags, accept_with, getsockname, recv, sockopt};
 
-use crate::cli::RawServerArgs;
+use crate::cli::ServerArgs;
 use crate::frame::{self, opcode};
 use crate::handshake;
 use crate::process;
@@ -35,7 +35,7 @@ const PING: &[u8] = br#"{"flag":"ping"}"#;
 ///
 /// # Errors
 /// When it cannot listen.
-pub fn run(arguments: &RawServerArgs) -> Result<(), RunError> {
+pub fn run(arguments: &ServerArgs) -> Result<(), RunError> {
     if let Some(cpu) = arguments.cpu {
         process::pin(cpu).map_err(RunError::Usage)?;
     }

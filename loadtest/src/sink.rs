@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-use crate::cli::SinkArgs;
+use crate::cli::ServerArgs;
 use crate::process;
 use crate::scenario::RunError;
 
@@ -20,7 +20,7 @@ const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 ///
 /// # Errors
 /// When it cannot listen.
-pub fn run(arguments: &SinkArgs) -> Result<(), RunError> {
+pub fn run(arguments: &ServerArgs) -> Result<(), RunError> {
     if let Some(cpu) = arguments.cpu {
         process::pin(cpu).map_err(RunError::Usage)?;
     }
