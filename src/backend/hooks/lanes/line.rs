@@ -15,6 +15,8 @@ use crate::{
 /// After so many failures without a success in between it is the endpoint that fails, and not what it
 /// was told: from then on one request at a time tries whether it is back.
 const FAILING: u32 = 5;
+/// Shortest time that an endpoint can ask for before it is tried again.
+const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 /// Longest time that an endpoint can ask for before it is tried again.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 /// How often it is looked whether what nobody can be told has waited for too long.
@@ -73,7 +75,7 @@ impl Line {
 
     pub(super) fn configure(&mut self, terms: Option<Terms>) {
         self.terms = terms;
-        self.paused_until = Duration::ZERO;
+        self.rest_no_longer();
     }
 
     /// The endpoint was told something. What waited for it to come back need not any longer. Says
@@ -81,9 +83,7 @@ impl Line {
     pub(super) fn recover(&mut self) -> bool {
         let was_failing = self.is_failing();
         if was_failing {
-            let resting = std::mem::take(&mut self.resting);
-            self.ready.extend(resting.into_iter().map(|(_, lane)| lane));
-            self.paused_until = Duration::ZERO;
+            self.rest_no_longer();
         }
         self.trouble = Trouble::default();
         was_failing
@@ -188,14 +188,16 @@ impl Line {
         trouble.since_ms.get_or_insert(now.unix_ms);
         trouble.last_error = Some(error);
         let failures = trouble.failures;
-        if let Some(wanted) = retry_after {
-            self.pause(now.uptime + wanted.min(RETRY_AFTER_MAX));
-        }
-        if self.is_failing() {
+        // What the endpoint says counts instead of any pause of our own.
+        let wanted = retry_after.map(|wanted| wanted.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX));
+        if let Some(wanted) = wanted {
+            self.pause(now.uptime + wanted);
+        } else if self.is_failing() {
             self.pause(now.uptime + backoff(failures - FAILING + 1, chance));
         }
         let attempts = self.lanes.get(&lane).map_or(1, |lane| lane.attempts);
-        self.put_off(lane, now.uptime + backoff(attempts, chance));
+        let rest = wanted.unwrap_or_else(|| backoff(attempts, chance));
+        self.put_off(lane, now.uptime + rest);
         failures == FAILING
     }
 
@@ -219,6 +221,13 @@ impl Line {
             trouble: self.trouble.clone(),
             ..Self::default()
         };
+    }
+
+    /// Whatever waits for a time may be tried now.
+    fn rest_no_longer(&mut self) {
+        let resting = std::mem::take(&mut self.resting);
+        self.ready.extend(resting.into_iter().map(|(_, lane)| lane));
+        self.paused_until = Duration::ZERO;
     }
 
     fn pause(&mut self, until: Duration) {

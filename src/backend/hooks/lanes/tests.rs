@@ -153,6 +153,40 @@ fn an_endpoint_that_says_when_to_come_again_is_left_alone_until_then() {
 }
 
 #[test]
+fn a_lane_that_is_asked_to_come_sooner_than_it_would_comes_then() {
+    let mut lanes = lanes(&[("u", 5)]);
+    lanes.add(id(1), dispatch("u", "a", 1));
+    let mut now = START;
+    // Its own pauses would be 1, 2, 4 and 8 s.
+    for wanted in [1, 1, 2, 0] {
+        let step = lanes.next(at(now)).unwrap();
+        lanes.failed(&step.place, failure(Some(wanted * START)), at(now));
+        // Not at once, whatever it says.
+        now += wanted.max(1) * START;
+        assert!(lanes.next(at(now - Duration::from_millis(1))).is_none());
+        assert_eq!(lanes.next_at(), Some(now));
+    }
+    // One that fails altogether has said it, too.
+    for _ in 0..10 {
+        let step = lanes.next(at(now)).unwrap();
+        lanes.failed(&step.place, failure(Some(3 * START)), at(now));
+        now += 3 * START;
+        assert_eq!(lanes.next_at(), Some(now));
+    }
+}
+
+#[test]
+fn a_reload_tries_at_once_what_rests() {
+    let mut lanes = lanes(&[("u", 5)]);
+    lanes.add(id(1), dispatch("u", "a", 1));
+    let step = lanes.next(at(START)).unwrap();
+    lanes.failed(&step.place, failure(None), at(START));
+    assert!(lanes.next(at(START)).is_none());
+    configure(&mut lanes, &[("u", 5)]);
+    assert!(lanes.next(at(START)).is_some_and(|step| step.attempt == 2));
+}
+
+#[test]
 fn what_has_waited_for_too_long_at_an_endpoint_that_fails_is_not_tried_any_more() {
     let mut lanes = lanes(&[("u", 5)]);
     for number in 1..=10 {
