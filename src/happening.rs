@@ -5,7 +5,7 @@
 //! - **Durability**: what [`Herald::keep`] has answered for outlives the node, in Redis as far as Redis
 //!   itself persists, and each endpoint that wants it is told at least once, or it is found among the
 //!   dead with the reason. What the bound of the backlog has no room for is counted, and is none of
-//!   that; calls that are due are outside of the bound.
+//!   that; calls that are due and ends of sessions are outside of the bound.
 //! - **Order**: an endpoint is told of the happenings of one lane in the order in which they were kept,
 //!   each of them after the one before was told or given up. Lanes do not wait for one another.
 //! - **Duplicates**: when [`Herald::keep`] fails it is not known whether the happenings are kept. Who
@@ -154,6 +154,8 @@ pub struct Kept {
     /// Those that endpoints will not be told of, since too much waits already; counted once for each
     /// endpoint.
     pub dropped: u64,
+    /// Those among them that no endpoint will be told of, by [`Kind`].
+    pub untold: [u64; Kind::ALL.len()],
 }
 
 /// Why a call came to nothing.

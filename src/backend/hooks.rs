@@ -270,17 +270,15 @@ impl Inner {
         let waiting = self.lanes.lock().held() + unread;
         let mut room = self.backlog_max.load(Relaxed).saturating_sub(waiting);
         let mut dispatches = Vec::new();
-        let mut dropped = [0; HookDrop::ALL.len()];
+        let mut kept = Kept::default();
         for happening in happenings {
             let mut body = None;
+            let is_exempt = is_exempt(&happening.what);
+            let mut dropped = 0;
+            // A call may name what the configuration does not have: it waits there.
             for url in endpoints.of(&happening.what) {
-                let is_due = matches!(happening.what, What::CallDue { .. });
-                if endpoints.get(url).is_none() {
-                    dropped[HookDrop::Unknown as usize] += 1;
-                    continue;
-                }
-                if room == 0 && !is_due {
-                    dropped[HookDrop::Backlog as usize] += 1;
+                if room == 0 && !is_exempt {
+                    dropped += 1;
                     continue;
                 }
                 room = room.saturating_sub(1);
@@ -293,12 +291,13 @@ impl Inner {
                     body: body.get_or_insert_with(|| body::encode(happening)).clone(),
                 });
             }
+            kept.dropped += dropped;
+            if 0 < dropped && body.is_none() {
+                kept.untold[happening.what.kind() as usize] += 1;
+            }
         }
-        for (reason, count) in HookDrop::ALL.into_iter().zip(dropped) {
-            self.drop_some(reason, count);
-        }
-        let dropped = dropped.into_iter().sum();
-        (dispatches, Kept { dropped })
+        self.drop_some(HookDrop::Backlog, kept.dropped);
+        (dispatches, kept)
     }
 
     /// Counts what is dropped, and says so once in a while.
@@ -317,4 +316,10 @@ impl Inner {
             tracing::warn!(dropped, reason, "endpoints are not told of everything");
         }
     }
+}
+
+/// Whether it is kept even if there is no room: there are only as many of these as there are sessions, and
+/// each is the last word on one.
+const fn is_exempt(what: &What) -> bool {
+    matches!(what, What::CallDue { .. } | What::SessionClosed { .. })
 }

@@ -29,19 +29,16 @@ pub struct HooksStats {
 pub enum HookDrop {
     /// Too much waits already.
     Backlog,
-    /// It names an endpoint that the configuration does not have.
-    Unknown,
 }
 
 impl HookDrop {
     /// Every reason.
-    pub const ALL: [Self; 2] = [Self::Backlog, Self::Unknown];
+    pub const ALL: [Self; 1] = [Self::Backlog];
 
     /// Name in metrics.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Backlog => "backlog",
-            Self::Unknown => "unknown",
         }
     }
 }

@@ -80,8 +80,8 @@ impl Witness {
         }
         if !news.is_empty() {
             let kinds: Vec<_> = news.iter().map(|happening| happening.what.kind()).collect();
-            self.parts.herald.keep(news).await?;
-            kinds.into_iter().for_each(|kind| self.stats.told(kind));
+            let kept = self.parts.herald.keep(news).await?;
+            self.stats.count(kinds, kept);
         }
         if let Some(time_ms) = time_ms {
             self.do_deeds(&records, time_ms).await?;

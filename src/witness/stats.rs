@@ -1,6 +1,10 @@
 //! What the witness counts.
 
-use crate::{duty::Deed, happening::Kind, stats::Count};
+use crate::{
+    duty::Deed,
+    happening::{Kept, Kind},
+    stats::Count,
+};
 
 /// What became of what it has seen, and of what was owed.
 #[derive(Debug, Default)]
@@ -40,8 +44,22 @@ pub enum DutyOutcome {
 // === impl WitnessStats ===
 
 impl WitnessStats {
+    /// This has come of happenings of these kinds.
+    pub(super) fn count(&self, kinds: impl IntoIterator<Item = Kind>, kept: Kept) {
+        let mut untold = kept.untold;
+        for kind in kinds {
+            match untold[kind as usize].checked_sub(1) {
+                Some(rest) => {
+                    untold[kind as usize] = rest;
+                    self.dropped(kind);
+                }
+                None => self.told(kind),
+            }
+        }
+    }
+
     /// A happening is kept.
-    pub(super) fn told(&self, kind: Kind) {
+    fn told(&self, kind: Kind) {
         self.kept[kind as usize].add(1);
         if kind == Kind::CallDue {
             self.duties[DeedKind::Call as usize][DutyOutcome::Done as usize].add(1);

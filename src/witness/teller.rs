@@ -153,10 +153,9 @@ impl Witness {
                 () = self.give_up.cancelled() => return None,
             };
             match kept {
-                Ok(_) => {
-                    for happening in &happenings {
-                        self.stats.told(happening.what.kind());
-                    }
+                Ok(kept) => {
+                    let kinds = happenings.iter().map(|happening| happening.what.kind());
+                    self.stats.count(kinds, kept);
                     return Some(());
                 }
                 Err(error) => self.failed(&error, &mut pauses).await,

@@ -15,6 +15,8 @@ struct Recorder {
     wanted: Mutex<HashSet<Kind>>,
     kept: Mutex<Vec<Happening>>,
     is_away: AtomicBool,
+    /// No room for more messages.
+    is_full: AtomicBool,
 }
 
 impl Herald for Recorder {
@@ -31,8 +33,17 @@ impl Herald for Recorder {
             if self.is_away.load(Relaxed) {
                 return Err(HeraldError("away".into()));
             }
-            self.kept.lock().extend(happenings);
-            Ok(Kept::default())
+            let mut kept = Kept::default();
+            let mut all = self.kept.lock();
+            for happening in happenings {
+                let kind = happening.what.kind();
+                if self.is_full.load(Relaxed) && kind == Kind::MessageReceived {
+                    kept.untold[kind as usize] += 1;
+                } else {
+                    all.push(happening);
+                }
+            }
+            Ok(kept)
         })
     }
 }
@@ -501,4 +512,29 @@ async fn a_message_that_reaches_nobody_is_told_of() {
         .collect();
     let expect = ["user:1", "session:gw.1.7"].map(|topic| topic.parse().unwrap());
     assert_eq!(topics, expect);
+}
+
+#[tokio::test]
+async fn what_the_herald_has_no_room_for_is_not_counted_as_kept() {
+    let scene = Scene::new(&[SESSIONS, &[Kind::MessageReceived]].concat()).await;
+    scene.herald.is_full.store(true, Relaxed);
+    let anna = scene.connect();
+    scene.witness.opened(&anna, Vec::new);
+    scene
+        .witness
+        .received(&anna, Incoming::Text("{\"flag\":\"travel\"}"));
+    scene.end(&anna);
+    scene.settle().await;
+    let stats = &scene.witness.stats;
+    for (kind, kept, dropped) in [
+        (Kind::SessionOpened, 1, 0),
+        (Kind::MessageReceived, 0, 1),
+        (Kind::SessionClosed, 1, 0),
+    ] {
+        let counted = |counts: &[crate::stats::Count]| counts[kind as usize].load();
+        assert_eq!(
+            (counted(&stats.kept), counted(&stats.dropped)),
+            (kept, dropped)
+        );
+    }
 }

@@ -83,26 +83,45 @@ async fn what_nobody_wants_is_not_kept() {
     assert!(!herald.wants_message(DialectId::Device, "order_new"));
     keep_of(&gateway, 1, 0..1).await;
     assert_eq!(counted(&gateway, "kept").await, 0.0);
-    // Nowhere but to what is configured.
-    let due = |url: &str| {
-        let mut due = message(1, 1);
-        let What::MessageReceived { who, .. } = due.what else {
-            unreachable!()
-        };
-        due.what = What::CallDue {
-            who,
-            url: url.into(),
-            method: "bye".into(),
-            params: "{}".into(),
-        };
-        due
+}
+
+/// A call that a session owed, and where it goes.
+fn due(url: &str, number: u64) -> Happening {
+    let mut due = message(1, number);
+    let What::MessageReceived { who, .. } = due.what else {
+        unreachable!()
     };
-    let calls = vec![due("http://127.0.0.1:1/"), due(&receiver.url("/"))];
-    assert_eq!(keep(&gateway, calls).await.dropped, 1);
-    let mut receiver = receiver;
-    let heard = receiver.next().await;
-    assert_eq!(
-        (&heard.json()["event"], &heard.json()["method"]),
-        (&json!("call.due"), &json!("bye"))
-    );
+    due.what = What::CallDue {
+        who,
+        url: url.into(),
+        method: "bye".into(),
+        params: "{}".into(),
+    };
+    due
+}
+
+#[tokio::test]
+async fn a_call_waits_for_a_configuration_that_has_its_address() {
+    let mut first = Service::taking();
+    let mut second = Service::taking();
+    let of_first = hooks(&[hook(&first.url("/"), "")]);
+    let of_second = hooks(&[hook(&second.url("/"), "")]);
+    for gateway in forms(&of_first) {
+        let calls = vec![due(&second.url("/"), 1), due(&first.url("/"), 2)];
+        assert_eq!(keep(&gateway, calls).await.dropped, 0);
+        let heard = first.next().await;
+        assert_eq!(
+            (&*heard.id(), &heard.json()["event"], &heard.json()["method"]),
+            ("1-2", &json!("call.due"), &json!("bye"))
+        );
+        assert!(second.next_within(SHORT).await.is_none());
+        let states = hooks_of(&gateway).await;
+        assert_eq!(
+            (&states[1]["configured"], &states[1]["pending"]),
+            (&json!(false), &json!(1))
+        );
+        gateway.reload(&of_second);
+        assert_eq!(second.next().await.id(), "1-1");
+        until_told(&gateway).await;
+    }
 }

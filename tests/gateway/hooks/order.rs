@@ -124,6 +124,22 @@ async fn what_happens_while_an_endpoint_is_down_is_told_when_it_is_back() {
     assert_eq!(hooks_of(&gateway).await[0]["failing_since"], Value::Null);
 }
 
+/// The end of session number `session`.
+fn end(session: u64) -> Happening {
+    let mut end = message(session, 0);
+    let What::MessageReceived { who, .. } = end.what else {
+        unreachable!()
+    };
+    end.id = format!("end-{session}").into();
+    end.what = What::SessionClosed {
+        who,
+        reason: "idle".into(),
+        duration_ms: 1,
+        rooms: Vec::new(),
+    };
+    end
+}
+
 #[tokio::test]
 async fn beyond_the_bound_of_the_backlog_what_is_new_is_dropped_and_counted() {
     static OPEN: Mutex<bool> = Mutex::new(false);
@@ -131,8 +147,12 @@ async fn beyond_the_bound_of_the_backlog_what_is_new_is_dropped_and_counted() {
         true => (200, ""),
         false => (503, ""),
     });
-    let mut toml = hooks(&[hook(&receiver.url("/"), "")]);
-    toml += "backend.hooks_backlog_max = 10\n";
+    let events = "events = [\"message.received\", \"session.closed\"]";
+    let toml = format!(
+        "backend.hooks = [{{ url = \"{}\", messages = [\"*\"], {events} }}]\n\
+         backend.hooks_backlog_max = 10\n",
+        receiver.url("/")
+    );
     for gateway in forms(&toml) {
         *OPEN.lock().unwrap() = false;
         let all =
@@ -142,14 +162,13 @@ async fn beyond_the_bound_of_the_backlog_what_is_new_is_dropped_and_counted() {
         assert_eq!(keep(&gateway, all(12..20)).await.dropped, 8);
         let dropped = "tidegate_hooks_dropped_total";
         gateway.until_metric(dropped, "backlog", 10.0).await;
+        // Who was told of a beginning is told of the end.
+        assert_eq!(keep(&gateway, vec![end(7)]).await.dropped, 0);
         *OPEN.lock().unwrap() = true;
-        let ids = taken(&mut receiver, 10).await;
-        assert_eq!(
-            ids,
-            (0..10)
-                .map(|number| format!("7-{number}"))
-                .collect::<Vec<_>>()
-        );
+        let ids = taken(&mut receiver, 11).await;
+        let expect = (0..10).map(|number| format!("7-{number}"));
+        let expect: Vec<_> = expect.chain(["end-7".to_owned()]).collect();
+        assert_eq!(ids, expect);
         until_told(&gateway).await;
         // There is room again.
         assert_eq!(keep(&gateway, all(20..30)).await.dropped, 0);
