@@ -43,6 +43,9 @@ pub trait Dues: fmt::Debug + Send + Sync + 'static {
     /// Members that were opened and not closed, as far as nobody else keeps a list of them.
     fn members(&self) -> Pending<'_, Vec<Member>>;
 
+    /// Whether something may be kept for a member: it was opened, and neither closed nor lost.
+    fn is_open(&self, member: &Member) -> Pending<'_, bool>;
+
     /// Keeps records, in the place of those of the same sessions. All are of one member.
     fn write(&self, records: Vec<Record>) -> Pending<'_, ()>;
 

@@ -80,8 +80,8 @@ pub enum What {
         who: Party,
         /// The label of its reason.
         reason: Box<str>,
-        /// How long it was there, in milliseconds.
-        duration_ms: u64,
+        /// How long it was there, in milliseconds; none if nobody was there to see it end.
+        duration_ms: Option<u64>,
         /// The rooms that it was in.
         rooms: Vec<Topic>,
     },

@@ -71,11 +71,22 @@ pub(super) struct Batch {
     pub(super) news: Vec<News>,
 }
 
+/// What of a record is kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Standing {
+    /// Everything that was said of the session before its end.
+    Newest,
+    /// Nothing.
+    None,
+    /// Something older.
+    Older,
+}
+
 /// Something to be told.
 #[derive(Debug)]
 pub(super) enum News {
-    /// The session is to be settled. Whether its record may have been kept.
-    Ended(Record, Ended, bool),
+    /// The session is to be settled. Which of its record may have been kept.
+    Ended(Record, Ended, Standing),
     /// Something has happened.
     Happening(Happening),
 }
@@ -222,7 +233,7 @@ impl Book {
             // Its end has an item of its own, which comes last.
             Some(_) if was_queued => {}
             Some(ended) => {
-                let news = News::Ended(entry.record.clone(), ended, 0 < entry.kept);
+                let news = News::Ended(entry.record.clone(), ended, entry.standing());
                 batch.news.push(news);
             }
         }
@@ -253,6 +264,14 @@ impl Entry {
             kept: 0,
             is_queued: false,
             ended: None,
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        match self.kept {
+            0 => Standing::None,
+            kept if kept == self.version => Standing::Newest,
+            _ => Standing::Older,
         }
     }
 

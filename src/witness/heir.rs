@@ -70,7 +70,7 @@ impl Witness {
         let now_ms = self.parts.clock.now().unix_ms;
         let words = records.iter();
         let mut news: Vec<_> = words
-            .flat_map(|record| self.last_words(record, NODE_DIED, now_ms))
+            .flat_map(|record| self.last_words(record, NODE_DIED, now_ms, None))
             .collect();
         let occupancy = &self.parts.occupancy;
         if !rooms.is_empty() {

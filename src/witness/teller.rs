@@ -7,12 +7,13 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::{
     Witness,
-    book::{Batch, News},
+    book::{Batch, News, Standing},
 };
 use crate::{
     dues::DuesError,
     duty::Record,
     happening::{Happening, HeraldError, What},
+    id::Member,
 };
 
 /// First pause after a call that has failed.
@@ -99,19 +100,64 @@ impl Witness {
         self.write(&records).await?;
         self.book.lock().keep(&records);
         self.kept.notify_waiters();
+        let settled = self.settled_elsewhere(&news).await?;
         let mut ended = Vec::new();
         let mut happenings = Vec::new();
         for news in news {
             match news {
                 News::Happening(happening) => happenings.push(happening),
-                News::Ended(record, end, is_kept) => {
-                    happenings.extend(self.last_words(&record, end.reason, end.at_ms));
-                    ended.push((record, is_kept));
+                News::Ended(record, end, standing) => {
+                    let is_newest = standing == Standing::Newest;
+                    if !is_newest || !settled.contains(&record.session.member) {
+                        let duration_ms = end.at_ms.saturating_sub(record.since_ms);
+                        let words = self.last_words(&record, end.reason, end.at_ms, duration_ms);
+                        happenings.extend(words);
+                    }
+                    ended.push((record, standing != Standing::None));
                 }
             }
         }
         self.keep_all(happenings).await?;
         self.settle_own(ended).await
+    }
+
+    /// Lives of this node that others have settled, of those whose sessions have ended: what was kept of
+    /// these is told, in other words, and is not to be told again under the same ids.
+    async fn settled_elsewhere(&self, news: &[News]) -> Option<Vec<Member>> {
+        let mut lives: Vec<Member> = Vec::new();
+        for news in news {
+            if let News::Ended(record, _, Standing::Newest) = news
+                && !lives.contains(&record.session.member)
+            {
+                lives.push(record.session.member.clone());
+            }
+        }
+        let mut settled = Vec::new();
+        for member in lives {
+            if !self.until_open(&member).await? {
+                settled.push(member);
+            }
+        }
+        Some(settled)
+    }
+
+    /// Says whether a life is open, or over. It is neither for a while if Redis has lost everything, or if
+    /// this node does not know yet that the others have reaped it.
+    async fn until_open(&self, member: &Member) -> Option<bool> {
+        let mut pauses = Pauses::default();
+        loop {
+            let looking = || self.parts.dues.is_open(member);
+            if let Ok(true) = self.until_done(looking).await? {
+                return Some(true);
+            }
+            if self.parts.router.member() != *member {
+                return Some(false);
+            }
+            tokio::select! {
+                () = pauses.wait() => {}
+                () = self.give_up.cancelled() => return None,
+            }
+        }
     }
 
     /// Keeps records: those of this life of the node, since what others have reaped is settled by them.
@@ -164,7 +210,13 @@ impl Witness {
     }
 
     /// What is to be told of the end of a session: that it is over, and the calls that are due.
-    pub(super) fn last_words(&self, record: &Record, reason: &str, at_ms: u64) -> Vec<Happening> {
+    pub(super) fn last_words(
+        &self,
+        record: &Record,
+        reason: &str,
+        at_ms: u64,
+        duration_ms: impl Into<Option<u64>>,
+    ) -> Vec<Happening> {
         let session = &record.session;
         let happening = |id: String, what: What| Happening {
             id: id.into(),
@@ -176,7 +228,7 @@ impl Witness {
             let what = What::SessionClosed {
                 who: super::party(record),
                 reason: reason.into(),
-                duration_ms: at_ms.saturating_sub(record.since_ms),
+                duration_ms: duration_ms.into(),
                 rooms: record.rooms.clone(),
             };
             happening(format!("closed:{session}"), what)

@@ -425,9 +425,17 @@ async fn the_next_life_settles_what_the_one_before_has_left() {
         "{told:?}"
     );
     assert_eq!(told.len(), 2);
-    let What::SessionClosed { reason, rooms, .. } = after.herald.kept.lock()[0].what.clone() else {
+    let What::SessionClosed {
+        reason,
+        rooms,
+        duration_ms,
+        ..
+    } = after.herald.kept.lock()[0].what.clone()
+    else {
         panic!();
     };
+    // It is not known when it ended.
+    assert_eq!(duration_ms, None);
     assert_eq!((&*reason, rooms), (crate::close::NODE_DIED, vec![room]));
     assert_eq!(*after.keys.done.lock(), [format!("{id} b")]);
     let again = Scene::of_life(3, &database, SESSIONS).await;
@@ -537,4 +545,38 @@ async fn what_the_herald_has_no_room_for_is_not_counted_as_kept() {
             (kept, dropped)
         );
     }
+}
+
+/// A session whose beginning is told, of which somebody else has settled everything by its end.
+async fn settled_elsewhere(scene: &Scene) -> SessionId {
+    let anna = scene.connect();
+    scene.witness.opened(&anna, Vec::new);
+    until(async || !scene.told().is_empty()).await;
+    scene.dues.remove(scene.records().await).await.unwrap();
+    assert!(scene.dues.close(&scene.router.member()).await.unwrap());
+    scene.end(&anna);
+    scene.id(&anna)
+}
+
+#[tokio::test]
+async fn the_end_that_another_node_has_told_is_not_told_in_other_words() {
+    let scene = Scene::new(SESSIONS).await;
+    let telling = scene.witness.begin(&scene.tasks);
+    let session = settled_elsewhere(&scene).await;
+    scene.router.begin_new_epoch(1_700_000_000_000);
+    until(async || scene.witness.owing() == 0).await;
+    assert_eq!(scene.told(), [format!("opened:{session}")]);
+    telling.end(tokio::time::Instant::now()).await;
+}
+
+#[tokio::test]
+async fn the_end_is_told_when_it_was_not_another_node_that_removed_the_record() {
+    let scene = Scene::new(SESSIONS).await;
+    let telling = scene.witness.begin(&scene.tasks);
+    let session = settled_elsewhere(&scene).await;
+    scene.dues.open(&scene.router.member()).await.unwrap();
+    until(async || scene.witness.owing() == 0).await;
+    let expect = [format!("opened:{session}"), format!("closed:{session}")];
+    assert_eq!(scene.told(), expect);
+    telling.end(tokio::time::Instant::now()).await;
 }

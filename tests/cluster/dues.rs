@@ -84,6 +84,7 @@ pub(crate) async fn records_are_there_until_they_are_removed<R: Rig>(place: Plac
     let (me, you) = (member("a.1"), member("b.1"));
     let one = record(&me, 1, vec![srem("s", "k", "\u{1}")]);
     assert_eq!(dues.write(vec![one.clone()]).await, Err(DuesError::Lost));
+    assert_eq!(other.is_open(&me).await, Ok(false));
     for who in [&me, &you, &me] {
         dues.open(who).await.unwrap();
     }
@@ -97,6 +98,7 @@ pub(crate) async fn records_are_there_until_they_are_removed<R: Rig>(place: Plac
     dues.write(vec![two.clone()]).await.unwrap();
     assert_eq!(all(&*other, &me).await.records, [one.clone(), two.clone()]);
     assert_eq!(other.close(&me).await, Ok(false));
+    assert_eq!(other.is_open(&me).await, Ok(true));
     dues.remove(vec![one.clone()]).await.unwrap();
     assert_eq!(other.close(&me).await, Ok(false));
     dues.remove(vec![one.clone(), two]).await.unwrap();
@@ -104,6 +106,7 @@ pub(crate) async fn records_are_there_until_they_are_removed<R: Rig>(place: Plac
     assert_eq!(all(&*other, &me).await, Page::default());
     for _ in 0..2 {
         assert_eq!(other.close(&me).await, Ok(true));
+        assert_eq!(dues.is_open(&me).await, Ok(false));
     }
     // Nothing comes behind whoever has settled it.
     assert_eq!(dues.write(vec![one]).await, Err(DuesError::Lost));

@@ -243,6 +243,18 @@ async fn a_frozen_node_and_who_has_reaped_it_do_everything_once() {
         .metric("tidegate_duties_total", "outcome=\"done\"")
         .await;
     assert_eq!(repeated, 0.0);
+    // Nor are the ends told in other words under the same ids.
+    for node in &nodes {
+        within(WHOLE, "everything is told", async || {
+            node.metric("tidegate_hooks_pending", "").await == 0.0
+        })
+        .await;
+    }
+    while let Ok(body) = listener.asked.try_recv() {
+        listener.note(&body);
+    }
+    let once = BTreeSet::from(["node_died".to_owned()]);
+    assert!(listener.ends.values().all(|reasons| *reasons == once));
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ enum Details<'a> {
     },
     Closed {
         reason: &'a str,
-        duration_ms: u64,
+        duration_ms: Option<u64>,
         rooms: Vec<&'a str>,
     },
     Message {
@@ -195,7 +195,7 @@ mod tests {
             What::SessionClosed {
                 who: who(),
                 reason: "idle".into(),
-                duration_ms: 7,
+                duration_ms: Some(7),
                 rooms: vec!["room:a".parse().unwrap()],
             },
             of_session(json!({

@@ -111,7 +111,7 @@ fn made_up(kind: Kind, member: &Member) -> What {
         Kind::SessionClosed => What::SessionClosed {
             who: who(),
             reason: "client_closed".into(),
-            duration_ms: 0,
+            duration_ms: Some(0),
             rooms: vec![room()],
         },
         Kind::SessionOpened => What::SessionOpened {

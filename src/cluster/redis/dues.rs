@@ -288,6 +288,12 @@ impl Dues for RedisDues {
         Box::pin(async { Ok(Vec::new()) })
     }
 
+    fn is_open(&self, member: &Member) -> Pending<'_, bool> {
+        let key = self.keys.sessions(member);
+        let look = cmd("HEXISTS").arg(&key).arg(OPEN).take();
+        Box::pin(async move { Ok(from_value(self.servers.call_one(&key, look).await?)?) })
+    }
+
     fn write(&self, records: Vec<Record>) -> Pending<'_, ()> {
         Box::pin(self.write_all(records))
     }

@@ -86,6 +86,14 @@ impl Dues for SqliteDues {
         })
     }
 
+    fn is_open(&self, member: &Member) -> Pending<'_, bool> {
+        let member = member.as_str().to_owned();
+        Box::pin(async move {
+            let looking = self.database.transact(move |on| is_open(on, &member));
+            Ok(looking.await?)
+        })
+    }
+
     fn write(&self, records: Vec<Record>) -> Pending<'_, ()> {
         Box::pin(async move {
             let Some(first) = records.first() else {

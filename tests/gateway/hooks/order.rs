@@ -134,7 +134,7 @@ fn end(session: u64) -> Happening {
     end.what = What::SessionClosed {
         who,
         reason: "idle".into(),
-        duration_ms: 1,
+        duration_ms: Some(1),
         rooms: Vec::new(),
     };
     end
