@@ -65,6 +65,8 @@ struct Inner {
     /// The endpoints have changed, or something is ready.
     news: Notify,
     complaint: Mutex<Complaint>,
+    /// Held by who has the dead told again, so that nobody has the same ones told again meanwhile.
+    reviving: tokio::sync::Mutex<()>,
     stats: HooksStats,
 }
 
@@ -130,6 +132,7 @@ impl Hooks {
             unread: AtomicI64::new(0),
             news: Notify::new(),
             complaint: Mutex::default(),
+            reviving: tokio::sync::Mutex::default(),
             stats: HooksStats::default(),
         }));
         hooks.set(backend);
@@ -184,6 +187,7 @@ impl Hooks {
         let inner = &*self.0;
         let current = inner.current();
         let current = current.ok_or(DispatchError::Absent)?;
+        let _alone = inner.reviving.lock().await;
         let mut count = 0_u64;
         for id in ids {
             let Some(dead) = inner.graveyard.find(*id).await? else {

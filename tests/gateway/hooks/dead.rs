@@ -101,3 +101,31 @@ async fn what_was_tried_for_too_long_is_dead() {
         while receiver.next_within(SHORT).await.is_some() {}
     }
 }
+
+#[tokio::test]
+async fn who_has_the_dead_told_again_at_the_same_time_has_each_told_once() {
+    static TAKES: AtomicBool = AtomicBool::new(false);
+    let mut receiver = Receiver::start(|_| match TAKES.load(Relaxed) {
+        true => Answer::Status(200),
+        false => Answer::Status(422),
+    });
+    let toml = hooks(&[hook(&receiver.url("/"), "")]);
+    for gateway in forms(&toml) {
+        TAKES.store(false, Relaxed);
+        keep_of(&gateway, 1, 0..50).await;
+        for _ in 0..50 {
+            hear(&mut receiver).await;
+        }
+        until_told(&gateway).await;
+        TAKES.store(true, Relaxed);
+        let body = json!({"all": true});
+        let retry = || count(&gateway, "POST", "/api/hooks/dead/retry", &body);
+        let counts = tokio::join!(retry(), retry(), retry(), retry());
+        let counts = [counts.0, counts.1, counts.2, counts.3];
+        let told: u64 = counts.iter().filter_map(serde_json::Value::as_u64).sum();
+        assert_eq!(told, 50, "{counts:?}");
+        taken(&mut receiver, 50).await;
+        until_told(&gateway).await;
+        assert!(receiver.hears(SHORT).await.is_none());
+    }
+}
