@@ -8,6 +8,8 @@ use crate::{
 
 /// Longest prefix, in bytes. It is a label of metrics.
 const PREFIX_BYTES_MAX: usize = 64;
+/// Types of frames that `device` takes itself, or may take: no service would be asked.
+const WORDS: [&str; 5] = ["auth", "ping", "pong", "subscribe", "unsubscribe"];
 /// Most services that answer methods: each has metrics of its own.
 const METHODS_MAX: usize = 100;
 
@@ -30,6 +32,11 @@ impl Check<'_> {
                      \":\", \"/\"",
                     method.prefix
                 );
+                self.mistake(format!("{key}.prefix"), problem);
+            }
+            let is_of_device = method.serves(DialectId::Device);
+            if is_of_device && WORDS.contains(&&*method.prefix) {
+                let problem = format!("is {:?}, a word of the gateway's own", method.prefix);
                 self.mistake(format!("{key}.prefix"), problem);
             }
             self.not_zero(&format!("{key}.timeout"), method.timeout);

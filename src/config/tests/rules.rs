@@ -463,6 +463,21 @@ fn services_that_answer_and_decide_have_bounds_and_dialects_that_they_concern() 
             "backend.subscribe.dialects: has \"im\", expected \"device\"".to_owned(),
         ]
     );
+    let words = r#"
+        backend.methods = [
+            { prefix = "subscribe", url = "http://h/" },
+            { prefix = "subscribe.", url = "http://h/" },
+            { prefix = "ping", url = "http://h/", dialects = ["live"] },
+            { prefix = "auth", url = "http://h/", dialects = ["device"] },
+        ]
+    "#;
+    assert_eq!(
+        mistakes(words, &[]),
+        [
+            "backend.methods[0].prefix: is \"subscribe\", a word of the gateway's own",
+            "backend.methods[3].prefix: is \"auth\", a word of the gateway's own",
+        ]
+    );
     let many = r#"{ prefix = "a", url = "http://h/" },"#.repeat(101);
     let found = mistakes(&format!("backend.methods = [{many}]"), &[]);
     assert_eq!(found[0], "backend.methods: are 101, expected at most 100");

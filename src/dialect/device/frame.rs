@@ -19,7 +19,7 @@ pub(super) const HEARTBEAT: &[u8] = br#"{"type":"ping"}"#;
 const NAMES: [&str; 2] = ["id", "seq"];
 /// Longest one, in bytes of JSON.
 const NAME_BYTES_MAX: usize = 128;
-const WRONG_NAME: &str = "id and seq are numbers or texts of up to 126 bytes";
+const WRONG_NAME: &str = "id and seq are numbers or texts of up to 128 bytes as JSON";
 
 /// What a client asks for.
 #[derive(Debug)]
