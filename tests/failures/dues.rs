@@ -250,8 +250,8 @@ async fn a_frozen_node_and_who_has_reaped_it_do_everything_once() {
         })
         .await;
     }
-    while let Ok(body) = listener.asked.try_recv() {
-        listener.note(&body);
+    while let Some(request) = listener.service.try_next() {
+        listener.note(&request.json());
     }
     let once = BTreeSet::from(["node_died".to_owned()]);
     assert!(listener.ends.values().all(|reasons| *reasons == once));

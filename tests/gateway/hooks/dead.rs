@@ -105,16 +105,16 @@ async fn what_was_tried_for_too_long_is_dead() {
 #[tokio::test]
 async fn who_has_the_dead_told_again_at_the_same_time_has_each_told_once() {
     static TAKES: AtomicBool = AtomicBool::new(false);
-    let mut receiver = Receiver::start(|_| match TAKES.load(Relaxed) {
-        true => Answer::Status(200),
-        false => Answer::Status(422),
+    let mut receiver = Service::start(|_| match TAKES.load(Relaxed) {
+        true => (200, ""),
+        false => (422, ""),
     });
     let toml = hooks(&[hook(&receiver.url("/"), "")]);
     for gateway in forms(&toml) {
         TAKES.store(false, Relaxed);
         keep_of(&gateway, 1, 0..50).await;
         for _ in 0..50 {
-            hear(&mut receiver).await;
+            receiver.next().await;
         }
         until_told(&gateway).await;
         TAKES.store(true, Relaxed);
@@ -126,6 +126,6 @@ async fn who_has_the_dead_told_again_at_the_same_time_has_each_told_once() {
         assert_eq!(told, 50, "{counts:?}");
         taken(&mut receiver, 50).await;
         until_told(&gateway).await;
-        assert!(receiver.hears(SHORT).await.is_none());
+        assert!(receiver.next_within(SHORT).await.is_none());
     }
 }
