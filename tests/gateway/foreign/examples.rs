@@ -17,11 +17,12 @@ use crate::support::{Client, Gateway, redis::Redis};
 const USER: &str = "anna";
 const ORDER: u64 = 7;
 /// Each example, its interpreter, and what it calls itself.
-const EXAMPLES: [(&str, &str, &str); 7] = [
+const EXAMPLES: [(&str, &str, &str); 8] = [
     ("bridge.py", "python3", "the bridge"),
     ("publish.mjs", "node", "node over http"),
     ("publish.php", "php", "php over http"),
     ("publish.py", "python3", "python over http"),
+    ("push.mjs", "node", "node"),
     ("push.php", "php", "php"),
     ("push.py", "python3", "python"),
     ("push.sh", "sh", "sh"),
@@ -92,6 +93,7 @@ async fn every_example_of_the_documentation_reaches_its_user() {
     ]);
     let address = format!("redis://app:pw@{}", redis.host());
     run(&gateway, &address, "php", "push.php").await;
+    run(&gateway, &address, "node", "push.mjs").await;
 }
 
 /// Ends with the test.
