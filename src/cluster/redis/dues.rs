@@ -290,8 +290,11 @@ impl Dues for RedisDues {
 
     fn is_open(&self, member: &Member) -> Pending<'_, bool> {
         let key = self.keys.sessions(member);
-        let look = cmd("HEXISTS").arg(&key).arg(OPEN).take();
-        Box::pin(async move { Ok(from_value(self.servers.call_one(&key, look).await?)?) })
+        let look = cmd("HGET").arg(&key).arg(OPEN).take();
+        Box::pin(async move {
+            let found: Option<Vec<u8>> = from_value(self.servers.call_one(&key, look).await?)?;
+            Ok(found.is_some())
+        })
     }
 
     fn write(&self, records: Vec<Record>) -> Pending<'_, ()> {
