@@ -1,9 +1,12 @@
 //! Jobs in SQLite: a row for each. To take a job is to put off the time from which on it may be taken.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use super::{Database, DatabaseError};
 use crate::{
@@ -17,12 +20,32 @@ use crate::{
 /// What a list and [`Jobs::find`] select.
 const COLUMNS: &str = "id, kind, body, state, is_taken, turn, reason, answer, created_ms, due_ms";
 
+/// Changes the job of a turn, if that is good: its id is `?1` and its number `?2`.
+macro_rules! of_turn {
+    ($set:literal) => {
+        concat!(
+            "UPDATE job SET ",
+            $set,
+            " WHERE id = ?1 AND turn = ?2 AND state = 'open'"
+        )
+    };
+}
+
+pub(super) const SELECT_DUE: &str =
+    "SELECT id, body, answer, failures, created_ms, turn + 1 FROM job
+        WHERE state = 'open' AND kind = ?1 AND due_ms <= ?2 ORDER BY due_ms LIMIT ?3";
+/// By its own index: in the other one kinds stand between the state and the time.
+pub(super) const DELETE_OLD: &str =
+    "DELETE FROM job INDEXED BY job_by_end WHERE state = 'done' AND due_ms <= ?1";
+
 /// The jobs of a node that has no Redis. Origins are not known here: lists are in Redis.
 #[derive(Debug)]
 pub struct SqliteJobs {
     database: Database,
     clock: Steady,
     keep: Duration,
+    /// What was taken before the clock was set back can be taken again.
+    is_repaired: AtomicBool,
 }
 
 /// A clock that jumps of the system's do not move: what was taken stays so for as long as it should.
@@ -60,22 +83,20 @@ impl SqliteJobs {
             database,
             clock: Steady::new(clock),
             keep,
+            is_repaired: AtomicBool::new(false),
         }
     }
 
-    /// A job that is taken for longer than anybody takes one was taken before the clock was set back.
     async fn take_some(&self, kind: &str, max: usize) -> Result<Vec<Taken>, DatabaseError> {
         let (kind, now_ms) = (kind.to_owned(), self.clock.now_ms());
         let until_ms = now_ms + millis(LEASE);
-        let too_far_ms = until_ms + millis(LEASE);
+        let is_repaired = self.is_repaired.load(Relaxed);
         let taking = self.database.transact(move |connection| {
-            let mut select = connection.prepare_cached(
-                "SELECT id, body, answer, failures, created_ms, turn + 1 FROM job
-                    WHERE state = 'open' AND kind = ?1
-                        AND (due_ms <= ?2 OR (is_taken AND ?3 < due_ms))
-                    ORDER BY due_ms LIMIT ?4",
-            )?;
-            let bounds = params![kind, signed(now_ms), signed(too_far_ms), max as i64];
+            if !is_repaired {
+                repair(connection, now_ms)?;
+            }
+            let mut select = connection.prepare_cached(SELECT_DUE)?;
+            let bounds = params![kind, signed(now_ms), max as i64];
             let taken = select.query_map(bounds, |row| {
                 Ok(Taken {
                     turn: Turn {
@@ -98,50 +119,45 @@ impl SqliteJobs {
             }
             Ok(taken)
         });
-        taking.await
+        let taken = taking.await?;
+        self.is_repaired.store(true, Relaxed);
+        Ok(taken)
     }
 
-    /// Changes the job of a turn, if it is good. `change` stands behind `SET`, and may have `?3` and `?4`.
+    /// Says whether a statement has changed anything.
     async fn change(
         &self,
-        turn: &Turn,
-        change: &'static str,
-        values: (i64, Option<Vec<u8>>),
+        sql: &'static str,
+        values: impl Params + Send + 'static,
     ) -> Result<bool, DatabaseError> {
-        let turn = turn.clone();
-        let changing = self.database.transact(move |connection| {
-            let mut update = connection.prepare_cached(&format!(
-                "UPDATE job SET {change} WHERE id = ?1 AND turn = ?2 AND state = 'open'"
-            ))?;
-            let (number, bytes) = values;
-            let number_of_turn = signed(turn.number);
-            update.execute(params![&*turn.id, number_of_turn, number, bytes])
-        });
+        let changing = self
+            .database
+            .transact(move |connection| connection.prepare_cached(sql)?.execute(values));
         Ok(0 < changing.await?)
     }
 
     async fn finish(&self, turn: &Turn) -> Result<bool, DatabaseError> {
+        let (id, number) = named(turn);
         let now_ms = self.clock.now_ms();
-        let change = "state = 'done', is_taken = 0, reason = NULL, due_ms = ?3 + 0 * ifnull(?4, 0)";
-        let done = self.change(turn, change, (signed(now_ms), None)).await?;
         let old_ms = signed(now_ms.saturating_sub(millis(self.keep)));
-        let removing = self.database.transact(move |connection| {
-            let mut delete = connection
-                .prepare_cached("DELETE FROM job WHERE state = 'done' AND due_ms <= ?1")?;
-            delete.execute([old_ms])
+        let finishing = self.database.transact(move |connection| {
+            let mut update = connection.prepare_cached(of_turn!(
+                "state = 'done', is_taken = 0, reason = NULL, due_ms = ?3"
+            ))?;
+            let count = update.execute(params![id, number, signed(now_ms)])?;
+            connection.prepare_cached(DELETE_OLD)?.execute([old_ms])?;
+            Ok(0 < count)
         });
-        removing.await?;
-        Ok(done)
+        finishing.await
     }
 
     async fn bury_one(&self, turn: &Turn, reason: String) -> Result<bool, DatabaseError> {
-        let (turn, now_ms) = (turn.clone(), signed(self.clock.now_ms()));
+        let ((id, number), now_ms) = (named(turn), signed(self.clock.now_ms()));
         let burying = self.database.transact(move |connection| {
-            let mut update = connection.prepare_cached(
-                "UPDATE job SET state = 'dead', is_taken = 0, reason = ?3, due_ms = ?4
-                    WHERE id = ?1 AND turn = ?2 AND state = 'open'",
-            )?;
-            let count = update.execute(params![&*turn.id, signed(turn.number), reason, now_ms])?;
+            let mut update = connection.prepare_cached(of_turn!(
+                "state = 'dead', is_taken = 0, reason = ?3, due_ms = ?4"
+            ))?;
+            let count = update.execute(params![id, number, reason, now_ms])?;
             trim(connection).map(|()| 0 < count)
         });
         burying.await
@@ -150,13 +166,13 @@ impl SqliteJobs {
     async fn select(
         &self,
         behind: &'static str,
-        values: (String, i64),
+        values: impl Params + Send + 'static,
     ) -> Result<Vec<Job>, DatabaseError> {
         let now_ms = self.clock.now_ms();
         let reading = self.database.read(move |connection| {
             let mut select =
                 connection.prepare_cached(&format!("SELECT {COLUMNS} FROM job {behind}"))?;
-            let rows = select.query_map(params![values.0, values.1], |row| job(row, now_ms))?;
+            let rows = select.query_map(values, |row| job(row, now_ms))?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         });
         reading.await
@@ -190,9 +206,7 @@ impl Jobs for SqliteJobs {
     fn hold(&self, turns: Vec<Turn>) -> Pending<'_, Vec<Turn>> {
         let until_ms = signed(self.clock.now_ms() + millis(LEASE));
         let holding = self.database.transact(move |connection| {
-            let mut hold = connection.prepare_cached(
-                "UPDATE job SET due_ms = ?3 WHERE id = ?1 AND turn = ?2 AND state = 'open'",
-            )?;
+            let mut hold = connection.prepare_cached(of_turn!("due_ms = ?3"))?;
             let mut lost = Vec::new();
             for turn in turns {
                 let held = hold.execute(params![&*turn.id, signed(turn.number), until_ms])?;
@@ -207,22 +221,23 @@ impl Jobs for SqliteJobs {
 
     fn answer<'a>(&'a self, turn: &'a Turn, answer: Bytes) -> Pending<'a, bool> {
         let until_ms = signed(self.clock.now_ms() + millis(LEASE));
+        let (id, number) = named(turn);
         let change = self.change(
-            turn,
-            "due_ms = ?3, answer = ?4",
-            (until_ms, Some(answer.into())),
+            of_turn!("due_ms = ?3, answer = ?4"),
+            (id, number, until_ms, Vec::from(answer)),
         );
         Box::pin(async move { change.await.map_err(jobs_error) })
     }
 
     fn put_off<'a>(&'a self, turn: &'a Turn, why: PutOff) -> Pending<'a, bool> {
         let at_ms = signed(self.clock.now_ms() + millis(why.delay));
-        let reason = why.failure.map(String::into_bytes);
+        let (id, number) = named(turn);
         let change = self.change(
-            turn,
-            "due_ms = ?3, is_taken = 0, failures = failures + (?4 IS NOT NULL),
-                reason = ifnull(CAST(?4 AS TEXT), reason)",
-            (at_ms, reason),
+            of_turn!(
+                "due_ms = ?3, is_taken = 0, failures = failures + (?4 IS NOT NULL),
+                reason = ifnull(?4, reason)"
+            ),
+            (id, number, at_ms, why.failure),
         );
         Box::pin(async move { change.await.map_err(jobs_error) })
     }
@@ -237,44 +252,37 @@ impl Jobs for SqliteJobs {
 
     fn find<'a>(&'a self, id: &'a str) -> Pending<'a, Option<Job>> {
         Box::pin(async move {
-            let found = self.select("WHERE id = ?1 LIMIT ?2", (id.to_owned(), 1));
+            let found = self.select("WHERE id = ?1", (id.to_owned(),));
             Ok(found.await.map_err(jobs_error)?.pop())
         })
     }
 
     fn list(&self, which: Which, offset: usize) -> Pending<'_, Vec<Job>> {
-        const _: () = assert!(PAGE_MAX == 100);
         let state = match which {
             Which::Open => "open",
             Which::Dead => "dead",
         };
         let offset = i64::try_from(offset).unwrap_or(i64::MAX);
-        let behind = "WHERE state = ?1 ORDER BY created_ms DESC, id DESC LIMIT 100 OFFSET ?2";
+        let behind = "WHERE state = ?1 ORDER BY created_ms DESC, id DESC LIMIT ?2 OFFSET ?3";
         Box::pin(async move {
-            let rows = self.select(behind, (state.to_owned(), offset));
+            let rows = self.select(behind, (state, PAGE_MAX as i64, offset));
             rows.await.map_err(jobs_error)
         })
     }
 
     fn retry<'a>(&'a self, id: &'a str) -> Pending<'a, bool> {
-        let (id, now_ms) = (id.to_owned(), signed(self.clock.now_ms()));
-        let retrying = self.database.transact(move |connection| {
-            let mut update = connection.prepare_cached(
-                "UPDATE job SET state = 'open', failures = 0, reason = NULL, answer = NULL,
-                    created_ms = ?2, due_ms = ?2 WHERE id = ?1 AND state = 'dead'",
-            )?;
-            update.execute(params![id, now_ms])
-        });
-        Box::pin(async move { Ok(0 < retrying.await.map_err(jobs_error)?) })
+        let now_ms = signed(self.clock.now_ms());
+        let change = self.change(
+            "UPDATE job SET state = 'open', failures = 0, reason = NULL, answer = NULL,
+                created_ms = ?2, due_ms = ?2 WHERE id = ?1 AND state = 'dead'",
+            (id.to_owned(), now_ms),
+        );
+        Box::pin(async move { change.await.map_err(jobs_error) })
     }
 
     fn forget<'a>(&'a self, id: &'a str) -> Pending<'a, bool> {
-        let id = id.to_owned();
-        let dropping = self.database.transact(move |connection| {
-            let mut delete = connection.prepare_cached("DELETE FROM job WHERE id = ?1")?;
-            delete.execute([id])
-        });
-        Box::pin(async move { Ok(0 < dropping.await.map_err(jobs_error)?) })
+        let change = self.change("DELETE FROM job WHERE id = ?1", (id.to_owned(),));
+        Box::pin(async move { change.await.map_err(jobs_error) })
     }
 
     fn figures(&self) -> Pending<'_, Figures> {
@@ -320,6 +328,23 @@ fn add(connection: &Connection, job: &NewJob, now_ms: i64) -> rusqlite::Result<A
     )?;
     insert.execute(params![&*job.id, &*job.kind, &job.body[..], now_ms])?;
     Ok(Added::New)
+}
+
+/// What is taken for longer than anybody takes a job was taken before the clock was set back: by a life of
+/// the node that is over, since the clock of one goes on steadily.
+fn repair(connection: &Connection, now_ms: u64) -> rusqlite::Result<()> {
+    let mut update = connection.prepare_cached(
+        "UPDATE job SET due_ms = ?1 WHERE state = 'open' AND is_taken AND ?2 < due_ms",
+    )?;
+    let too_far_ms = now_ms + 2 * millis(LEASE);
+    update
+        .execute([signed(now_ms), signed(too_far_ms)])
+        .map(drop)
+}
+
+/// What names a turn in statements.
+fn named(turn: &Turn) -> (String, i64) {
+    (turn.id.to_string(), signed(turn.number))
 }
 
 /// Forgets the dead ones that are too many.

@@ -14,6 +14,7 @@ use crate::{
     queue::{DEAD_MAX, Entry, EntryId, Pending, Queue, QueueError, Taken},
 };
 
+pub(super) const INSERT: &str = "INSERT INTO queue (name, due_ms, body) VALUES (?1, ?2, ?3)";
 /// Between two looks for entries whose time has come.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -79,8 +80,7 @@ impl Queue for SqliteQueue {
     fn push(&self, entries: Vec<Entry>) -> Pending<'_, ()> {
         let (name, now_ms) = (self.name, self.clock.now().unix_ms);
         let pushing = self.database.transact(move |connection| {
-            let mut insert = connection
-                .prepare_cached("INSERT INTO queue (name, due_ms, body) VALUES (?1, ?2, ?3)")?;
+            let mut insert = connection.prepare_cached(INSERT)?;
             for Entry { body, at_ms } in &entries {
                 let due_ms = at_ms.unwrap_or(now_ms).cast_signed();
                 insert.execute(params![name, due_ms, &body[..]])?;

@@ -1,11 +1,13 @@
 //! Schedules in SQLite: a row for each.
 
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{OptionalExtension as _, Params, Row, params};
 
-use super::{Database, DatabaseError};
+use super::{Database, DatabaseError, queue};
 use crate::{
     clock::Clock,
-    schedules::{Added, Due, Entry, Firing, Pending, SCHEDULES_MAX, Schedules, SchedulesError},
+    schedules::{
+        Added, Due, Entry, Firing, PAGE_MAX, Pending, SCHEDULES_MAX, Schedules, SchedulesError,
+    },
 };
 
 /// The schedules of a node that has no Redis.
@@ -30,13 +32,12 @@ impl SqliteSchedules {
     async fn select(
         &self,
         which: &'static str,
-        bounds: (i64, i64),
+        bounds: impl Params + Send + 'static,
     ) -> Result<Vec<Entry>, DatabaseError> {
         let reading = self.database.read(move |connection| {
-            let mut select = connection.prepare_cached(&format!(
-                "SELECT id, next_ms, body FROM schedule WHERE {which}"
-            ))?;
-            let rows = select.query_map(params![bounds.0, bounds.1], entry)?;
+            let mut select = connection
+                .prepare_cached(&format!("SELECT id, next_ms, body FROM schedule {which}"))?;
+            let rows = select.query_map(bounds, entry)?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         });
         reading.await
@@ -67,7 +68,7 @@ impl Schedules for SqliteSchedules {
     fn due(&self, max: usize) -> Pending<'_, Due> {
         let now_ms = self.clock.now().unix_ms;
         Box::pin(async move {
-            let which = "next_ms <= ?1 ORDER BY next_ms, id LIMIT ?2";
+            let which = "WHERE next_ms <= ?1 ORDER BY next_ms, id LIMIT ?2";
             let due = self.select(which, (now_ms.cast_signed(), max as i64));
             let entries = due.await.map_err(schedules_error)?;
             Ok(Due { now_ms, entries })
@@ -83,21 +84,21 @@ impl Schedules for SqliteSchedules {
                 push,
             } = &occurrence;
             let (at_ms, body) = (entry.next_ms.cast_signed(), &entry.body[..]);
-            let next_ms = next_ms.map(u64::cast_signed);
-            let sql = match next_ms {
-                Some(_) => {
-                    "UPDATE schedule SET next_ms = ?4 WHERE id = ?1 AND next_ms = ?2 AND body = ?3"
-                }
-                None => {
-                    "DELETE FROM schedule WHERE id = ?1 AND next_ms = ?2 AND body = ?3
-                        AND ?4 IS NULL"
-                }
+            let changed = match next_ms.map(u64::cast_signed) {
+                Some(next_ms) => connection
+                    .prepare_cached(
+                        "UPDATE schedule SET next_ms = ?4
+                            WHERE id = ?1 AND next_ms = ?2 AND body = ?3",
+                    )?
+                    .execute(params![&*entry.id, at_ms, body, next_ms])?,
+                None => connection
+                    .prepare_cached(
+                        "DELETE FROM schedule WHERE id = ?1 AND next_ms = ?2 AND body = ?3",
+                    )?
+                    .execute(params![&*entry.id, at_ms, body])?,
             };
-            let mut change = connection.prepare_cached(sql)?;
-            let changed = change.execute(params![&*entry.id, at_ms, body, next_ms])?;
             if let Some(push) = push.as_ref().filter(|_| 0 < changed) {
-                let mut insert = connection
-                    .prepare_cached("INSERT INTO queue (name, due_ms, body) VALUES (?1, ?2, ?3)")?;
+                let mut insert = connection.prepare_cached(queue::INSERT)?;
                 insert.execute(params![pushes, now_ms, &push[..]])?;
             }
             Ok(0 < changed)
@@ -118,8 +119,8 @@ impl Schedules for SqliteSchedules {
     fn list(&self, offset: usize) -> Pending<'_, Vec<Entry>> {
         let offset = i64::try_from(offset).unwrap_or(i64::MAX);
         Box::pin(async move {
-            let which = "?1 = 0 ORDER BY next_ms, id LIMIT 100 OFFSET ?2";
-            let listed = self.select(which, (0, offset)).await;
+            let which = "ORDER BY next_ms, id LIMIT ?1 OFFSET ?2";
+            let listed = self.select(which, (PAGE_MAX as i64, offset)).await;
             listed.map_err(schedules_error)
         })
     }

@@ -155,6 +155,7 @@ CREATE TABLE job (
 ) STRICT;
 CREATE INDEX job_by_time ON job (state, kind, due_ms);
 CREATE INDEX job_by_age ON job (state, created_ms);
+CREATE INDEX job_by_end ON job (due_ms) WHERE state = 'done';
 CREATE TABLE schedule (
     id TEXT PRIMARY KEY,
     next_ms INTEGER NOT NULL,

@@ -193,6 +193,8 @@ async fn nothing_that_a_call_does_looks_at_a_whole_table() {
         hooks::DELETE,
         hooks::SELECT_DEAD,
         hooks::DELETE_DEAD,
+        jobs::SELECT_DUE,
+        jobs::DELETE_OLD,
     ];
     let explain = database.transact(move |on| {
         for statement in statements {
