@@ -26,6 +26,8 @@ use hyper_util::{
 };
 use tokio::runtime::Handle;
 
+use crate::digest::hex;
+
 /// Shorter than common servers keep an idle connection (uvicorn and Node.js: 5 s), so that hardly
 /// any request meets a connection that its server is about to close.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -103,9 +105,4 @@ pub(crate) fn event_id() -> String {
         .fill(&mut bytes)
         .expect("the system has randomness to give");
     hex(&bytes)
-}
-
-/// Hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

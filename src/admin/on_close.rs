@@ -11,12 +11,12 @@ use super::{
     State,
     access::{Admin, Caller, Read},
     input::{Body, Segment, Text},
-    inquiry,
+    inquiry, paging,
     parameters::Parameters,
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument},
+    sessions::{self, session_id},
 };
 use crate::{
-    dialect::query_pairs,
     digest,
     duty::{
         Change, Changed, DUTIES_MAX, Deed, Duty, ID_BYTES_MAX, KEY_BYTES_MAX, METHOD_BYTES_MAX,
@@ -156,7 +156,7 @@ pub(super) async fn attached(
     extract::State(state): extract::State<Arc<State>>,
     Segment(id): Segment,
 ) -> Result<Json<OnClose>, Problem> {
-    let changed = inquiry::owe(&state, &session(&id)?, None).await;
+    let changed = inquiry::owe(&state, &session_id(&id)?, None).await;
     answer(changed, None).map(Json)
 }
 
@@ -187,7 +187,7 @@ pub(super) async fn attach(
     body: Body,
 ) -> Result<Json<OnClose>, Problem> {
     let request: OnCloseRequest<'_> = body.read()?;
-    let session = session(&id)?;
+    let session = session_id(&id)?;
     let deed = request.r#do.deed(&state, &session)?;
     match state.parts.witness.check(&deed).await {
         Ok(Ok(())) => {}
@@ -232,16 +232,10 @@ pub(super) async fn detach(
     Segment(id): Segment,
     Parameters(query): Parameters,
 ) -> Result<Json<OnClose>, Problem> {
-    let mut pairs = query_pairs(&query);
-    let duty = pairs.find(|(name, _)| name == "duty");
-    let change = Change::Remove(duty.map(|(_, id)| id.into()));
-    let changed = inquiry::owe(&state, &session(&id)?, Some(change)).await;
+    let duty = paging::value(&query, "duty");
+    let change = Change::Remove(duty.map(Into::into));
+    let changed = inquiry::owe(&state, &session_id(&id)?, Some(change)).await;
     answer(changed, None).map(Json)
-}
-
-fn session(text: &str) -> Result<SessionId, Problem> {
-    let session = text.parse();
-    session.map_err(|_| Problem::not_found("there is no such session"))
 }
 
 fn answer(changed: Option<Changed>, id: Option<Box<str>>) -> Result<OnClose, Problem> {
@@ -255,7 +249,7 @@ fn answer(changed: Option<Changed>, id: Option<Box<str>>) -> Result<OnClose, Pro
                 duties: duties.collect(),
             })
         }
-        Some(Changed::Gone) => Err(Problem::not_found("there is no such session")),
+        Some(Changed::Gone) => Err(sessions::gone()),
         Some(Changed::Missing) => Err(Problem::not_found("nothing of this id is attached")),
         Some(Changed::Taken) => Err(conflict("another one has this id".into()).field("id")),
         Some(Changed::TooMany) => Err(conflict(format!("{DUTIES_MAX} are attached already"))),
@@ -268,11 +262,8 @@ fn answer(changed: Option<Changed>, id: Option<Box<str>>) -> Result<OnClose, Pro
 impl State {
     /// Chosen for a duty that has no id: nobody else's, and as good as random.
     fn new_duty_id(&self) -> Box<str> {
-        let parts = &self.parts;
-        let id = parts.router.unique_id(parts.clock.now()).to_string();
-        let digest = digest::of_parts([id.as_bytes()]);
-        let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        digits.into()
+        let digest = digest::of_parts([self.new_id().as_bytes()]);
+        digest::hex(&digest).into()
     }
 }
 

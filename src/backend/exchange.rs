@@ -15,8 +15,11 @@ use hyper::{
 use tokio::time;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{HttpClient, hex};
-use crate::config::{HttpUrl, Secret};
+use super::HttpClient;
+use crate::{
+    config::{HttpUrl, Secret},
+    digest::hex,
+};
 
 /// Carries the time and the signature of a request: `t=<unix seconds>,v1=<hex digits>`.
 pub const SIGNATURE_HEADER: &str = "x-tidegate-signature";

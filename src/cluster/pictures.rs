@@ -149,8 +149,7 @@ impl Lists {
 
 fn name(list: &str, entry: &[u8]) -> Box<str> {
     let digest = digest::of_parts([list.as_bytes(), entry]);
-    let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("list:{digits}").into()
+    format!("list:{}", digest::hex(&digest)).into()
 }
 
 fn read(entry: &[u8]) -> Result<Order<'static>, &'static str> {

@@ -8,7 +8,7 @@ use super::{
     dialects::{Algorithm, RideTokens, TokenKey},
     value::Secret,
 };
-use crate::id::NodeId;
+use crate::{digest, id::NodeId};
 
 /// Client id of the backend that development mode makes for the `ride` dialect.
 pub const RIDE_BACKEND: &str = "backend";
@@ -72,7 +72,7 @@ pub(crate) fn random_hex<const BYTES: usize>() -> String {
     SystemRandom::new()
         .fill(&mut bytes)
         .expect("the system has randomness to give");
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    digest::hex(&bytes)
 }
 
 // === impl Config ===

@@ -19,11 +19,6 @@ pub(super) fn friends(of: Person) -> String {
     format!("URS:{of}")
 }
 
-/// A digest in hexadecimal digits.
-pub(super) fn digits(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// The keys of one cluster.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
@@ -191,12 +186,12 @@ impl Keys {
 
     /// That a token with this digest was used.
     pub(super) fn used_token(&self, digest: &[u8]) -> String {
-        format!("{}im:token:{{{}}}", self.prefix, digits(digest))
+        format!("{}im:token:{{{}}}", self.prefix, digest::hex(digest))
     }
 
     /// What came of the publishes of an id with this digest.
     pub(super) fn once(&self, digest: &[u8]) -> String {
-        format!("{}once:{{{}}}", self.prefix, digits(digest))
+        format!("{}once:{{{}}}", self.prefix, digest::hex(digest))
     }
 
     /// What a member has to tell endpoints.
@@ -217,13 +212,13 @@ impl Keys {
     /// Who is in a room. By a digest, since the name may have braces.
     pub(super) fn room(&self, room: &Topic) -> String {
         let digest = digest::of_parts([room.id().as_bytes()]);
-        format!("{}room:{{{}}}", self.prefix, digits(&digest))
+        format!("{}room:{{{}}}", self.prefix, digest::hex(&digest))
     }
 
     /// That a duty was done, beside the key with this tag that it has changed.
     pub(super) fn done(&self, tag: &str, duty: &str) -> String {
         let digest = digest::of_parts([duty.as_bytes()]);
-        format!("{}done:{{{tag}}}:{}", self.prefix, digits(&digest))
+        format!("{}done:{{{tag}}}:{}", self.prefix, digest::hex(&digest))
     }
 
     /// Whether a key is one of these, or could be.

@@ -10,12 +10,13 @@ use redis::Value;
 
 use super::{
     errors::from_value,
-    keys::{Keys, digits},
+    keys::Keys,
     script::{Call, Script},
     servers::Servers,
 };
 use crate::{
     cluster::streams::{StreamsError, new_generation},
+    digest,
     ledger::{Begun, KEPT, Ledger, LedgerError, Name, PENDING, Pending, Progress},
 };
 
@@ -64,7 +65,7 @@ impl RedisLedger {
     }
 
     async fn begin_with(&self, name: Name) -> Result<Begun, StreamsError> {
-        let content = digits(&name.content);
+        let content = digest::hex(&name.content);
         let mine = self.mine(&name);
         let mut call = self.call(&name);
         call.arg(content.clone());
@@ -93,7 +94,14 @@ impl RedisLedger {
         let mut call = self.call(&name);
         call.arg(self.mine(&name));
         let state = if progress.is_done { DONE } else { OPEN };
-        call.arg([digits(&name.content).as_bytes(), &[state], &progress.what].concat());
+        call.arg(
+            [
+                digest::hex(&name.content).as_bytes(),
+                &[state],
+                &progress.what,
+            ]
+            .concat(),
+        );
         call.arg(millis(KEPT));
         let (answer, _): (Value, _) = END.run(&self.servers, call).await?;
         from_value::<u64>(answer).map(drop)
@@ -107,7 +115,7 @@ impl RedisLedger {
 
     /// What stands there while this node works on it.
     fn mine(&self, name: &Name) -> String {
-        format!("{}{}{}", digits(&name.content), PENDS as char, self.me)
+        format!("{}{}{}", digest::hex(&name.content), PENDS as char, self.me)
     }
 }
 

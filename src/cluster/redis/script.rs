@@ -5,8 +5,8 @@ use bytes::Bytes;
 use indexmap::IndexSet;
 use redis::{Cmd, Value, cmd};
 
-use super::{errors::unexpected, keys::digits, servers::Servers};
-use crate::cluster::streams::StreamsError;
+use super::{errors::unexpected, servers::Servers};
+use crate::{cluster::streams::StreamsError, digest::hex};
 
 /// A script, with what Redis knows it by.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Script {
         let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes());
         Self {
             text,
-            digest: digits(digest.as_ref()),
+            digest: hex(digest.as_ref()),
         }
     }
 
