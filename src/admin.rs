@@ -37,9 +37,11 @@ use axum::{
     Router,
     body::Bytes,
     extract::{DefaultBodyLimit, Request},
+    http::StatusCode,
     middleware::{self, Next},
     response::Response,
 };
+use serde_json::value::RawValue;
 pub use serve::serve;
 
 use self::{input::Body, once::Once, problem::Problem};
@@ -245,6 +247,17 @@ impl State {
     /// Not cancel safe: it may be added or not.
     pub async fn file(&self, id: &str, text: &[u8]) -> Result<(), NotPublished> {
         jobs::file(self, id, text).await.map_err(not_done)
+    }
+
+    /// Refuses data that is longer than that of a message may be.
+    fn check_data(&self, data: Option<&RawValue>) -> Result<(), Problem> {
+        let max = self.limits.load().message_bytes_max;
+        let length = data.map_or(0, |data| data.get().len());
+        if max < length {
+            let detail = format!("data: has {length} bytes, expected at most {max}");
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).field("data"));
+        }
+        Ok(())
     }
 
     /// A name for something that comes without one.

@@ -20,7 +20,6 @@ use crate::{
     id::Person,
     iso8601,
     store::{Chat, Content, Of, Push, Query, Record, RecordId},
-    topic::Topic,
 };
 
 /// A page of messages
@@ -100,10 +99,7 @@ pub(super) async fn history(
     Segment(topic): Segment,
     Parameters(query): Parameters,
 ) -> Result<Json<History>, Problem> {
-    let topic: Topic = topic.parse().map_err(|error| {
-        let detail = format!("topic: {error}");
-        Problem::unprocessable(detail).field("topic")
-    })?;
+    let topic = paging::topic(&topic)?;
     let max = state.limits.load().history_page_max;
     let limit = paging::limit(&query, max, max)?;
     let query = Query {
@@ -116,9 +112,7 @@ pub(super) async fn history(
         max: limit + 1,
     };
     let mut records = state.parts.desk.history(query).await?;
-    let has_more = limit < records.len();
-    records.truncate(limit);
-    let last = records.last().filter(|_| has_more);
+    let last = paging::cut(&mut records, limit);
     Ok(Json(History {
         next: last.map(|record| record.id.0.to_string()),
         messages: records.into_iter().map(Message::new).collect(),

@@ -14,7 +14,6 @@ use serde::{
 use tokio::time;
 
 use super::problem::Problem;
-use crate::dialect::query_pairs;
 
 /// A body must be there this long after its head. A megabyte over the slowest link to a data centre
 /// takes a second.
@@ -76,18 +75,6 @@ pub(super) fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Problem>
             "the body is not one JSON value: {error}"
         ))),
     }
-}
-
-/// Where a page begins: the parameter `cursor`.
-pub(super) fn offset(query: &str) -> Result<usize, Problem> {
-    let Some((_, value)) = query_pairs(query).find(|(name, _)| name == "cursor") else {
-        return Ok(0);
-    };
-    let offset = value.parse::<u32>().map_err(|_| {
-        let detail = "cursor: is not usable, expected the value of next of an earlier page";
-        Problem::unprocessable(detail).field("cursor")
-    })?;
-    Ok(offset as usize)
 }
 
 /// Only an object has names for its fields; from a list they would be taken by their positions.

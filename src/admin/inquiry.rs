@@ -96,18 +96,12 @@ pub(super) async fn owe(
         },
         None => Question::Owed(session.clone()),
     };
-    let answers = ask(state, &Topic::session(session), question).await;
-    if answers.answers.is_empty() && answers.missing.is_empty() {
+    match ask_of(state, session, question).await {
+        Ok(Some(Answer::Owed(changed))) => Some(changed),
         // There is no such member.
-        return Some(Changed::Gone);
+        Ok(None) => Some(Changed::Gone),
+        Ok(Some(_)) | Err(Silent) => None,
     }
-    answers
-        .answers
-        .into_iter()
-        .find_map(|(_, answer)| match answer {
-            Answer::Owed(changed) => Some(changed),
-            _ => None,
-        })
 }
 
 /// What came of an order to the sessions that a topic reaches.
@@ -124,49 +118,50 @@ pub(super) struct Moved {
 }
 
 impl Moved {
-    fn count(&mut self, member: &Member, sessions: u32, refused: u32) {
-        if sessions + refused != 0 {
+    fn count(&mut self, member: &Member, of_member: Joined) {
+        let Joined { joined, refused } = of_member;
+        if joined + refused != 0 {
             self.nodes.insert(member.node().to_owned());
         }
-        self.sessions += u64::from(sessions);
+        self.sessions += u64::from(joined);
         self.refused += u64::from(refused);
     }
 }
 
 /// Puts the sessions that a topic reaches into a room, on all nodes.
 pub(super) async fn join(state: &State, topic: &Topic, room: &Topic) -> Moved {
-    let router = &state.parts.router;
-    let mut moved = Moved::default();
-    let Joined { joined, refused } = router.join_members(topic, room);
-    moved.count(&router.member(), joined, refused);
+    let here = state.parts.router.join_members(topic, room);
     let question = Question::Join {
         topic: topic.clone(),
         room: room.clone(),
     };
-    let Answers { answers, missing } = ask(state, topic, question).await;
-    for (member, answer) in answers {
-        if let Answer::Joined(Joined { joined, refused }) = answer {
-            moved.count(&member, joined, refused);
-        }
-    }
-    moved.missing = names(&missing);
-    moved
+    moved(state, topic, question, here).await
 }
 
 /// Takes the sessions that a topic reaches out of a room, on all nodes.
 pub(super) async fn quit(state: &State, topic: &Topic, room: &Topic) -> Moved {
-    let router = &state.parts.router;
-    let mut moved = Moved::default();
-    let quit = router.quit_members(topic, room);
-    moved.count(&router.member(), u32::try_from(quit).unwrap_or(u32::MAX), 0);
+    let quit = state.parts.router.quit_members(topic, room);
+    let here = Joined {
+        joined: u32::try_from(quit).unwrap_or(u32::MAX),
+        refused: 0,
+    };
     let question = Question::Quit {
         topic: topic.clone(),
         room: room.clone(),
     };
+    moved(state, topic, question, here).await
+}
+
+/// Adds what comes of an order on other nodes to what came of it here.
+async fn moved(state: &State, topic: &Topic, question: Question, here: Joined) -> Moved {
+    let mut moved = Moved::default();
+    moved.count(&state.parts.router.member(), here);
     let Answers { answers, missing } = ask(state, topic, question).await;
     for (member, answer) in answers {
-        if let Answer::Quit(count) = answer {
-            moved.count(&member, count, 0);
+        match answer {
+            Answer::Joined(there) => moved.count(&member, there),
+            Answer::Quit(joined) => moved.count(&member, Joined { joined, refused: 0 }),
+            _ => {}
         }
     }
     moved.missing = names(&missing);
@@ -216,12 +211,27 @@ pub(super) async fn data(
         session: session.clone(),
         change,
     };
-    let topic = Topic::session(session);
-    let Answers { answers, missing } = ask(state, &topic, question).await;
+    match ask_of(state, session, question).await? {
+        Some(Answer::Data(outcome)) => Ok(outcome),
+        _ => Ok(DataOutcome::Gone),
+    }
+}
+
+/// Asks the member of a session. None if there is no such member.
+///
+/// # Errors
+///
+/// It has not answered in time.
+async fn ask_of(
+    state: &State,
+    session: &SessionId,
+    question: Question,
+) -> Result<Option<Answer>, Silent> {
+    let Answers { answers, missing } = ask(state, &Topic::session(session), question).await;
     match answers.into_iter().next() {
-        Some((_, Answer::Data(outcome))) => Ok(outcome),
-        _ if missing.is_empty() => Ok(DataOutcome::Gone),
-        _ => Err(Silent),
+        Some((_, answer)) => Ok(Some(answer)),
+        None if missing.is_empty() => Ok(None),
+        None => Err(Silent),
     }
 }
 

@@ -16,14 +16,12 @@ use super::{
     State,
     access::{self, Admin, Caller, Operator, Read},
     input::{self, Body, Segment, Text},
+    paging,
     parameters::Parameters,
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument, StoreProblems},
     schema::{JobState, Offset},
 };
-use crate::{
-    dialect::query_pairs,
-    jobs::{Added, NewJob, PAGE_MAX, Which},
-};
+use crate::jobs::{Added, NewJob, PAGE_MAX, Which};
 
 /// A job that was added
 #[derive(Debug, Serialize, ToSchema)]
@@ -117,8 +115,8 @@ pub(super) async fn jobs(
     extract::State(state): extract::State<Arc<State>>,
     Parameters(query): Parameters,
 ) -> Result<Json<JobList>, Problem> {
-    let which = query_pairs(&query).find(|(name, _)| name == "state");
-    let which = match which.as_ref().map_or("open", |(_, value)| value) {
+    let state_of = paging::value(&query, "state");
+    let which = match state_of.as_deref().unwrap_or("open") {
         "open" => Which::Open,
         "dead" => Which::Dead,
         _ => {
@@ -126,7 +124,7 @@ pub(super) async fn jobs(
             return Err(Problem::unprocessable(detail).field("state"));
         }
     };
-    let offset = input::offset(&query)?;
+    let offset = paging::offset(&query)?;
     let page = state.parts.board.jobs().list(which, offset).await?;
     Ok(Json(JobList {
         next: (page.len() == PAGE_MAX).then(|| (offset + PAGE_MAX).to_string()),
@@ -204,15 +202,14 @@ pub(super) async fn remove(
 async fn read_again(state: &State, id: &str, text: &[u8]) -> Result<(), Problem> {
     let request: JobRequest<'_> = input::read(text)?;
     request.check(state)?;
-    let own = request.id.as_ref().map(|Text(own)| own.clone());
     let jobs = state.parts.board.jobs();
-    if own.is_none() {
+    let Some(Text(own)) = &request.id else {
         // It takes the place of what is dead.
         jobs.forget(id).await?;
         return hand_in(state, &request, id.into()).await;
-    }
+    };
     // Rather there twice than nowhere, should the node end in between.
-    hand_in(state, &request, own.unwrap_or_else(|| id.into())).await?;
+    hand_in(state, &request, own.clone()).await?;
     jobs.forget(id).await?;
     Ok(())
 }
@@ -247,10 +244,9 @@ pub(super) async fn file(state: &State, entry: &str, text: &[u8]) -> Result<(), 
 }
 
 async fn hand_in(state: &State, request: &JobRequest<'_>, id: Box<str>) -> Result<(), Problem> {
-    let Text(kind) = &request.kind;
     let job = NewJob {
         id,
-        kind: kind.clone(),
+        kind: request.kind(),
         body: request.order().to_body(),
         origin: None,
     };

@@ -140,6 +140,9 @@ impl Progress {
 // === impl Digest ===
 
 impl Digest {
+    /// Of nothing that is ever compared.
+    pub(super) const NONE: Self = Self([0; 16]);
+
     fn bytes(self) -> [u8; 16] {
         self.0
     }

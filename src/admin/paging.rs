@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::problem::Problem;
-use crate::dialect::query_pairs;
+use crate::{dialect::query_pairs, topic::Topic};
 
 /// The value of a parameter, if it is there.
 pub(super) fn value<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
@@ -40,4 +40,32 @@ pub(super) fn limit(query: &str, default: usize, max: usize) -> Result<usize, Pr
 pub(super) fn wrong_cursor() -> Problem {
     let detail = "cursor: is not usable, expected next of the page before";
     Problem::unprocessable(detail).field("cursor")
+}
+
+/// How many there are before the page, where that is its cursor.
+pub(super) fn offset(query: &str) -> Result<usize, Problem> {
+    let Some(text) = value(query, "cursor") else {
+        return Ok(0);
+    };
+    let offset = text.parse::<u32>().map_err(|_| {
+        let detail = "cursor: is not usable, expected the value of next of an earlier page";
+        Problem::unprocessable(detail).field("cursor")
+    })?;
+    Ok(offset as usize)
+}
+
+/// Cuts a page down to `limit` of its items. Gives the last one if there were more, which is where the next
+/// page begins.
+pub(super) fn cut<T>(items: &mut Vec<T>, limit: usize) -> Option<&T> {
+    let has_more = limit < items.len();
+    items.truncate(limit);
+    items.last().filter(|_| has_more)
+}
+
+/// The topic of this name.
+pub(super) fn topic(name: &str) -> Result<Topic, Problem> {
+    name.parse().map_err(|error| {
+        let detail = format!("topic: {error}");
+        Problem::unprocessable(detail).field("topic")
+    })
 }

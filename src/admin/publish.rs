@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use tokio::time::{self, Instant};
 use utoipa::ToSchema;
 
+pub(super) use self::request::AHEAD_MAX_MS;
 use self::request::{PublishRequest, Topics};
 use super::{
     State,
@@ -104,7 +105,14 @@ pub(super) async fn accept(
     if let Some(at_ms) = request.later(now)? {
         return schedule::put_off(state, request, text, at_ms).await;
     }
-    let (content, at_ms, is_durable) = (request.content(), request.at_ms(), request.is_durable());
+    let (at_ms, is_durable) = (request.at_ms(), request.is_durable());
+    // Of one without an id nobody will ever ask whether another one says the same.
+    let is_named = request.id.is_some() || pushed.is_some();
+    let content = if is_named {
+        request.content()
+    } else {
+        Digest::NONE
+    };
     let PublishRequest {
         to: Topics(topics),
         event,

@@ -143,10 +143,8 @@ pub(super) async fn rooms(
     // One more shows whether there is a next page.
     let (rooms, missing) = inquiry::rooms(&state, after, limit + 1).await;
     let mut rooms: Vec<String> = rooms.iter().map(|room| room.id().to_owned()).collect();
-    let has_next = limit < rooms.len();
-    rooms.truncate(limit);
     Ok(Json(Rooms {
-        next: rooms.last().filter(|_| has_next).cloned(),
+        next: paging::cut(&mut rooms, limit).cloned(),
         rooms,
         missing,
     }))

@@ -13,7 +13,8 @@ use self::request::{Missed, ScheduleRequest};
 use super::{
     State,
     access::{Caller, Publish, Read},
-    input::{self, Body, Segment, Text},
+    input::{Body, Segment, Text},
+    paging,
     parameters::Parameters,
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument, StoreProblems},
     schema::Offset,
@@ -91,8 +92,6 @@ pub(super) struct ScheduleAnswer {
         (status = 200, description = "It is kept", body = AddedSchedule),
         (status = 409, description = "The id is that of another schedule", body = ProblemDocument,
             content_type = "application/problem+json"),
-        (status = 501, description = "A field of the message is not available in this version",
-            body = ProblemDocument, content_type = "application/problem+json"),
         (status = 503, description = "It cannot be kept, or there are too many: come back after Retry-After",
             body = ProblemDocument, content_type = "application/problem+json"),
         AccessProblems,
@@ -154,7 +153,7 @@ pub(super) async fn schedules(
     extract::State(state): extract::State<Arc<State>>,
     Parameters(query): Parameters,
 ) -> Result<Json<ScheduleList>, Problem> {
-    let offset = input::offset(&query)?;
+    let offset = paging::offset(&query)?;
     let page = state.parts.schedules.list(offset).await?;
     Ok(Json(ScheduleList {
         next: (page.len() == PAGE_MAX).then(|| (offset + PAGE_MAX).to_string()),

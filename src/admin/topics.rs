@@ -16,7 +16,6 @@ use super::{
     schema::TopicName,
     sessions::{SESSIONS_MAX, Session},
 };
-use crate::topic;
 
 /// A topic
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,10 +58,7 @@ pub(super) async fn topic(
     Segment(name): Segment,
     Parameters(query): Parameters,
 ) -> Result<Json<Topic>, Problem> {
-    let topic: topic::Topic = name.parse().map_err(|error| {
-        let detail = format!("topic: {error}");
-        Problem::unprocessable(detail).field("topic")
-    })?;
+    let topic = paging::topic(&name)?;
     let is_listed = paging::flag(&query, "members")?;
     let max = if is_listed { SESSIONS_MAX } else { 0 };
     let found = inquiry::sessions(&state, &topic, max).await;

@@ -16,10 +16,7 @@ use super::super::{
     problem::{AccessProblems, BodyProblems, Problem, ProblemDocument, StoreProblems},
     schema::DeadName,
 };
-use crate::{
-    dialect::query_pairs,
-    dispatch::{DEAD_MAX, Dead, DispatchError, DispatchId},
-};
+use crate::dispatch::{DEAD_MAX, Dead, DispatchError, DispatchId};
 
 /// How many of the dead are dealt with at once.
 const PAGE: usize = 100;
@@ -83,15 +80,13 @@ pub(in crate::admin) async fn dead(
     Parameters(query): Parameters,
 ) -> Result<Json<Deads>, Problem> {
     let limit = paging::limit(&query, PAGE, PAGE)?;
-    let after = match query_pairs(&query).find(|(name, _)| name == "cursor") {
-        Some((_, cursor)) => id("cursor", &cursor)?,
+    let after = match paging::value(&query, "cursor") {
+        Some(cursor) => id("cursor", &cursor)?,
         None => DispatchId::NONE,
     };
     // One more shows whether there is a next page.
     let mut dead = state.parts.hooks.dead(after, limit + 1).await?;
-    let has_more = limit < dead.len();
-    dead.truncate(limit);
-    let last = dead.last().filter(|_| has_more);
+    let last = paging::cut(&mut dead, limit);
     Ok(Json(Deads {
         next: last.map(|dead| dead.id.to_string()),
         dead: dead.into_iter().map(DeadHook::new).collect(),

@@ -1,6 +1,5 @@
 //! What `POST /api/jobs` is asked for.
 
-use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -52,13 +51,7 @@ impl JobRequest<'_> {
                 .parse::<Topic>()
                 .map_err(|error| Problem::unprocessable(format!("user: {error}")).field("user"))?;
         }
-        let max = state.limits.load().message_bytes_max;
-        let length = self.data.map_or(0, |data| data.get().len());
-        if max < length {
-            let detail = format!("data: has {length} bytes, expected at most {max}");
-            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).field("data"));
-        }
-        Ok(())
+        state.check_data(self.data)
     }
 
     /// Who does it.
@@ -66,28 +59,16 @@ impl JobRequest<'_> {
         let Text(kind) = &self.kind;
         kind.clone()
     }
+}
 
-    /// What is to be done.
-    pub(super) fn order(&self) -> Order<'_> {
+impl<'a> JobRequest<'a> {
+    /// What is to be done, as long as the text of the request is there.
+    pub(in crate::admin) fn order(&self) -> Order<'a> {
         let Text(user) = &self.user;
         Order {
             user: user.clone(),
             url: self.url.as_ref().map(|Text(url)| url.clone()),
             data: self.data,
         }
-    }
-}
-
-impl<'a> JobRequest<'a> {
-    /// What is to be done, as long as the request itself.
-    pub(in crate::admin) fn into_order(self) -> Order<'a> {
-        let Self {
-            user: Text(user),
-            url,
-            data,
-            ..
-        } = self;
-        let url = url.map(|Text(url)| url);
-        Order { user, url, data }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, collections::HashSet, fmt, sync::Arc};
 
-use axum::http::StatusCode;
 use serde::{
     Deserialize, Deserializer,
     de::{self, SeqAccess, Visitor},
@@ -28,7 +27,7 @@ const TOPICS_MAX: usize = 1000;
 /// Most sessions that a message is not for: each is looked for at every subscriber.
 const EXCEPT_MAX: usize = 100;
 /// How far ahead a message may be scheduled.
-const AHEAD_MAX_MS: u64 = 366 * 24 * 60 * 60 * 1000;
+pub(in crate::admin) const AHEAD_MAX_MS: u64 = 366 * 24 * 60 * 60 * 1000;
 /// How far the clocks of a node and of Redis may differ.
 const CLOCKS_DIFFER_MS: u64 = 500;
 const EXPECTED: &str =
@@ -128,13 +127,7 @@ impl PublishRequest<'_> {
                 "conflate: cannot be used with durable, since nothing replaces what is kept";
             return Err(Problem::unprocessable(detail).field("conflate"));
         }
-        let max = state.limits.load().message_bytes_max;
-        let length = self.data.map_or(0, |data| data.get().len());
-        if max < length {
-            let detail = format!("data: has {length} bytes, expected at most {max}");
-            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).field("data"));
-        }
-        Ok(())
+        state.check_data(self.data)
     }
 
     /// When it is to be published, in milliseconds since the Unix epoch, if not now.
@@ -267,7 +260,7 @@ impl<'de> Deserialize<'de> for Sessions {
         })?;
         // In one order, so that the same ones are the same content.
         let mut sessions: Vec<SessionId> = sessions.into_iter().collect();
-        sessions.sort_unstable_by_key(ToString::to_string);
+        sessions.sort_by_cached_key(ToString::to_string);
         Ok(Self(sessions.into()))
     }
 }

@@ -26,9 +26,9 @@ pub(super) async fn put_off(
     let at = at_ms.to_be_bytes();
     let id = request.id.as_ref().map(|Text(id)| id.to_string());
     let Some(id) = id else {
-        let id = state.parts.router.unique_id(now).to_string();
+        let id = state.new_id();
         push(state, with_id(text, &id), at_ms).await?;
-        return Ok(published(id));
+        return Ok(published(id.into()));
     };
     // Apart from the ids of messages that were published: this one will be, when its time has come.
     let name = Digest::of([&b"at"[..], id.as_bytes()]);

@@ -19,9 +19,6 @@ use crate::{
     },
 };
 
-/// How far ahead something may be scheduled.
-const AHEAD_MAX_MS: u64 = 366 * 24 * 60 * 60 * 1000;
-
 /// When something is to be done, and what
 ///
 /// One of `at`, `in` and `cron`, and one of `publish` and `job`.
@@ -89,7 +86,7 @@ impl<'a> ScheduleRequest<'a> {
     /// The schedule, and its first time.
     pub(super) fn read(&self, state: &State, now_ms: u64) -> Result<(Schedule<'a>, u64), Problem> {
         let when = self.when()?;
-        let latest_ms = now_ms.saturating_add(AHEAD_MAX_MS);
+        let latest_ms = now_ms.saturating_add(publish::AHEAD_MAX_MS);
         let is_cron = matches!(when, When::Cron(..));
         let first = when.first(now_ms);
         let first = first.filter(|first_ms| is_cron || *first_ms <= latest_ms);
@@ -145,7 +142,7 @@ impl<'a> ScheduleRequest<'a> {
                 if job.id.is_some() {
                     return Err(wrong("job.id", "is given by the schedule, expected none"));
                 }
-                let (kind, order) = (job.kind(), job.into_order());
+                let (kind, order) = (job.kind(), job.order());
                 Ok(What::Job { kind, order })
             }
             _ => Err(Problem::unprocessable("expected one of publish and job")),

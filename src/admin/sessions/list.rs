@@ -91,10 +91,7 @@ pub(in crate::admin) async fn sessions(
 ) -> Result<Json<Sessions>, Problem> {
     let limit = paging::limit(&query, PAGE_MAX, PAGE_MAX)?;
     let topic = match paging::value(&query, "topic") {
-        Some(text) => text.parse().map_err(|error| {
-            let detail = format!("topic: {error}");
-            Problem::unprocessable(detail).field("topic")
-        })?,
+        Some(text) => paging::topic(&text)?,
         None => Topic::all(),
     };
     let dialect = match paging::value(&query, "dialect") {
@@ -108,9 +105,7 @@ pub(in crate::admin) async fn sessions(
     // One more shows whether there is a next page.
     let page = inquiry::page(&state, &topic, dialect, after.as_ref(), limit + 1).await;
     let mut sessions: Vec<Details> = page.sessions.into_iter().map(Details::new).collect();
-    let has_next = limit < sessions.len();
-    sessions.truncate(limit);
-    let last = sessions.last().filter(|_| has_next);
+    let last = paging::cut(&mut sessions, limit);
     Ok(Json(Sessions {
         next: last.map(|details| details.session.id.clone()),
         sessions,
