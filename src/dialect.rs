@@ -104,11 +104,6 @@ pub trait Conversation: Send {
     /// A message of the client.
     fn receive(&mut self, message: Incoming<'_>, now: Now, out: &mut Actions);
 
-    /// Whether the client is let in only with [`Action::Authenticate`], and not with the upgrade.
-    fn awaits_login(&self) -> bool {
-        true
-    }
-
     /// The answer to the question that was asked last.
     fn answered(&mut self, answer: Answer, now: Now, out: &mut Actions) {
         let _ = (answer, now, out);

@@ -1,9 +1,6 @@
 //! The node as its peers see it: how it describes itself, and what it answers them.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, OnceLock},
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
@@ -28,8 +25,6 @@ pub(super) struct Identity {
     /// Where it serves clients.
     pub(super) address: SocketAddr,
     phase: ArcSwap<Phase>,
-    /// Knows what sessions owe; set before there are any.
-    pub(super) witness: OnceLock<Arc<Witness>>,
     /// Begins the drain.
     pub(super) stop: CancellationToken,
     /// A part of the node has failed for good.
@@ -48,7 +43,6 @@ impl Identity {
             clock,
             address,
             phase: ArcSwap::from_pointee(Phase::Starting("it is starting".into())),
-            witness: OnceLock::new(),
             stop: CancellationToken::new(),
             failed: CancellationToken::new(),
         })
@@ -111,11 +105,11 @@ impl Answerer for Identity {
                 self.stop.cancel();
                 Answer::Done
             }
-            Question::Owed(session) => Answer::Owed(match self.witness.get() {
+            Question::Owed(session) => Answer::Owed(match self.router.witness() {
                 Some(witness) => witness.owed(&session),
                 None => Changed::Gone,
             }),
-            Question::Owe { session, change } => match self.witness.get().cloned() {
+            Question::Owe { session, change } => match self.router.witness().cloned() {
                 Some(witness) => {
                     let changing =
                         async move { Answer::Owed(witness.change(&session, change).await) };
@@ -131,7 +125,7 @@ impl Answerer for Identity {
 impl Affairs {
     /// There is one before the node is a member.
     fn witness(&self) -> Result<&Arc<Witness>, EstateError> {
-        let witness = self.0.witness.get();
+        let witness = self.0.router.witness();
         witness.ok_or_else(|| EstateError("the node is not put together yet".into()))
     }
 }

@@ -105,8 +105,6 @@ pub(super) fn open(
     let hooks = hooks::open(opening);
     let witness = witness(opening, &hooks);
     router.set_witness(Arc::clone(&witness));
-    // Set once: a node has one.
-    let _ = identity.witness.set(Arc::clone(&witness));
     let ledger = membership.map(|membership| Arc::new(membership.redis().ledger()) as Arc<_>);
     let kept = Kept {
         hooks,

@@ -152,7 +152,7 @@ async fn a_hook_is_told_everything_and_signed_for() {
     let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, b"hook-secret");
     let signed = format!("{}.{body}", time.strip_prefix("t=").unwrap());
     let expect = aws_lc_rs::hmac::sign(&key, signed.as_bytes());
-    assert_eq!(signature, crate::backend::hex(expect.as_ref()));
+    assert_eq!(signature, crate::digest::hex(expect.as_ref()));
 
     let body: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(body["event"], "login");

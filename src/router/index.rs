@@ -107,14 +107,6 @@ impl Index {
         self.topics.contains_key(topic)
     }
 
-    /// The rooms that have subscribers.
-    pub fn all_rooms(&self) -> Vec<Topic> {
-        let topics = self.topics.iter().map(|entry| entry.key().clone());
-        topics
-            .filter(|topic| topic.kind() == TopicKind::Room)
-            .collect()
-    }
-
     /// How many topics have subscribers.
     pub fn len(&self) -> usize {
         self.len.load(Relaxed)

@@ -17,9 +17,9 @@ impl Router {
         debug_assert!(is_first, "a node has one witness");
     }
 
-    /// The rooms that have local subscribers.
-    pub fn all_rooms(&self) -> Vec<Topic> {
-        self.index.all_rooms()
+    /// Who sees it, if somebody does.
+    pub fn witness(&self) -> Option<&Arc<Witness>> {
+        self.witness.get()
     }
 
     /// Takes note of a message that reaches nobody, if that is not what may happen to it.
@@ -30,7 +30,7 @@ impl Router {
             return;
         }
         self.stats.undeliverable.add(1);
-        if let Some(witness) = self.witness.get()
+        if let Some(witness) = self.witness()
             && witness.wants_undeliverable()
         {
             witness.undeliverable(message);
@@ -45,7 +45,7 @@ impl Router {
         if let Some(presence) = self.presence() {
             presence.changed(topic);
         }
-        if let Some(witness) = self.witness.get() {
+        if let Some(witness) = self.witness() {
             witness.room_changed(topic);
         }
     }

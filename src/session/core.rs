@@ -45,8 +45,6 @@ pub(super) struct Core {
     paused: bool,
     /// Nothing of the client counts any more.
     ended: bool,
-    /// The client is let in with the actions under way.
-    enters: bool,
     /// The client was let in.
     has_entered: bool,
     /// Where it is matters to others.
@@ -81,7 +79,6 @@ pub(super) enum Pause {
 impl Core {
     pub(super) fn new(conversation: Box<dyn Conversation>, read_ahead: Vec<u8>) -> Self {
         Self {
-            enters: !conversation.awaits_login(),
             has_entered: false,
             is_watched: false,
             conversation,

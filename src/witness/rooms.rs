@@ -117,7 +117,7 @@ impl Witness {
         let is_wanted = self.wants_rooms();
         if is_wanted && !mem::replace(&mut rooms.was_wanted, is_wanted) {
             // Nobody has looked at those that are there already.
-            for room in router.all_rooms() {
+            for room in router.rooms(None, usize::MAX) {
                 rooms.announcer.look(&room, true, now);
                 rooms.todo.insert(room);
             }

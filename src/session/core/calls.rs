@@ -14,7 +14,6 @@ use crate::{
     router::subscriber::Begun,
     services::Caller,
     session::Session,
-    topic::{Topic, TopicKind},
 };
 
 /// Most calls of a session under way; with more it is not read. A phone has one or two; what this many
@@ -53,7 +52,6 @@ impl Core {
             false => CALLS_MAX,
         };
         let mut caller = session.caller();
-        let calls = self.calls.get_or_insert_default();
         match session.subscriber.begin_call(calls_max) {
             Begun::Call => {}
             Begun::ForNobody => return Ok(()),
@@ -64,14 +62,15 @@ impl Core {
                 return Err(NotBegun::Failed(call.reference, outcome));
             }
             Begun::TooMany => {
+                let calls = self.calls.get_or_insert_default();
                 let pause = Pause::Call(Arc::clone(&calls.returned));
                 return Err(NotBegun::Wait(call, pause));
             }
         }
         if is_method {
-            let is_room = |topic: &&Topic| topic.kind() == TopicKind::Room;
-            caller.rooms = self.topics.iter().filter(is_room).cloned().collect();
+            caller.rooms = self.rooms();
         }
+        let calls = self.calls.get_or_insert_default();
         let session = Arc::clone(session);
         let tracker = session.context.tracker.clone();
         if !is_ordered(&call) {

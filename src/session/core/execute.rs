@@ -69,7 +69,7 @@ impl Core {
                 return None;
             }
         }
-        if mem::take(&mut self.enters) {
+        if !self.has_entered && session.subscriber.user().is_some() {
             self.enter(session);
         }
         if mem::take(&mut self.holds_mail) {
@@ -87,7 +87,6 @@ impl Core {
             Action::Authenticate(user) => {
                 let topic = Topic::user(&user);
                 if subscriber.authenticate(user) {
-                    self.enters = !self.has_entered;
                     self.holds_mail = router.hold_mail(subscriber);
                     self.subscribe(session, topic, now);
                 }
@@ -122,11 +121,9 @@ impl Core {
             .context
             .router
             .subscribe(&topic, &session.subscriber, now);
-        let is_room = topic.kind() == TopicKind::Room;
+        let kind = topic.kind();
         self.topics.push(topic);
-        if is_room {
-            self.tell_of_move(session);
-        }
+        self.tell_of_move(session, kind);
     }
 
     /// The client is let in: it is who it says, and in the rooms that it was given.
@@ -136,9 +133,9 @@ impl Core {
         self.is_watched = witness.opened(&session.subscriber, || self.rooms());
     }
 
-    /// The session has come to a room, or may have left one.
-    pub(super) fn tell_of_move(&self, session: &Session) {
-        if self.is_watched {
+    /// The session has come to a topic of this kind, or has left one.
+    pub(super) fn tell_of_move(&self, session: &Session, kind: TopicKind) {
+        if self.is_watched && kind == TopicKind::Room {
             let witness = &session.context.witness;
             witness.moved(&session.subscriber, self.rooms());
         }

@@ -28,7 +28,7 @@ impl Core {
             self.topics.swap_remove(index);
             let router = &session.context.router;
             router.unsubscribe(topic, &session.subscriber);
-            self.tell_of_move(session);
+            self.tell_of_move(session, topic.kind());
         }
         joined.is_some()
     }
