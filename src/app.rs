@@ -4,6 +4,7 @@
 //! the admin listener and everything slow runs on the runtime of the process.
 
 mod bridge;
+mod farewells;
 mod hooks;
 mod identity;
 mod kept;

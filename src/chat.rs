@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     clock::Clock,
     contacts::{Contacts, Position},
-    dialect::{ChatDraft, MethodFailure, Outcome, Request, im},
+    dialect::{ChatDraft, Outcome, Request, im},
     id::{Person, SessionId, UserId},
     journal::{Accepted, Journal},
     mail::post::Post,
@@ -141,8 +141,8 @@ impl Desk {
         let done = match request {
             Request::Chat(_) => Ok(Outcome::NotKept),
             Request::History(query) => self.history(query).await.map(Outcome::History),
-            // Applications answer those.
-            Request::Method(_) => Ok(Outcome::NotAnswered(MethodFailure::Unknown)),
+            // Others do those.
+            Request::Method(_) | Request::Service(_) => Ok(Outcome::Unavailable),
             Request::Locate(position) => self.locate(caller.user, position).await,
             Request::Online(user) => Ok(Outcome::Online(self.is_online(&user))),
             Request::TakeOrder(order) => self.take_order(caller, &order).await,

@@ -23,7 +23,10 @@ use percent_encoding::percent_decode_str;
 
 pub use self::{
     actions::{Action, Actions},
-    call::{Call, ChatDraft, MethodCall, MethodFailure, Outcome, Request},
+    call::{
+        Call, ChatDraft, MethodCall, MethodFailure, Outcome, Request, ServiceOutcome,
+        ServiceRefusal, ServiceRequest,
+    },
     offers::Offers,
 };
 use crate::{
@@ -194,8 +197,8 @@ pub enum Question {
     /// May a client come in who is this user? Granted: of the grant, the rooms are to be joined, and the
     /// user is the client's from then on, if there is one.
     Connect {
-        /// Who it is.
-        user: UserId,
+        /// Who it is; absent for a client that is nobody's.
+        user: Option<UserId>,
         /// The client's id in its dialect, if it names one.
         client_id: Option<Box<str>>,
         /// Whether somebody has vouched for the user: then it is no other one.
@@ -230,6 +233,10 @@ pub struct Grant {
     pub devices: Vec<Box<str>>,
     /// Topics it may publish to; a trailing `*` stands for any ending.
     pub publish: Vec<Box<str>>,
+    /// What it is to others, for example an agent.
+    pub role: Option<Box<str>>,
+    /// What people call it.
+    pub name: Option<Box<str>>,
 }
 
 // === impl DialectId ===

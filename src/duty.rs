@@ -25,6 +25,10 @@ pub const METHOD_BYTES_MAX: usize = 256;
 /// Longest parameters of a call, in bytes of JSON.
 pub const PARAMS_BYTES_MAX: usize = 4096;
 
+/// What the ids of duties begin with that are the gateway's own. Applications neither see nor change
+/// these.
+pub const OWN: &str = "tidegate:";
+
 /// A session that owes something.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Record {
@@ -67,6 +71,15 @@ pub enum Deed {
         /// One JSON value.
         params: Bytes,
     },
+    /// Say something to a topic.
+    Publish {
+        /// Where it goes.
+        to: Topic,
+        /// What happens.
+        event: Box<str>,
+        /// One JSON value.
+        data: Bytes,
+    },
     /// Delete a key.
     RedisDel {
         /// The key, as the application knows it.
@@ -79,6 +92,8 @@ pub enum Deed {
         /// The member.
         member: Box<str>,
     },
+    /// Give back the seat of an agent.
+    Rise,
 }
 
 /// A change of what a session owes.
@@ -140,6 +155,8 @@ struct DutyForm<'a> {
 enum DeedForm<'a> {
     #[serde(borrow)]
     Call(CallForm<'a>),
+    #[serde(borrow)]
+    Publish(PublishForm<'a>),
     RedisDel {
         key: Cow<'a, str>,
     },
@@ -147,6 +164,15 @@ enum DeedForm<'a> {
         key: Cow<'a, str>,
         member: Cow<'a, str>,
     },
+    Rise,
+}
+
+#[derive(Deserialize, Serialize)]
+struct PublishForm<'a> {
+    to: Cow<'a, str>,
+    event: Cow<'a, str>,
+    #[serde(borrow)]
+    data: &'a RawValue,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -193,7 +219,11 @@ impl Record {
             since_ms: form.since,
             rooms: rooms.collect::<Result<_, _>>().map_err(|_| FormError)?,
             is_told: form.told,
-            duties: form.duties.into_iter().map(Duty::of).collect(),
+            duties: form
+                .duties
+                .into_iter()
+                .map(Duty::of)
+                .collect::<Result<_, _>>()?,
         })
     }
 }
@@ -213,10 +243,15 @@ impl Duty {
     /// The bytes are not what [`Self::encode`] makes.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormError> {
         let form: DutyForm<'_> = serde_json::from_slice(bytes).map_err(|_| FormError)?;
-        Ok(Self::of(form))
+        Self::of(form)
     }
 
-    /// None if the parameters of its call are not JSON.
+    /// Whether it is one of the gateway's own.
+    pub fn is_own(&self) -> bool {
+        self.id.starts_with(OWN)
+    }
+
+    /// None if what is called with or said is not JSON.
     fn form(&self) -> Option<DutyForm<'_>> {
         let r#do = match &self.deed {
             Deed::Call {
@@ -228,6 +263,12 @@ impl Duty {
                 method: (&**method).into(),
                 params: serde_json::from_slice(params).ok()?,
             }),
+            Deed::Publish { to, event, data } => DeedForm::Publish(PublishForm {
+                to: to.as_str().into(),
+                event: (&**event).into(),
+                data: serde_json::from_slice(data).ok()?,
+            }),
+            Deed::Rise => DeedForm::Rise,
             Deed::RedisDel { key } => DeedForm::RedisDel {
                 key: (&**key).into(),
             },
@@ -242,7 +283,7 @@ impl Duty {
         })
     }
 
-    fn of(form: DutyForm<'_>) -> Self {
+    fn of(form: DutyForm<'_>) -> Result<Self, FormError> {
         let deed = match form.r#do {
             DeedForm::Call(CallForm {
                 url,
@@ -253,16 +294,22 @@ impl Duty {
                 method: method.into(),
                 params: Bytes::copy_from_slice(params.get().as_bytes()),
             },
+            DeedForm::Publish(PublishForm { to, event, data }) => Deed::Publish {
+                to: to.parse().map_err(|_| FormError)?,
+                event: event.into(),
+                data: Bytes::copy_from_slice(data.get().as_bytes()),
+            },
+            DeedForm::Rise => Deed::Rise,
             DeedForm::RedisDel { key } => Deed::RedisDel { key: key.into() },
             DeedForm::RedisSrem { key, member } => Deed::RedisSrem {
                 key: key.into(),
                 member: member.into(),
             },
         };
-        Self {
+        Ok(Self {
             id: form.id.into(),
             deed,
-        }
+        })
     }
 }
 
@@ -272,7 +319,7 @@ impl Deed {
     /// The key of the application's that it changes, if it does.
     pub fn key(&self) -> Option<&str> {
         match self {
-            Self::Call { .. } => None,
+            Self::Call { .. } | Self::Publish { .. } | Self::Rise => None,
             Self::RedisDel { key } | Self::RedisSrem { key, .. } => Some(key),
         }
     }
@@ -325,6 +372,15 @@ mod tests {
                     },
                 ),
                 duty("2", Deed::RedisDel { key: "é".into() }),
+                duty(
+                    "tidegate:leave",
+                    Deed::Publish {
+                        to: Topic::room("live/walls/1").unwrap(),
+                        event: "userOut".into(),
+                        data: Bytes::from_static(b"{\"id\": \"7\"}"),
+                    },
+                ),
+                duty("tidegate:seat", Deed::Rise),
                 duty(
                     "3",
                     Deed::Call {

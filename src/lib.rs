@@ -22,6 +22,7 @@ pub mod duty;
 pub mod endpoint;
 pub mod envelope;
 pub mod estate;
+pub mod farewell;
 pub mod frame;
 pub mod happening;
 pub mod id;

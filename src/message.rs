@@ -40,6 +40,8 @@ pub struct Message {
     pub letter: Option<Posted>,
     /// From when on it is put into no outbox any more, in milliseconds since the Unix epoch.
     pub expires_ms: Option<u64>,
+    /// Whether the sessions of the sender's user are not given it.
+    pub spares_sender: bool,
     /// Sessions that are not given it.
     pub except: Option<Arc<[SessionId]>>,
 }
@@ -126,6 +128,7 @@ impl Message {
             retain: None,
             letter: None,
             expires_ms: None,
+            spares_sender: false,
             except: None,
         }
     }

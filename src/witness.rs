@@ -32,7 +32,7 @@ mod tests;
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -54,6 +54,7 @@ use crate::{
     dialect::{DialectId, Incoming},
     dues::{Deeds, Dues},
     duty::Record,
+    farewell::Farewells,
     happening::{Happening, Herald, Kind, Party, What},
     message::Message,
     occupancy::Occupancy,
@@ -91,6 +92,8 @@ pub struct Parts {
 /// Sees what happens. See the module's documentation for the contract.
 pub struct Witness {
     parts: Parts,
+    /// Set when the node is up.
+    farewells: OnceLock<Arc<dyn Farewells>>,
     book: Mutex<Book>,
     rooms: Mutex<Rooms>,
     /// Sessions in the book.
@@ -114,6 +117,7 @@ impl Witness {
         let linger = parts.linger;
         Arc::new(Self {
             parts,
+            farewells: OnceLock::new(),
             book: Mutex::default(),
             rooms: Mutex::new(Rooms::new(linger)),
             owing: AtomicUsize::new(0),
@@ -124,6 +128,12 @@ impl Witness {
             give_up: CancellationToken::new(),
             stats: WitnessStats::default(),
         })
+    }
+
+    /// Has what the gateway itself owes done by these, once and for all; before, it waits.
+    pub fn set_farewells(&self, farewells: Arc<dyn Farewells>) {
+        let is_first = self.farewells.set(farewells).is_ok();
+        debug_assert!(is_first, "a node has one");
     }
 
     /// Changes how long a room stays occupied after its last subscriber.

@@ -20,7 +20,7 @@ use crate::{
     digest,
     duty::{
         Change, Changed, DUTIES_MAX, Deed, Duty, ID_BYTES_MAX, KEY_BYTES_MAX, METHOD_BYTES_MAX,
-        PARAMS_BYTES_MAX,
+        OWN, PARAMS_BYTES_MAX,
     },
     id::SessionId,
 };
@@ -201,6 +201,10 @@ pub(super) async fn attach(
         id: id.clone(),
         deed,
     };
+    if duty.is_own() {
+        let detail = format!("ids that begin with {OWN} are the gateway's own");
+        return Err(Problem::unprocessable(detail).field("id"));
+    }
     let changed = inquiry::owe(&state, &session, Some(Change::Add(duty))).await;
     answer(changed, Some(id)).map(Json)
 }
@@ -233,9 +237,16 @@ pub(super) async fn detach(
     Parameters(query): Parameters,
 ) -> Result<Json<OnClose>, Problem> {
     let duty = paging::value(&query, "duty");
+    if duty.as_deref().is_some_and(|id| id.starts_with(OWN)) {
+        return Err(missing());
+    }
     let change = Change::Remove(duty.map(Into::into));
     let changed = inquiry::owe(&state, &session_id(&id)?, Some(change)).await;
     answer(changed, None).map(Json)
+}
+
+fn missing() -> Problem {
+    Problem::not_found("nothing of this id is attached")
 }
 
 fn answer(changed: Option<Changed>, id: Option<Box<str>>) -> Result<OnClose, Problem> {
@@ -250,7 +261,7 @@ fn answer(changed: Option<Changed>, id: Option<Box<str>>) -> Result<OnClose, Pro
             })
         }
         Some(Changed::Gone) => Err(sessions::gone()),
-        Some(Changed::Missing) => Err(Problem::not_found("nothing of this id is attached")),
+        Some(Changed::Missing) => Err(missing()),
         Some(Changed::Taken) => Err(conflict("another one has this id".into()).field("id")),
         Some(Changed::TooMany) => Err(conflict(format!("{DUTIES_MAX} are attached already"))),
         Some(Changed::Unknown) | None => Err(Problem::busy(

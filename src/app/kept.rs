@@ -8,6 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     BuildError, Node,
     bridge::Bridge,
+    farewells::Last,
     hooks,
     identity::Identity,
     member::Membership,
@@ -194,6 +195,7 @@ impl Couriers {
     ) -> Self {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(postman::run(node.kept.post.clone(), stop.clone()));
+        node.kept.witness.set_farewells(Arc::new(Last::new(state)));
         let publisher = Arc::new(Publisher(Arc::clone(state)));
         let (pushes, stats) = (Arc::clone(&node.kept.pushes), Arc::clone(&node.kept.ingest));
         tasks.spawn(ingest::run(pushes, publisher, stats, stop.clone()));

@@ -7,7 +7,7 @@ use crate::{
     backend::{HttpClient, methods::Methods},
     chat::Desk,
     clock::Clock,
-    config::Backend,
+    config::{Backend, DecidingHook},
     dialect::{DialectId, MethodCall, Offers, Outcome, Question, Request},
     services::{Asked, Caller, Outcomes, Services},
 };
@@ -17,8 +17,8 @@ use crate::{
 pub(super) struct Applications {
     pub(super) admission: Arc<Admission>,
     pub(super) methods: Arc<Methods>,
-    /// What clients of `device` find.
-    pub(super) device: Arc<Offers>,
+    /// What the clients of each dialect find.
+    offers: Arc<[Arc<Offers>; DialectId::ALL.len()]>,
 }
 
 /// Hands over to whoever knows.
@@ -37,7 +37,7 @@ impl Applications {
         let applications = Self {
             admission: Arc::new(Admission::new(settings, client.clone(), clock)),
             methods: Arc::new(Methods::new(&settings.methods, client.clone(), clock)),
-            device: Arc::default(),
+            offers: Arc::default(),
         };
         applications.offer(settings);
         applications
@@ -50,15 +50,25 @@ impl Applications {
         self.offer(settings);
     }
 
+    /// What clients of a dialect find; it changes with a reload.
+    pub(super) fn offers(&self, dialect: DialectId) -> Arc<Offers> {
+        Arc::clone(&self.offers[dialect.index()])
+    }
+
     fn offer(&self, settings: &Backend) {
-        let dialect = DialectId::Device;
-        let methods = settings.methods.iter();
-        let methods = methods.filter(|method| method.serves(dialect));
-        let prefixes = methods.map(|method| method.prefix.as_str().into());
-        self.device.set_methods(prefixes.collect());
-        let subscribe = settings.subscribe.as_ref();
-        let decides = subscribe.is_some_and(|hook| hook.concerns(dialect));
-        self.device.set_decides_joins(decides);
+        for dialect in DialectId::ALL {
+            let offers = &self.offers[dialect.index()];
+            let methods = settings.methods.iter();
+            let methods = methods.filter(|method| method.serves(dialect));
+            let prefixes = methods.map(|method| method.prefix.as_str().into());
+            offers.set_methods(prefixes.collect());
+            let decides = |hook: &Option<DecidingHook>| {
+                let hook = hook.as_ref();
+                hook.is_some_and(|hook| hook.concerns(dialect))
+            };
+            offers.set_decides_logins(decides(&settings.connect));
+            offers.set_decides_joins(decides(&settings.subscribe));
+        }
     }
 }
 
@@ -72,7 +82,7 @@ impl Services for Front {
         }
     }
 
-    /// Methods come one by one.
+    /// Methods come one by one; what comes together is of one kind, since it is of one dialect.
     fn carry_out(&self, caller: Caller, mut requests: Vec<Request>) -> Outcomes {
         match requests.pop() {
             Some(Request::Method(call)) if requests.is_empty() => self.method(caller, call),

@@ -156,7 +156,7 @@ fn device(config: &Config, applications: &Applications) -> device::Settings {
         auth_timeout: device.auth_timeout,
         heartbeat: device.heartbeat,
         ping_limit: device.ping_limit,
-        offers: Arc::clone(&applications.device),
+        offers: applications.offers(DialectId::Device),
     }
 }
 

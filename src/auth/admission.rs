@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::grant::{Name, Rights};
+use super::grant::{Loose, Name, Rights};
 use crate::{
     backend::{
         HttpClient, event_id,
@@ -31,6 +31,8 @@ const ALLOWED: Answer = Answer::Granted(Grant {
     rooms: Vec::new(),
     devices: Vec::new(),
     publish: Vec::new(),
+    role: None,
+    name: None,
 });
 
 /// Answers the questions that a service decides.
@@ -80,13 +82,20 @@ struct Reply {
     #[serde(default)]
     rooms: Option<Vec<Name>>,
     #[serde(default)]
+    role: Loose,
+    #[serde(default)]
+    name: Loose,
+    #[serde(default)]
     reason: Option<String>,
 }
 
 /// What of an answer counts.
 enum About {
     /// Who comes in, and whether it has to be that one.
-    Client { user: UserId, is_proven: bool },
+    Client {
+        user: Option<UserId>,
+        is_proven: bool,
+    },
     /// A room: there is only yes and no.
     Room,
 }
@@ -132,7 +141,7 @@ impl Admission {
                     return Asked::Now(ALLOWED);
                 };
                 let mut event = Event::new("connect", caller, time);
-                event.user = Some(user.as_str());
+                event.user = user.as_ref().map(UserId::as_str);
                 event.client_id = client_id.as_deref();
                 let body = event.written();
                 self.begin(gate, body, About::Client { user, is_proven })
@@ -237,12 +246,14 @@ fn read(reply: &[u8], about: &About) -> (HookOutcome, Option<Answer>) {
     };
     let rights = Rights {
         rooms: reply.rooms.unwrap_or_default(),
+        role: reply.role,
+        name: reply.name,
         ..Rights::default()
     };
     let Some(mut grant) = rights.grant(reply.user) else {
         return MALFORMED;
     };
-    grant.user = grant.user.filter(|named| named != user);
+    grant.user = grant.user.filter(|named| user.as_ref() != Some(named));
     if grant.user.is_some() && *is_proven {
         // It takes the client for somebody else, so that its word is worth nothing, whatever counts
         // when it has none.

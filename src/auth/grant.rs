@@ -17,6 +17,17 @@ use crate::{
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Name(Box<str>);
 
+/// A name, where other systems may have something else: that says nothing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Loose {
+    Name(Name),
+    Other(de::IgnoredAny),
+    #[default]
+    #[serde(skip)]
+    Absent,
+}
+
 /// What the bearer may do, in the words of tokens and hooks.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -24,6 +35,8 @@ pub(super) struct Rights {
     pub(super) devices: Vec<Name>,
     pub(super) rooms: Vec<Name>,
     pub(super) publish: Vec<Box<str>>,
+    pub(super) role: Loose,
+    pub(super) name: Loose,
 }
 
 // === impl Rights ===
@@ -49,7 +62,18 @@ impl Rights {
             rooms: rooms.collect::<Option<_>>()?,
             devices: devices.collect::<Option<_>>()?,
             publish: self.publish,
+            role: self.role.text(),
+            name: self.name.text(),
         })
+    }
+}
+
+impl Loose {
+    fn text(self) -> Option<Box<str>> {
+        match self {
+            Self::Name(Name(text)) => Some(text),
+            Self::Other(_) | Self::Absent => None,
+        }
     }
 }
 

@@ -172,6 +172,7 @@ async fn a_hook_grants_or_denies() {
         rooms: vec!["room:x".parse().unwrap()],
         devices: vec!["d".into()],
         publish: vec!["all".into()],
+        ..Grant::default()
     };
     check(
         http("200 OK", body),

@@ -16,8 +16,8 @@ pub enum Action {
     /// Ask a service; no frames are fed in until it has answered.
     Ask(Question),
     /// Have a service do something, while frames go on being fed in. Only for a client who is
-    /// authenticated, and all but a method for a [`Person`] alone. When too many calls of the session
-    /// are under way, no frames are until one has returned; a method returns at once then.
+    /// let in, and of some requests for a [`Person`](crate::id::Person) alone. When too many calls of the
+    /// session are under way, no frames are until one has returned; a method returns at once then.
     Call(Call),
     /// The client is this user from now on: subscribe the session to `user:<id>`. At most once.
     Authenticate(UserId),
@@ -25,6 +25,8 @@ pub enum Action {
     Claim(Claim),
     /// End the session. Nothing after it is executed.
     Close(CloseReason),
+    /// The client is let in without being any user. In the place of [`Self::Authenticate`].
+    Enter,
     /// Hand a message to the router. Number, sender and time are filled in.
     Publish(Message),
     /// Send a frame to this client.
@@ -61,6 +63,11 @@ impl Actions {
     /// Ends the session.
     pub fn close(&mut self, reason: CloseReason) {
         self.0.push_back(Action::Close(reason));
+    }
+
+    /// Lets the client in without being any user.
+    pub fn enter(&mut self) {
+        self.0.push_back(Action::Enter);
     }
 
     /// Hands a message to the router.

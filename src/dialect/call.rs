@@ -17,7 +17,7 @@ pub struct Call {
     pub request: Request,
 }
 
-/// What a service can do for a client, in its name. All but methods are for a [`Person`] alone.
+/// What a service can do for a client, in its name.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// Keep a message and have it on its way to its receiver. Those of one session are kept and sent in
@@ -31,8 +31,61 @@ pub enum Request {
     Method(MethodCall),
     /// Say whether a user is online, anywhere in the cluster.
     Online(UserId),
+    /// Do something about customers and their agents. Those of one session are done in their order.
+    Service(ServiceRequest),
     /// Take an order, which makes its customer and its courier friends.
     TakeOrder(Box<str>),
+}
+
+/// What customers and agents can have done; the caller is a user.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ServiceRequest {
+    /// Give the caller's agent a customer's message, or keep it until there is an agent.
+    Ask {
+        /// What people call the customer.
+        name: Box<str>,
+        /// One JSON value that the agent is sent as it is.
+        data: Bytes,
+    },
+    /// A customer of the caller's needs no agent any more.
+    Release {
+        /// Who.
+        customer: UserId,
+    },
+    /// The caller is an agent, and takes customers until this session ends.
+    Sit {
+        /// What people call the agent.
+        name: Box<str>,
+    },
+    /// Have another agent serve a customer of the caller's.
+    Transfer {
+        /// Who.
+        customer: UserId,
+        /// The other agent.
+        to: UserId,
+    },
+}
+
+/// What became of a [`ServiceRequest`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ServiceOutcome {
+    /// It was done.
+    Done,
+    /// It was not.
+    Refused(ServiceRefusal),
+    /// It is not known to be done.
+    Unavailable,
+}
+
+/// Why something about customers and agents is not done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ServiceRefusal {
+    /// The other one is no agent who is there.
+    NoAgent,
+    /// The caller does not serve this customer.
+    NotYours,
+    /// Too many customers wait, or too many messages of this one.
+    TooMany,
 }
 
 /// A message of a client to another user.
@@ -76,6 +129,24 @@ pub enum MethodFailure {
     Unknown,
 }
 
+// === impl Request ===
+
+impl Request {
+    /// Whether only a [`Person`] may call for it.
+    pub fn is_personal(&self) -> bool {
+        match self {
+            Self::Chat(_) | Self::History(_) | Self::Locate(_) | Self::Online(_) => true,
+            Self::TakeOrder(_) => true,
+            Self::Method(_) | Self::Service(_) => false,
+        }
+    }
+
+    /// Whether it is done behind what the session has called for before.
+    pub fn is_ordered(&self) -> bool {
+        matches!(self, Self::Chat(_) | Self::Service(_))
+    }
+}
+
 /// What became of a [`Request`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
@@ -97,6 +168,8 @@ pub enum Outcome {
     History(Vec<Record>),
     /// Note was taken.
     Located,
+    /// What became of a request about customers and agents.
+    Service(ServiceOutcome),
     /// The client is no courier.
     NoCourier,
     /// Whether the user is online.

@@ -1,25 +1,28 @@
 //! Offers: what applications have for the clients of a dialect beyond what it says itself.
 
-use std::sync::{
-    PoisonError, RwLock,
-    atomic::{AtomicBool, Ordering::Relaxed},
-};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use arc_swap::ArcSwapOption;
 
 /// What applications offer to the clients of one dialect. It can change while sessions live.
 #[derive(Debug, Default)]
 pub struct Offers {
-    /// Beginnings of the methods that applications answer.
-    methods: RwLock<Vec<Box<str>>>,
-    /// Whether there is any: most have none, and find out by one load.
-    has_methods: AtomicBool,
+    /// Beginnings of the methods that applications answer; absent if there are none.
+    methods: ArcSwapOption<Vec<Box<str>>>,
+    decides_logins: AtomicBool,
     decides_joins: AtomicBool,
 }
 
 impl Offers {
     /// Has applications answer the methods that begin with one of `prefixes`.
     pub fn set_methods(&self, prefixes: Vec<Box<str>>) {
-        self.has_methods.store(!prefixes.is_empty(), Relaxed);
-        *self.methods.write().unwrap_or_else(PoisonError::into_inner) = prefixes;
+        let prefixes = (!prefixes.is_empty()).then(|| prefixes.into());
+        self.methods.store(prefixes);
+    }
+
+    /// Whether somebody decides about clients who are known.
+    pub fn set_decides_logins(&self, decides: bool) {
+        self.decides_logins.store(decides, Relaxed);
     }
 
     /// Whether somebody decides about rooms that clients want to join.
@@ -29,17 +32,19 @@ impl Offers {
 
     /// Whether an application answers `method`.
     pub fn answers(&self, method: &str) -> bool {
-        self.has_methods.load(Relaxed) && self.is_listed(method)
+        let prefixes = self.methods.load();
+        let mut prefixes = prefixes.iter().flat_map(|prefixes| prefixes.iter());
+        prefixes.any(|prefix| method.starts_with(&**prefix))
+    }
+
+    /// Whether somebody is asked about clients who are known, who can let them into rooms.
+    pub fn decides_logins(&self) -> bool {
+        self.decides_logins.load(Relaxed)
     }
 
     /// Whether a client may ask to join a room.
     pub fn decides_joins(&self) -> bool {
         self.decides_joins.load(Relaxed)
-    }
-
-    fn is_listed(&self, method: &str) -> bool {
-        let prefixes = self.methods.read().unwrap_or_else(PoisonError::into_inner);
-        prefixes.iter().any(|prefix| method.starts_with(&**prefix))
     }
 }
 

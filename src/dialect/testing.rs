@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     frame::Frame,
-    id::{Member, Serial, SessionId},
+    id::{Member, Serial, SessionId, UserId},
     message::{DeliveryClass, Message},
 };
 
@@ -182,13 +182,15 @@ fn line(action: &Action) -> String {
         }) => {
             let client_id = client_id.as_deref().unwrap_or("-");
             let proven = if *is_proven { "proven" } else { "claimed" };
-            format!("may {} {client_id} {proven}", user.as_str())
+            let user = user.as_ref().map_or("-", UserId::as_str);
+            format!("may {user} {client_id} {proven}")
         }
         Action::Ask(Question::Join { room }) => format!("join {}", room.as_str()),
         Action::Call(call) => format!("call {} {:?}", call.reference, call.request),
         Action::Authenticate(user) => format!("authenticate {}", user.as_str()),
         Action::Claim(claim) => format!("claim {}", claim.0),
         Action::Close(reason) => format!("close {}", reason.label()),
+        Action::Enter => "enter".to_owned(),
         Action::Publish(message) => publish_line(message),
         Action::Reply(frame) => format!("reply {}", payload(frame)),
         Action::Subscribe(topic) => format!("subscribe {}", topic.as_str()),
@@ -237,7 +239,7 @@ pub(crate) fn check_order(actions: &[Action]) {
     for action in actions {
         assert!(!closed, "an action follows the end: {action:?}");
         match action {
-            Action::Authenticate(_) => {
+            Action::Authenticate(_) | Action::Enter => {
                 assert!(!authenticated, "authenticated twice");
                 authenticated = true;
             }

@@ -201,6 +201,7 @@ fn what_only_some_messages_have_stands_behind_what_older_members_read() {
     message.expires_ms = Some(1_700_000_001_000);
     check(&Envelope::Message(message.clone()));
     message.except = Some(["gw.1.2".parse().unwrap(), "gw.1.3".parse().unwrap()].into());
+    message.spares_sender = true;
     check(&Envelope::Message(message.clone()));
     check(&Envelope::Retained(message.clone()));
     let whole = Envelope::Message(message).encode();

@@ -52,6 +52,8 @@ struct WireMessage<'a> {
 #[derive(Default, Deserialize, Serialize)]
 #[serde(default)]
 struct Postscript {
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    spares_sender: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_ms: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -214,11 +216,12 @@ impl<'a> WireMessage<'a> {
 
 impl Postscript {
     fn of(message: &Message) -> Option<Self> {
-        if message.expires_ms.is_none() && message.except.is_none() {
+        if message.expires_ms.is_none() && message.except.is_none() && !message.spares_sender {
             return None;
         }
         let except = message.except.as_deref().unwrap_or_default();
         Some(Self {
+            spares_sender: message.spares_sender,
             expires_ms: message.expires_ms,
             except: except.iter().map(ToString::to_string).collect(),
         })
@@ -243,6 +246,7 @@ impl Postscript {
             .collect::<Result<_, _>>()
             .map_err(|_| DecodeError::Value("a session", "is none"))?;
         message.expires_ms = self.expires_ms;
+        message.spares_sender = self.spares_sender;
         message.except = (!except.is_empty()).then(|| Arc::from(except));
         Ok(())
     }

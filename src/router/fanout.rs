@@ -143,6 +143,18 @@ impl Outgoing {
         self.message.letter.is_some()
             || self.message.class == DeliveryClass::Durable
             || self.except.is_some()
+            || self.message.spares_sender
+    }
+
+    /// Whether this session is not given it.
+    fn spares(&self, subscriber: &Subscriber) -> bool {
+        let is_except = |except: &[Serial]| except.contains(&subscriber.serial);
+        if self.except.as_deref().is_some_and(is_except) {
+            return true;
+        }
+        let sender = self.message.sender.as_ref();
+        let user = sender.and_then(|sender| sender.user.as_ref());
+        self.message.spares_sender && user.is_some() && user == subscriber.user()
     }
 
     /// Queues these entries, which hold this message, and others only if it does not go alone.
@@ -152,9 +164,7 @@ impl Outgoing {
         entries: &[Entry],
         dirty: &mut VecDeque<Arc<Subscriber>>,
     ) {
-        if let Some(except) = &self.except
-            && except.contains(&subscriber.serial)
-        {
+        if self.spares(subscriber) {
             return;
         }
         let is_marked = match (self.message.letter, entries) {

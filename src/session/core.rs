@@ -47,6 +47,8 @@ pub(super) struct Core {
     ended: bool,
     /// The client was let in.
     has_entered: bool,
+    /// It was, or is about to be, without being any user.
+    is_nobody: bool,
     /// Where it is matters to others.
     is_watched: bool,
     /// The user's mail waits until the actions under way are carried out.
@@ -80,6 +82,7 @@ impl Core {
     pub(super) fn new(conversation: Box<dyn Conversation>, read_ahead: Vec<u8>) -> Self {
         Self {
             has_entered: false,
+            is_nobody: false,
             is_watched: false,
             conversation,
             reader: Reader::default(),

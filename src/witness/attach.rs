@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use tokio::time::{self, Instant};
 
-use super::Witness;
+use super::{Witness, book::of_applications};
 use crate::{
     dues::{DuesError, Unfit},
     duty::{Change, Changed, Deed, Duty, Record},
@@ -24,17 +24,18 @@ impl Witness {
         self.parts.deeds.check(deed).await
     }
 
-    /// What a session of this member owes; nothing if there is no such session.
+    /// What applications want done at the end of a session of this member; nothing if there is no such session.
     pub fn owed(&self, session: &SessionId) -> Changed {
         let book = self.book.lock();
         match book.look(session.serial) {
             _ if self.find(session).is_none() => Changed::Gone,
-            Some((record, _)) => Changed::Kept(record.duties.clone()),
+            Some((record, _)) => Changed::Kept(of_applications(&record.duties).cloned().collect()),
             None => Changed::Kept(Vec::new()),
         }
     }
 
-    /// Changes what a session of this member owes. What is answered with [`Changed::Kept`] is done at its
+    /// Changes what a session of this member owes, and gives what applications want of that. What is
+    /// answered with [`Changed::Kept`] is done at its
     /// end, also if the node dies before.
     ///
     /// Not cancel safe: it may be changed or not.
@@ -53,7 +54,8 @@ impl Witness {
             // If it has ended meanwhile, it is kept when what it owed is done.
             let at = self.book.lock().look(session.serial).map(|(_, at)| at);
             if at.is_none_or(|at| version <= at) {
-                return Changed::Kept(duties);
+                let duties = of_applications(&duties);
+                return Changed::Kept(duties.cloned().collect());
             }
             if time::timeout_at(until, kept).await.is_err() {
                 return Changed::Unknown;

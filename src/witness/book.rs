@@ -290,14 +290,16 @@ fn apply(record: &mut Record, change: Change) -> Result<(), Changed> {
         Change::Add(duty) => match duties.iter().find(|other| other.id == duty.id) {
             Some(other) if *other == duty => Ok(()),
             Some(_) => Err(Changed::Taken),
-            None if DUTIES_MAX <= duties.len() => Err(Changed::TooMany),
+            None if !duty.is_own() && DUTIES_MAX <= of_applications(duties).count() => {
+                Err(Changed::TooMany)
+            }
             None => {
                 duties.push(duty);
                 Ok(())
             }
         },
         Change::Remove(None) => {
-            duties.clear();
+            duties.retain(Duty::is_own);
             Ok(())
         }
         Change::Remove(Some(id)) => {
@@ -309,6 +311,11 @@ fn apply(record: &mut Record, change: Change) -> Result<(), Changed> {
             }
         }
     }
+}
+
+/// Those that applications have attached.
+pub(super) fn of_applications(duties: &[Duty]) -> impl Iterator<Item = &Duty> {
+    duties.iter().filter(|duty| !duty.is_own())
 }
 
 /// Bytes that a happening takes beyond its own size.

@@ -83,9 +83,7 @@ impl Witness {
             let kept = self.parts.herald.keep(news).await?;
             self.stats.count(kinds, kept);
         }
-        if let Some(time_ms) = time_ms {
-            self.do_deeds(&records, time_ms).await?;
-        }
+        self.do_deeds(&records, time_ms).await?;
         if !rooms.is_empty() {
             occupancy.told(dead, rooms).await?;
         }

@@ -6,8 +6,9 @@ use super::Witness;
 use crate::{
     dues::{DEADLINE, Done, DuesError, Pending},
     duty::{Deed, Duty, Record},
+    farewell::Farewells,
     happening::What,
-    id::Member,
+    id::{Member, SessionId},
     witness::DutyOutcome,
 };
 
@@ -46,10 +47,12 @@ impl Witness {
         records: &[Record],
         kept: &[bool],
     ) -> Result<(), DuesError> {
-        let has_deeds = records.iter().any(|record| deeds(record).next().is_some());
-        if has_deeds && let Some(time_ms) = self.parts.deeds.time(member).await? {
-            self.do_deeds(records, time_ms).await?;
-        }
+        let mut duties = records.iter().flat_map(|record| &record.duties);
+        let time_ms = match duties.any(|duty| duty.deed.key().is_some()) {
+            true => self.parts.deeds.time(member).await?,
+            false => None,
+        };
+        self.do_deeds(records, time_ms).await?;
         let kept = records.iter().zip(kept).filter(|(_, is_kept)| **is_kept);
         let kept: Vec<Record> = kept.map(|(record, _)| record.clone()).collect();
         if kept.is_empty() {
@@ -58,9 +61,14 @@ impl Witness {
         self.parts.dues.remove(kept).await
     }
 
-    /// Carries out what changes keys. With an error, some of it may not be done yet.
-    pub(super) async fn do_deeds(&self, records: &[Record], time_ms: u64) -> Result<(), DuesError> {
-        let deadline_ms = time_ms + DEADLINE.as_millis() as u64;
+    /// Carries out what is no call: what changes keys only if there is a time, on which its deadline is.
+    /// With an error, some of it may not be done yet.
+    pub(super) async fn do_deeds(
+        &self,
+        records: &[Record],
+        time_ms: Option<u64>,
+    ) -> Result<(), DuesError> {
+        let deadline_ms = time_ms.map(|time_ms| time_ms + DEADLINE.as_millis() as u64);
         let mut waiting = records
             .iter()
             .filter(|record| deeds(record).next().is_some());
@@ -80,12 +88,14 @@ impl Witness {
     }
 
     /// One after the other. Boxed: many of them are under way at a time.
-    fn do_deeds_of<'a>(&'a self, record: &'a Record, deadline_ms: u64) -> Pending<'a, ()> {
+    fn do_deeds_of<'a>(&'a self, record: &'a Record, deadline_ms: Option<u64>) -> Pending<'a, ()> {
         Box::pin(async move {
             let session = &record.session;
             for duty in deeds(record) {
-                let doing = self.parts.deeds.carry_out(session, duty, deadline_ms);
-                let outcome = match doing.await? {
+                let Some(done) = self.do_deed(session, duty, deadline_ms).await? else {
+                    continue;
+                };
+                let outcome = match done {
                     Done::Before => DutyOutcome::Repeated,
                     Done::Failed(reason) => {
                         tracing::warn!(%session, %reason, "what a session owed cannot be done");
@@ -99,12 +109,43 @@ impl Witness {
             Ok(())
         })
     }
+
+    /// Nothing, if the time for it is over.
+    async fn do_deed(
+        &self,
+        session: &SessionId,
+        duty: &Duty,
+        deadline_ms: Option<u64>,
+    ) -> Result<Option<Done>, DuesError> {
+        let done = match &duty.deed {
+            Deed::Call { .. } => return Ok(None),
+            Deed::Publish { to, event, data } => {
+                let id = format!("{session}:{}", duty.id);
+                self.farewells()?.say(&id, to, event, data).await?
+            }
+            Deed::Rise => self.farewells()?.rise(session).await?,
+            Deed::RedisDel { .. } | Deed::RedisSrem { .. } => {
+                let Some(deadline_ms) = deadline_ms else {
+                    return Ok(None);
+                };
+                let deeds = &self.parts.deeds;
+                deeds.carry_out(session, duty, deadline_ms).await?
+            }
+        };
+        Ok(Some(done))
+    }
+
+    /// Who says and does what is the gateway's own.
+    fn farewells(&self) -> Result<&dyn Farewells, DuesError> {
+        let early = || DuesError::Unavailable("the node is not up yet".into());
+        self.farewells.get().map(|some| &**some).ok_or_else(early)
+    }
 }
 
-/// The duties that change keys.
-pub(super) fn deeds(record: &Record) -> impl Iterator<Item = &Duty> {
+/// The duties that are no calls.
+fn deeds(record: &Record) -> impl Iterator<Item = &Duty> {
     let duties = record.duties.iter();
-    duties.filter(|duty| duty.deed.key().is_some())
+    duties.filter(|duty| !matches!(duty.deed, Deed::Call { .. }))
 }
 
 /// What is told where a duty is a call.

@@ -24,10 +24,14 @@ pub struct WitnessStats {
 pub enum DeedKind {
     /// See [`Deed::Call`].
     Call,
+    /// See [`Deed::Publish`].
+    Publish,
     /// See [`Deed::RedisDel`].
     RedisDel,
     /// See [`Deed::RedisSrem`].
     RedisSrem,
+    /// See [`Deed::Rise`].
+    Rise,
 }
 
 /// What became of a duty.
@@ -78,6 +82,8 @@ impl WitnessStats {
     pub(super) fn duty(&self, deed: &Deed, outcome: DutyOutcome) {
         let kind = match deed {
             Deed::Call { .. } => DeedKind::Call,
+            Deed::Publish { .. } => DeedKind::Publish,
+            Deed::Rise => DeedKind::Rise,
             Deed::RedisDel { .. } => DeedKind::RedisDel,
             Deed::RedisSrem { .. } => DeedKind::RedisSrem,
         };
@@ -89,14 +95,22 @@ impl WitnessStats {
 
 impl DeedKind {
     /// Every kind, in the order of the variants.
-    pub const ALL: [Self; 3] = [Self::Call, Self::RedisDel, Self::RedisSrem];
+    pub const ALL: [Self; 5] = [
+        Self::Call,
+        Self::Publish,
+        Self::RedisDel,
+        Self::RedisSrem,
+        Self::Rise,
+    ];
 
     /// Metric label.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Call => "call",
+            Self::Publish => "publish",
             Self::RedisDel => "redis_del",
             Self::RedisSrem => "redis_srem",
+            Self::Rise => "rise",
         }
     }
 }

@@ -1,3 +1,5 @@
+mod own;
+
 use std::{collections::HashSet, sync::atomic::AtomicBool};
 
 use super::*;

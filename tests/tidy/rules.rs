@@ -37,6 +37,7 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("dues.rs", Layer::Core),
     ("endpoint", Layer::Core),
     ("estate", Layer::Core),
+    ("farewell", Layer::Core),
     ("happening", Layer::Core),
     ("jobs", Layer::Core),
     ("journal", Layer::Core),

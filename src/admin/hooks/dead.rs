@@ -177,16 +177,17 @@ async fn decide(state: &State, body: &Body, fate: Fate) -> Result<Json<Counted>,
         let detail = "ids: is missing or empty, expected ids of the dead, or \"all\": true";
         return Err(Problem::unprocessable(detail).field("ids"));
     }
+    // Also where all are meant: what is not usable is a mistake.
+    let ids: Result<Vec<_>, _> = ids.iter().map(|text| id("ids", text)).collect();
+    let ids = ids?;
     let hooks = &state.parts.hooks;
     let meet = async |ids: Vec<DispatchId>| match fate {
         Fate::Forget => hooks.forget(ids).await,
         Fate::Revive => hooks.revive(&ids).await,
     };
     if !all {
-        let ids: Result<Vec<_>, _> = ids.iter().map(|text| id("ids", text)).collect();
-        return Ok(Json(Counted {
-            count: meet(ids?).await?,
-        }));
+        let count = meet(ids).await?;
+        return Ok(Json(Counted { count }));
     }
     let (mut count, mut after) = (0, DispatchId::NONE);
     // Some may come meanwhile, those that fail again for example.

@@ -352,6 +352,6 @@ pub(super) fn room_field(room: &Topic) -> String {
 fn verb(deed: &Deed) -> &'static str {
     match deed {
         Deed::RedisSrem { .. } => "srem",
-        Deed::Call { .. } | Deed::RedisDel { .. } => "del",
+        Deed::Call { .. } | Deed::Publish { .. } | Deed::RedisDel { .. } | Deed::Rise => "del",
     }
 }

@@ -121,7 +121,7 @@ impl Talk {
         grant.devices.clear();
         self.state = State::Known { token, grant };
         out.ask(Question::Connect {
-            user,
+            user: Some(user),
             client_id: None,
             is_proven: true,
         });

@@ -48,6 +48,7 @@ fn grant() -> Grant {
         rooms: vec![Topic::room("ops").unwrap()],
         devices: vec!["9".into()],
         publish: vec!["user:7".into(), "room:device/*".into(), "all".into()],
+        ..Grant::default()
     }
 }
 

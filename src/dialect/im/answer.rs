@@ -87,9 +87,10 @@ pub(super) fn returned(profile: Profile, id: &str, outcome: Outcome, now: Now) -
         Outcome::NotFriends => error(id, Fault::NotFriends),
         Outcome::NotKept => error(id, Fault::NotStored),
         Outcome::TakenBefore => error(id, Fault::Taken),
-        Outcome::Unavailable | Outcome::Answered(_) | Outcome::NotAnswered(_) => {
-            error(id, Fault::Failed)
-        }
+        Outcome::Unavailable
+        | Outcome::Answered(_)
+        | Outcome::NotAnswered(_)
+        | Outcome::Service(_) => error(id, Fault::Failed),
     }
 }
 

@@ -53,7 +53,7 @@ impl Talk {
     fn know(&mut self, user: Person, out: &mut Actions) {
         self.state = State::Known(user);
         out.ask(Question::Connect {
-            user: user.into(),
+            user: Some(user.into()),
             client_id: None,
             is_proven: true,
         });

@@ -163,7 +163,7 @@ impl Talk {
             _ => Role::Passenger,
         };
         out.ask(Question::Connect {
-            user: address.clone(),
+            user: Some(address.clone()),
             client_id: login.client_id.clone(),
             is_proven: self.settings.tokens == Tokens::Ask,
         });

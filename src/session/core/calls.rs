@@ -43,7 +43,7 @@ impl Core {
     pub(super) fn call(&mut self, session: &Arc<Session>, call: Call) -> Result<(), NotBegun> {
         let is_method = matches!(call.request, Request::Method(_));
         let user = session.subscriber.user();
-        if !is_method && user.and_then(UserId::person).is_none() {
+        if call.request.is_personal() && user.and_then(UserId::person).is_none() {
             debug_assert!(false, "only a person calls");
             return Ok(());
         }
@@ -73,7 +73,7 @@ impl Core {
         let calls = self.calls.get_or_insert_default();
         let session = Arc::clone(session);
         let tracker = session.context.tracker.clone();
-        if !is_ordered(&call) {
+        if !call.request.is_ordered() {
             tracker.spawn(async move { carry_out(&session, caller, vec![call]).await });
             return Ok(());
         }
@@ -132,8 +132,4 @@ async fn carry_out(session: &Arc<Session>, caller: Caller, calls: Vec<Call>) {
     for (reference, outcome) in references.iter().zip(outcomes) {
         core.returned(session, reference, outcome);
     }
-}
-
-fn is_ordered(call: &Call) -> bool {
-    matches!(call.request, Request::Chat(_))
 }

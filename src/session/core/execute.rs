@@ -69,7 +69,8 @@ impl Core {
                 return None;
             }
         }
-        if !self.has_entered && session.subscriber.user().is_some() {
+        let is_user = session.subscriber.user().is_some();
+        if !self.has_entered && (is_user || self.is_nobody) {
             self.enter(session);
         }
         if mem::take(&mut self.holds_mail) {
@@ -97,6 +98,7 @@ impl Core {
                 }
                 router.claim(claim, subscriber);
             }
+            Action::Enter => self.is_nobody = true,
             Action::Reply(frame) => subscriber.send(frame),
             Action::Subscribe(topic) => self.subscribe(session, topic, now),
             Action::Unsubscribe(topic) => {
