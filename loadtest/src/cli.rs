@@ -1,5 +1,6 @@
 //! The command line: raw options, read by clap, with every default in one place.
 
+mod live;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -14,6 +15,7 @@ use clap::error::ErrorKind::{
 };
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
+pub use self::live::LiveArgs;
 use self::values::{
     parse_address, parse_backend, parse_batch, parse_count, parse_durable_rate, parse_header,
     parse_key, parse_minutes, parse_outstanding, parse_pairable, parse_rate, parse_seconds,
@@ -46,6 +48,8 @@ pub enum Command {
     Chat(ChatArgs),
     /// Push to users over HTTP or through Redis, at a steady rate or in a closed loop: pushes per second, and what they cost
     Push(PushArgs),
+    /// Fill a live room with phones and walls: time from what a phone says to the walls, and from there to all phones
+    Live(LiveArgs),
     /// Be the yardstick: a server that writes every message once to every subscriber, one write each
     RawServer(ServerArgs),
     /// Be an application: a service that answers every request with 200, at once and without a word

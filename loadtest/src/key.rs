@@ -4,8 +4,10 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 
-/// Name of the environment variable that may hold it.
+/// Name of the environment variable that may hold the API key.
 pub const VARIABLE: &str = "LOADTEST_API_KEY";
+/// Name of the one that may hold the secret that credentials of `live` are signed with.
+pub const LIVE_VARIABLE: &str = "LOADTEST_LIVE_SECRET";
 const RANDOM_BYTES: usize = 24;
 
 /// A key.
@@ -23,7 +25,13 @@ impl ApiKey {
     /// The key in the environment, if there is a usable one.
     #[must_use]
     pub fn from_environment() -> Option<Self> {
-        Self::new(&std::env::var(VARIABLE).ok()?)
+        Self::from_variable(VARIABLE)
+    }
+
+    /// The key in this variable of the environment, if there is a usable one.
+    #[must_use]
+    pub fn from_variable(name: &str) -> Option<Self> {
+        Self::new(&std::env::var(name).ok()?)
     }
 
     /// One that nobody knows.

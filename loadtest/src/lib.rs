@@ -46,6 +46,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         cli::Command::Unicast(arguments) => scenario::unicast::run(&arguments),
         cli::Command::Chat(arguments) => scenario::chat::run(&arguments),
         cli::Command::Push(arguments) => scenario::push::run(&arguments),
+        cli::Command::Live(arguments) => scenario::live::run(&arguments),
         cli::Command::RawServer(arguments) => rawserver::run(&arguments),
         cli::Command::Sink(arguments) => sink::run(&arguments),
         cli::Command::Check(arguments) => check::run(&arguments),

@@ -4,6 +4,7 @@ pub mod chat;
 pub mod fanout;
 pub mod handshake;
 pub mod idle;
+pub mod live;
 pub mod push;
 mod ramp;
 mod schedule;
@@ -22,7 +23,7 @@ use crate::process::{self, Servers};
 use crate::report::{Table, thousands};
 use crate::socket::{self, Sources};
 use crate::template::Template;
-use crate::token::Signer;
+use crate::token::{Passes, Signer};
 
 /// Why a scenario did not end well.
 #[derive(Debug, Error)]
@@ -72,6 +73,8 @@ enum Path<'a> {
     /// A token for each. Connections 0 and 1 are a pair, 2 and 3, and so on: the two go to different addresses if
     /// there are several, and of the first ones of all pairs as many to each.
     Token(&'a Signer),
+    /// A credential of the `live` dialect for each; the addresses in turn.
+    Pass(&'a Passes),
 }
 
 impl<'a> Plan<'a> {
@@ -92,6 +95,7 @@ impl<'a> Plan<'a> {
     fn open(&self, io: &mut Io, id: usize, index: usize) -> Result<(), Loss> {
         let (turn, path) = match self.path {
             Path::Text(template) => (index, template.for_index(index)),
+            Path::Pass(passes) => (index, format!("/live?auth={}", passes.pass(index))),
             Path::Token(signer) => {
                 let token = signer.token(index).ok_or(Loss::Handshake)?;
                 (index / 2 + index % 2, format!("/im/{token}"))

@@ -1,4 +1,6 @@
-//! Tokens of the `im` dialect, signed here: the endpoint that gives them out takes so many requests and no more.
+//! Tokens of clients, signed here: the endpoint that gives those of `im` out takes so many requests and no more.
+
+mod pass;
 
 use std::fmt;
 use std::fs;
@@ -10,11 +12,13 @@ use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
+pub use self::pass::Passes;
+
 const HEADER: &str = r#"{"alg":"RS256","typ":"JWT"}"#;
 /// Seconds that a token is good for: as long as servers accept.
 const LIFE: u64 = 120;
 
-/// Signs tokens of users that are numbers in a row.
+/// Signs tokens of `im`, whose users are numbers in a row.
 pub struct Signer {
     pair: RsaKeyPair,
     header: String,
