@@ -57,6 +57,12 @@ impl Announcer {
         }
     }
 
+    /// Nothing is announced any more.
+    pub fn forget(&mut self) {
+        self.topics.clear();
+        self.leaving.clear();
+    }
+
     /// The topics that are left by `now`; they are announced no more.
     pub fn take_left(&mut self, now: Duration) -> Vec<Topic> {
         let mut left = Vec::new();

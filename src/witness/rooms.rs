@@ -115,14 +115,19 @@ impl Witness {
         let router = &self.parts.router;
         let mut rooms = self.rooms.lock();
         let is_wanted = self.wants_rooms();
-        if is_wanted && !mem::replace(&mut rooms.was_wanted, is_wanted) {
+        if is_wanted && !mem::replace(&mut rooms.was_wanted, true) {
             // Nobody has looked at those that are there already.
             for room in router.rooms(None, usize::MAX) {
                 rooms.announcer.look(&room, true, now);
                 rooms.todo.insert(room);
             }
         }
-        rooms.was_wanted = is_wanted;
+        if !is_wanted && mem::replace(&mut rooms.was_wanted, false) {
+            // Nobody would look at them when they empty.
+            rooms.announcer.forget();
+            let entered: Vec<_> = rooms.entered.keys().cloned().collect();
+            rooms.todo.extend(entered);
+        }
         for room in changed {
             if rooms
                 .announcer

@@ -1,4 +1,5 @@
 mod own;
+mod rooms;
 
 use std::{collections::HashSet, sync::atomic::AtomicBool};
 
@@ -443,58 +444,6 @@ async fn the_next_life_settles_what_the_one_before_has_left() {
     let again = Scene::of_life(3, &database, SESSIONS).await;
     again.witness.settle_lives_before(Duration::ZERO).await;
     assert!(again.told().is_empty());
-}
-
-#[tokio::test]
-async fn a_room_is_occupied_by_its_first_and_vacated_by_its_last_subscriber() {
-    let scene = Scene::new(&[Kind::RoomOccupied, Kind::RoomVacated]).await;
-    let telling = scene.witness.begin(&scene.tasks);
-    let (anna, bert) = (scene.connect(), scene.connect());
-    let room = Topic::room("a").unwrap();
-    let now = Clock::start().now();
-    let told = async |count: usize| until(async || count <= scene.told().len()).await;
-    scene.router.subscribe(&room, &anna, now);
-    told(1).await;
-    scene.router.subscribe(&room, &bert, now);
-    scene.router.unsubscribe(&room, &anna);
-    scene.router.unsubscribe(&room, &bert);
-    told(2).await;
-    scene
-        .router
-        .subscribe(&"user:7".parse().unwrap(), &anna, now);
-    scene.router.subscribe(&room, &anna, now);
-    told(3).await;
-    scene.router.unsubscribe(&room, &anna);
-    telling
-        .end(tokio::time::Instant::now() + Duration::from_secs(10))
-        .await;
-    let kinds: Vec<_> = scene
-        .herald
-        .kept
-        .lock()
-        .iter()
-        .map(|h| h.what.kind())
-        .collect();
-    let (occupied, vacated) = (Kind::RoomOccupied, Kind::RoomVacated);
-    assert_eq!(kinds, [occupied, vacated, occupied, vacated]);
-    let ids: HashSet<_> = scene.told().into_iter().collect();
-    assert_eq!(ids.len(), 4);
-}
-
-#[tokio::test]
-async fn who_is_in_a_room_when_somebody_begins_to_care_is_told_of() {
-    let scene = Scene::new(&[]).await;
-    let telling = scene.witness.begin(&scene.tasks);
-    let anna = scene.connect();
-    let room = Topic::room("a").unwrap();
-    scene.router.subscribe(&room, &anna, Clock::start().now());
-    scene.herald.wanted.lock().insert(Kind::RoomOccupied);
-    until(async || !scene.told().is_empty()).await;
-    scene.router.unsubscribe(&room, &anna);
-    telling
-        .end(tokio::time::Instant::now() + Duration::from_secs(10))
-        .await;
-    assert_eq!(scene.told().len(), 2);
 }
 
 #[tokio::test]
