@@ -91,13 +91,6 @@ impl fmt::Debug for HttpClient {
     }
 }
 
-/// A number from 0 to 1, by chance, for pauses.
-pub(crate) fn chance() -> f64 {
-    use std::hash::{BuildHasher as _, RandomState};
-    let bits = RandomState::new().hash_one(0) >> 11;
-    bits as f64 / (1_u64 << 53) as f64
-}
-
 /// A name for an event that no other event has, so that who is told twice can notice.
 pub(crate) fn event_id() -> String {
     let mut bytes = [0; 16];

@@ -36,7 +36,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     io::{Interest, unix::AsyncFd},
     runtime::Handle,
-    time::{self, Instant},
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -49,6 +49,7 @@ use self::{
 use crate::{
     config::{Cidr, ClientAddress},
     endpoint::Endpoint,
+    pauses::Pauses,
     session::Context,
     stats::{IngressStats, RejectReason},
 };
@@ -206,7 +207,7 @@ impl Ingress {
         // and make the shard register it once more.
         #[expect(deprecated)]
         let listener = AsyncFd::with_interest(listener, Interest::READABLE)?;
-        let mut pause = ERROR_PAUSE_MIN;
+        let mut pauses = Pauses::new(ERROR_PAUSE_MIN, ERROR_PAUSE_MAX);
         loop {
             let mut ready = tokio::select! {
                 ready = listener.readable() => ready?,
@@ -215,16 +216,15 @@ impl Ingress {
             for _ in 0..ACCEPTS_PER_TURN {
                 match ready.try_io(|listener| listener.get_ref().accept()) {
                     Ok(Ok((stream, peer))) => {
-                        pause = ERROR_PAUSE_MIN;
+                        pauses.reset();
                         self.stats.accepted.add(1);
                         self.begin(stream, peer);
                     }
                     Ok(Err(error)) if is_of_one_connection(&error) => {}
                     Ok(Err(error)) => {
                         self.stats.accept_errors.add(1);
-                        tracing::warn!(%error, ?pause, "cannot accept connections, waiting");
-                        time::sleep(pause).await;
-                        pause = (2 * pause).min(ERROR_PAUSE_MAX);
+                        tracing::warn!(%error, "cannot accept connections, waiting");
+                        pauses.wait().await;
                         break;
                     }
                     // Nobody is left in the queue.

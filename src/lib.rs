@@ -38,6 +38,7 @@ pub mod message;
 pub mod occupancy;
 pub mod orders;
 pub mod outbox;
+pub mod pauses;
 pub mod peer;
 pub mod position;
 pub mod presence;

@@ -3,10 +3,10 @@
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use tokio::time;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    pauses::Pauses,
     queue::{EntryId, Queue, Taken},
     stats::IngestStats,
 };
@@ -54,7 +54,7 @@ pub async fn run(
     stats: Arc<IngestStats>,
     stop: CancellationToken,
 ) {
-    let mut pause = PAUSE_MIN;
+    let mut pauses = Pauses::new(PAUSE_MIN, PAUSE_MAX);
     loop {
         let taken = tokio::select! {
             () = stop.cancelled() => return,
@@ -65,14 +65,14 @@ pub async fn run(
             Err(error) => Err(error),
         };
         let Err(error) = worked else {
-            pause = PAUSE_MIN;
+            pauses.reset();
             continue;
         };
         stats.errors.add(1);
         tracing::debug!(%error, "pushes wait");
         tokio::select! {
             () = stop.cancelled() => return,
-            () = time::sleep(pause) => pause = (pause * 2).min(PAUSE_MAX),
+            () = pauses.wait() => {}
         }
     }
 }

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     jobs::{Added, JobsError, NewJob, board::Board},
+    pauses::Pauses,
     schedules::{Entry, Firing, Schedule, Schedules, SchedulesError, Verdict, What, with_id},
     stats::ScheduleStats,
 };
@@ -48,16 +49,21 @@ enum Wait {
 
 /// Fires what is due until `stop` fires.
 pub async fn run(parts: Parts, stop: CancellationToken) {
-    let mut pause = LOOK;
+    let mut pauses = Pauses::new(2 * LOOK, PAUSE_MAX);
     while !stop.is_cancelled() {
-        pause = match turn(&parts).await {
-            // There may be more.
-            Ok(BATCH_MAX..) => Duration::ZERO,
-            Ok(_) => LOOK,
+        let pause = match turn(&parts).await {
+            Ok(count) => {
+                pauses.reset();
+                match count {
+                    // There may be more.
+                    BATCH_MAX.. => Duration::ZERO,
+                    _ => LOOK,
+                }
+            }
             Err(error) => {
                 parts.stats.errors.add(1);
                 tracing::debug!(%error, "schedules wait");
-                (pause * 2).clamp(LOOK, PAUSE_MAX)
+                pauses.take()
             }
         };
         tokio::select! {

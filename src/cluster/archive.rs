@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::legacy::drain;
 use super::{
-    life::Pauses,
+    life::pauses,
     redis::{RedisBacklog, Unmoved, Unreadable},
     streams::StreamsError,
 };
@@ -71,7 +71,7 @@ enum Hindrance {
 
 impl Archiver {
     async fn work(&self) {
-        let mut pauses = Pauses::default();
+        let mut pauses = pauses();
         // Kept over failures: nobody else is given it so soon.
         let mut batch = Vec::new();
         while !self.stop.is_cancelled() {

@@ -15,7 +15,7 @@ use tokio::sync::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{life::Pauses, redis::RedisChannel};
+use super::{life::pauses, redis::RedisChannel};
 use crate::{
     clock::Clock,
     message::{Message, MessageId},
@@ -71,7 +71,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
 
 /// Hears the channel, and subscribes again when the connection has ended. Never ends by itself.
 async fn listen(channel: &RedisChannel, stats: &BridgeStats, mut inflow: Inflow) {
-    let mut pauses = Pauses::default();
+    let mut pauses = pauses();
     let mut is_away = false;
     loop {
         let error = match channel.subscribe().await {
@@ -79,7 +79,8 @@ async fn listen(channel: &RedisChannel, stats: &BridgeStats, mut inflow: Inflow)
             Ok(mut subscription) => {
                 stats.connects.add(1);
                 tracing::info!("the bridge hears its channel");
-                (is_away, pauses) = (false, Pauses::default());
+                is_away = false;
+                pauses.reset();
                 loop {
                     match subscription.next().await {
                         Ok(payload) => inflow.offer(payload, stats),

@@ -13,7 +13,7 @@ use tokio::{task::JoinSet, time};
 use super::{
     Cluster,
     leases::{CONFIRM, Judgement},
-    life::{Ended, Pauses},
+    life::{Ended, pauses},
     streams::{Pulse, Streams, StreamsError},
 };
 use crate::{envelope::Envelope, id::Member, peer::NodeInfo};
@@ -45,7 +45,7 @@ impl Cluster {
     /// Renews the lease until this member turns out to be dead, or the server to be another one.
     pub(super) async fn beat_on<S: Streams>(this: Arc<Self>, streams: Arc<S>) -> Ended {
         let mut reaping = JoinSet::new();
-        let mut pauses = Pauses::default();
+        let mut pauses = pauses();
         let mut canary = 0;
         let (mut stale, mut unlisted) = (Streaks::default(), Streaks::default());
         loop {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Cluster,
-    life::{Ended, Pauses, who_has_letters},
+    life::{Ended, pauses, who_has_letters},
     streams::{Entry, Inbox, Reader as _, Streams, StreamsError},
 };
 use crate::{
@@ -25,7 +25,7 @@ impl Cluster {
     /// Delivers what arrives, and acknowledges it afterwards, together with the next read. What could
     /// not be acknowledged is read again, and known by its numbers.
     pub(super) async fn read_inbox<I: Inbox>(this: Arc<Self>, mut inbox: I) -> Ended {
-        let mut pauses = Pauses::default();
+        let mut pauses = pauses();
         let mut done = Vec::new();
         loop {
             let entries = match inbox.acknowledge_and_next(std::mem::take(&mut done)).await {

@@ -1,6 +1,6 @@
 //! One life of a member, and the next one should the others have declared it dead.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::{task::JoinSet, time};
@@ -13,8 +13,8 @@ use super::{
     streams::{Entry, Position, Pulse, Reader, Streams, StreamsError},
 };
 use crate::{
-    close::CloseReason, envelope::Envelope, estate::EstateError, id::Member, stats::LostReason,
-    topic::Topic,
+    close::CloseReason, envelope::Envelope, estate::EstateError, id::Member, pauses::Pauses,
+    stats::LostReason, topic::Topic,
 };
 
 /// First pause after a call that has failed.
@@ -35,9 +35,10 @@ pub(super) enum Ended {
     Lost,
 }
 
-/// Pauses between calls that fail, longer from one to the next.
-#[derive(Debug)]
-pub(super) struct Pauses(Duration);
+/// Pauses between calls to Redis.
+pub(super) const fn pauses() -> Pauses {
+    Pauses::new(PAUSE_MIN, PAUSE_MAX)
+}
 
 impl Cluster {
     /// Is a member until `stop` fires. The caller has no sessions any more by then, or does not care
@@ -120,7 +121,7 @@ impl Cluster {
     }
 
     async fn first_beat<S: Streams>(&self, streams: &S) -> Pulse {
-        let mut pauses = Pauses::default();
+        let mut pauses = pauses();
         loop {
             match self.beat(streams).await {
                 Ok((pulse, _)) => return pulse,
@@ -137,7 +138,7 @@ impl Cluster {
         me: &Member,
         is_enrolled: bool,
     ) -> Option<(S::Inbox, S::Log)> {
-        let mut pauses = Pauses::default();
+        let mut pauses = pauses();
         loop {
             let opened = async {
                 // The first of all: others clear up behind whoever is in the list.
@@ -265,34 +266,6 @@ pub(super) fn who_has_letters(envelopes: &[Bytes]) -> impl Iterator<Item = Topic
         Ok(Envelope::Ring(user)) => Some(user),
         Ok(_) | Err(_) => None,
     })
-}
-
-// === impl Pauses ===
-
-impl Pauses {
-    pub(super) fn reset(&mut self) {
-        *self = Self::default();
-    }
-
-    pub(super) fn wait(&mut self) -> impl Future<Output = ()> + use<> {
-        // Half of it by chance, so that members do not come back in step.
-        let pause = self.0.mul_f64(0.5 + fraction() / 2.0);
-        self.0 = (self.0 * 2).min(PAUSE_MAX);
-        time::sleep(pause)
-    }
-}
-
-impl Default for Pauses {
-    fn default() -> Self {
-        Self(PAUSE_MIN)
-    }
-}
-
-/// A number from 0 to 1, by chance.
-fn fraction() -> f64 {
-    use std::hash::{BuildHasher as _, RandomState};
-    let bits = RandomState::new().hash_one(0) >> 11;
-    bits as f64 / (1_u64 << 53) as f64
 }
 
 /// Reads until something comes; none of the errors that pass ends it.

@@ -10,7 +10,7 @@ use tokio::time;
 use super::{
     Cluster,
     directory::Applied,
-    life::{Ended, Pauses, read_on},
+    life::{Ended, pauses, read_on},
     streams::{Entry, Position, Reader, Streams, StreamsError},
 };
 use crate::{
@@ -92,7 +92,7 @@ impl Cluster {
 
     /// Writes what is new, as long as the log takes it.
     pub(super) async fn write_log<S: Streams>(this: Arc<Self>, streams: Arc<S>) -> Ended {
-        let mut pauses = Pauses::default();
+        let mut pauses = pauses();
         loop {
             let news = this.news.notified();
             let entries = this.collect();
@@ -118,7 +118,7 @@ impl Cluster {
 
     /// Reads what others write, and what comes back of the own.
     pub(super) async fn read_log<L: Reader>(this: Arc<Self>, mut log: L) -> Ended {
-        let mut pauses = Pauses::default();
+        let mut pauses = pauses();
         loop {
             let entries = match read_on(&this, &mut log, &mut pauses).await {
                 Ok(entries) => entries,

@@ -17,6 +17,7 @@ use crate::{
         Added, JobsError, NewJob, Origin,
         board::{Board, Order},
     },
+    pauses::Pauses,
     topic::Topic,
 };
 
@@ -81,7 +82,8 @@ impl Lists {
 
     /// Makes jobs of entries until `stop` fires.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let (mut known, mut pause) = (Known::new(), LOOK);
+        let mut known = Known::new();
+        let mut pauses = Pauses::new(2 * LOOK, PAUSE_MAX);
         while !stop.is_cancelled() {
             let lists = self.lists.load_full();
             known.retain(|_, at| at.elapsed() < OFFERED);
@@ -89,12 +91,15 @@ impl Lists {
             for list in lists.iter() {
                 looked = looked.and(self.look(list, &mut known).await);
             }
-            pause = match looked {
-                Ok(()) => LOOK,
+            let pause = match looked {
+                Ok(()) => {
+                    pauses.reset();
+                    LOOK
+                }
                 Err(error) => {
                     self.board.stats().errors.add(1);
                     tracing::debug!(%error, "jobs of older programs wait");
-                    (pause * 2).min(PAUSE_MAX)
+                    pauses.take()
                 }
             };
             tokio::select! {

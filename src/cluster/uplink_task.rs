@@ -7,7 +7,7 @@ use tokio::time;
 
 use super::{
     Cluster,
-    life::{Ended, Pauses},
+    life::{Ended, pauses},
     pace::Pace,
     streams::{Sent, Streams, StreamsError},
     uplink::Parcel,
@@ -20,7 +20,7 @@ const DOUBT: Duration = Duration::from_millis(20);
 impl Cluster {
     /// Writes into inboxes what waits for them.
     pub(super) async fn write_inboxes<S: Streams>(this: Arc<Self>, streams: Arc<S>) -> Ended {
-        let mut pauses = Pauses::default();
+        let mut pauses = pauses();
         let mut pace = Pace::default();
         loop {
             this.uplink.work().await;

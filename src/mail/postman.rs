@@ -13,6 +13,7 @@ use super::{
 use crate::{
     envelope::Envelope,
     message::{DeliveryClass, Message},
+    pauses::Pauses,
     router::{fanout::Outgoing, letters::Given, subscriber::Subscriber},
     topic::Topic,
 };
@@ -25,7 +26,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Works until `stop` fires, and then takes away what clients have by then. What it has not brought
 /// is found in the mail by whoever serves those users next.
 pub async fn run(post: Post, stop: CancellationToken) {
-    let mut pause = PAUSE_MIN;
+    let mut pauses = Pauses::new(PAUSE_MIN, PAUSE_MAX);
     let (_, bell) = post.parts();
     loop {
         tokio::select! {
@@ -38,13 +39,13 @@ pub async fn run(post: Post, stop: CancellationToken) {
         let mut round = bell.take();
         let is_done = work(&post, &mut round).await;
         if is_done {
-            pause = PAUSE_MIN;
+            pauses.reset();
             continue;
         }
         bell.put_back(round);
         tokio::select! {
             () = stop.cancelled() => return end(&post).await,
-            () = time::sleep(pause) => pause = (pause * 2).min(PAUSE_MAX),
+            () = pauses.wait() => {}
         }
     }
 }

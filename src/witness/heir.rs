@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Witness, teller::Pauses};
+use super::{Witness, teller::pauses};
 use crate::{
     close::NODE_DIED,
     dues::{Cursor, DuesError, Page},
@@ -18,7 +18,7 @@ impl Witness {
     /// Settles what lives of this node before have left, where no other member does: of a node without
     /// others. Waits with rooms for `linger`, in which clients come back. Cancel safe.
     pub async fn settle_lives_before(&self, linger: Duration) {
-        let mut pauses = Pauses::default();
+        let mut pauses = pauses();
         let me = self.parts.router.member();
         loop {
             let settled = async {

@@ -14,6 +14,7 @@ use crate::{
     duty::Record,
     happening::{Happening, HeraldError, What},
     id::Member,
+    pauses::Pauses,
 };
 
 /// First pause after a call that has failed.
@@ -25,9 +26,10 @@ const LOOK: Duration = Duration::from_secs(1);
 /// What was dropped is logged so often at the most.
 const COMPLAINT: Duration = Duration::from_secs(60);
 
-/// Pauses between calls that fail, longer from one to the next.
-#[derive(Debug)]
-pub(super) struct Pauses(Duration);
+/// Pauses between calls to where things are kept.
+pub(super) const fn pauses() -> Pauses {
+    Pauses::new(PAUSE_MIN, PAUSE_MAX)
+}
 
 /// The running task.
 #[derive(Debug)]
@@ -144,7 +146,7 @@ impl Witness {
     /// Says whether a life is open, or over. It is neither for a while if Redis has lost everything, or if
     /// this node does not know yet that the others have reaped it.
     async fn until_open(&self, member: &Member) -> Option<bool> {
-        let mut pauses = Pauses::default();
+        let mut pauses = pauses();
         loop {
             let looking = || self.parts.dues.is_open(member);
             if let Ok(true) = self.until_done(looking).await? {
@@ -162,7 +164,7 @@ impl Witness {
 
     /// Keeps records: those of this life of the node, since what others have reaped is settled by them.
     async fn write(&self, records: &[(Record, u64)]) -> Option<()> {
-        let mut pauses = Pauses::default();
+        let mut pauses = pauses();
         loop {
             let me = self.parts.router.member();
             let mine = records.iter().map(|(record, _)| record);
@@ -191,7 +193,7 @@ impl Witness {
         if happenings.is_empty() {
             return Some(());
         }
-        let mut pauses = Pauses::default();
+        let mut pauses = pauses();
         loop {
             let keeping = self.parts.herald.keep(happenings.clone());
             let kept = tokio::select! {
@@ -249,7 +251,7 @@ impl Witness {
     where
         F: Future<Output = Result<T, DuesError>>,
     {
-        let mut pauses = Pauses::default();
+        let mut pauses = pauses();
         loop {
             let called = tokio::select! {
                 called = call() => called,
@@ -282,21 +284,6 @@ impl Watch {
             let count = witness.waiting();
             tracing::warn!(count, "there was no time to keep what has happened");
         }
-    }
-}
-
-// === impl Pauses ===
-
-impl Pauses {
-    async fn wait(&mut self) {
-        time::sleep(self.0).await;
-        self.0 = (self.0 * 2).min(PAUSE_MAX);
-    }
-}
-
-impl Default for Pauses {
-    fn default() -> Self {
-        Self(PAUSE_MIN)
     }
 }
 

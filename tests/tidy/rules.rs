@@ -46,6 +46,7 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("occupancy.rs", Layer::Core),
     ("orders", Layer::Core),
     ("outbox", Layer::Core),
+    ("pauses", Layer::Core),
     ("presence.rs", Layer::Core),
     ("queue.rs", Layer::Core),
     ("router", Layer::Core),

@@ -14,15 +14,15 @@ use hyper::{
 use tokio::time;
 
 use super::{
-    super::{
-        chance,
-        exchange::{ExchangeError, Reply, Service},
-    },
+    super::exchange::{ExchangeError, Reply, Service},
     Inner,
     lanes::{Failure, Place, Step},
     run::PAUSE,
 };
-use crate::dispatch::{Dispatch, Dispatches};
+use crate::{
+    dispatch::{Dispatch, Dispatches},
+    pauses::chance,
+};
 
 /// Says how often this was tried, this time included.
 const ATTEMPT_HEADER: HeaderName = HeaderName::from_static("x-tidegate-attempt");

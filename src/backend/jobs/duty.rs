@@ -5,15 +5,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use tokio::time;
-
 use super::{Parts, call::Client};
 use crate::{
     backend::ingest::{NotPublished, Publish},
     clock::Clock,
     config::Job as Kind,
     jobs::{Pending, PutOff, Taken, board::Board},
+    pauses::{Pauses, jittered},
     stats::JobStats,
 };
 
@@ -38,9 +36,6 @@ pub(super) struct Duty {
 
 /// Counts a job for as long as it runs.
 struct Busy(Arc<JobStats>);
-
-/// Pauses that become longer.
-struct Pauses(Duration);
 
 // === impl Duty ===
 
@@ -103,7 +98,7 @@ impl Duty {
 
     /// Publishes an answer, however long the node is busy.
     async fn publish(&self, job: &Taken, publication: &[u8]) -> Result<(), String> {
-        let mut pauses = Pauses::new();
+        let mut pauses = Pauses::new(PAUSE_MIN, PAUSE_MAX);
         loop {
             match self.publisher.publish(&job.turn.id, publication).await {
                 Ok(()) => return Ok(()),
@@ -144,7 +139,7 @@ impl Duty {
 
     /// Repeats a call until it has come through. False if the job is lost.
     async fn insist<'a>(&self, call: impl Fn() -> Pending<'a, bool>) -> bool {
-        let mut pauses = Pauses::new();
+        let mut pauses = Pauses::new(PAUSE_MIN, PAUSE_MAX);
         loop {
             match call().await {
                 Ok(is_good) => return is_good,
@@ -165,13 +160,7 @@ impl Duty {
             .retry_min
             .saturating_mul(1 << doublings)
             .min(self.retry_max);
-        let mut chance = [0; 1];
-        // Without chance it is the whole pause.
-        let share = match SystemRandom::new().fill(&mut chance) {
-            Ok(()) => 0.5 + f64::from(chance[0]) / 512.0,
-            Err(_) => 1.0,
-        };
-        whole.mul_f64(share)
+        jittered(whole)
     }
 }
 
@@ -187,18 +176,5 @@ impl Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         self.0.running.take(1);
-    }
-}
-
-// === impl Pauses ===
-
-impl Pauses {
-    fn new() -> Self {
-        Self(PAUSE_MIN)
-    }
-
-    async fn wait(&mut self) {
-        time::sleep(self.0).await;
-        self.0 = (self.0 * 2).min(PAUSE_MAX);
     }
 }

@@ -12,6 +12,7 @@ use super::{Parts, duty::Duty};
 use crate::{
     config::Job as Kind,
     jobs::{JobsError, LEASE, PutOff, Turn},
+    pauses::Pauses,
 };
 
 /// Between two looks for jobs that nobody on this node has added.
@@ -32,7 +33,7 @@ pub(super) struct Worker {
     hands: Hands,
     /// When to look for jobs.
     look: Instant,
-    pause: Duration,
+    pauses: Pauses,
 }
 
 /// The jobs that run.
@@ -52,7 +53,7 @@ impl Worker {
             concurrency_max: kind.concurrency_max as usize,
             hands: Hands::default(),
             look: Instant::now(),
-            pause: PAUSE_MIN,
+            pauses: Pauses::new(PAUSE_MIN, PAUSE_MAX),
         }
     }
 
@@ -96,11 +97,14 @@ impl Worker {
     async fn take(&mut self) {
         let free = self.concurrency_max - self.hands.tasks.len();
         let taken = self.duty.board.jobs().take(&self.kind, free).await;
-        self.pause = match &taken {
-            Ok(_) => PAUSE_MIN,
-            Err(_) => (self.pause * 2).min(PAUSE_MAX),
+        let pause = match &taken {
+            Ok(_) => {
+                self.pauses.reset();
+                LOOK
+            }
+            Err(_) => self.pauses.take(),
         };
-        self.look = Instant::now() + if taken.is_ok() { LOOK } else { self.pause };
+        self.look = Instant::now() + pause;
         let taken = taken.unwrap_or_else(|error| {
             self.failed(&error);
             Vec::new()

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cluster::{
-        life::Pauses,
+        life::pauses,
         redis::{Drawn, RedisLegacy},
         streams::StreamsError,
     },
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Moves what older chat servers write into their list to the journal, until `stop` fires. Whatever is
 /// dropped in the middle is done again by another node.
 pub async fn drain(legacy: RedisLegacy, stats: Arc<ArchiveStats>, stop: CancellationToken) {
-    let mut pauses = Pauses::default();
+    let mut pauses = pauses();
     while !stop.is_cancelled() {
         let drained = drain_once(&legacy, &stats).await;
         let pause = async {
