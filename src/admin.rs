@@ -30,7 +30,7 @@ mod topics;
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{borrow::Cow, fmt, future::Future, io, net::SocketAddr, path::Path, pin::Pin, sync::Arc};
 
 use arc_swap::ArcSwap;
 use axum::{
@@ -136,6 +136,14 @@ pub trait Process: fmt::Debug + Send + Sync + 'static {
 
     /// Reads the configuration again. May block for as long as reading files does.
     fn reload(&self) -> Reloaded;
+
+    /// Gives the listening sockets to the exchange at this path; see [`crate::sockets`]. Blocks, for a few
+    /// seconds at most.
+    ///
+    /// # Errors
+    ///
+    /// Nobody is there.
+    fn give_sockets(&self, path: &Path) -> io::Result<()>;
 
     /// Where a method is called: at this address, if the configuration has it, or where methods of its
     /// name are.

@@ -8,6 +8,7 @@ mod farewells;
 mod hooks;
 mod identity;
 mod kept;
+mod listening;
 mod member;
 mod node;
 mod opening;
@@ -20,7 +21,7 @@ mod work;
 use std::{
     net::{SocketAddr, TcpListener},
     sync::{Arc, OnceLock},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use arc_swap::ArcSwap;
@@ -33,6 +34,7 @@ use self::{
     hooks::Telling,
     identity::Identity,
     kept::Couriers,
+    listening::Listening,
     member::{Membership, Running},
     services::{Applications, Front},
     shards::ShardThread,
@@ -81,6 +83,16 @@ pub struct Addresses {
 /// Dialects mounted beside the configured ones, by path.
 pub type Mounted = Vec<(String, Arc<dyn Dialect>)>;
 
+/// What a node is given beside its configuration.
+#[derive(Debug, Default)]
+pub struct Extras {
+    /// Dialects of the caller's own.
+    pub mounted: Mounted,
+    /// Listening sockets of a process before: those at configured addresses are used in the place of new
+    /// ones.
+    pub sockets: Vec<TcpListener>,
+}
+
 /// Why a node cannot start.
 #[allow(missing_docs)] // The messages say it.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +104,8 @@ pub enum BuildError {
         #[source]
         source: std::io::Error,
     },
+    #[error("a listening socket cannot be duplicated")]
+    Duplicate(#[source] std::io::Error),
     #[error("the client of HTTP services cannot start")]
     Client(#[source] std::io::Error),
     #[error("store.url: it cannot be used")]
@@ -123,10 +137,10 @@ impl App {
     /// An address that cannot be bound, a certificate that cannot be used, a thread that cannot be
     /// started.
     pub fn build(config: Config, source: ReloadSource) -> Result<Self, BuildError> {
-        Self::build_with(config, source, Vec::new())
+        Self::build_with(config, source, Extras::default())
     }
 
-    /// Like [`Self::build`], with dialects of the caller's own beside the configured ones.
+    /// Like [`Self::build`], with something of the caller's own.
     ///
     /// # Errors
     ///
@@ -134,11 +148,12 @@ impl App {
     pub fn build_with(
         config: Config,
         source: ReloadSource,
-        mounted: Mounted,
+        extras: Extras,
     ) -> Result<Self, BuildError> {
+        let Extras { mounted, sockets } = extras;
         let clock = Clock::start();
         let member = Member::new(config.node(), epoch());
-        let (public, admin) = listen(&config)?;
+        let (public, admin) = listen(&config, sockets)?;
         let tls = settings::tls(&config)?;
         let router = Router::new(
             member,
@@ -170,8 +185,10 @@ impl App {
             .map(|shard| (Arc::clone(&shard.context), shard.handle.clone()));
         let settings = settings::ingress(&config, tls, &mounted, &tokens, &applications);
         let ingress = Ingress::new(sides, settings);
+        let listening = duplicates(&public, &admin).map_err(BuildError::Duplicate)?;
         let node = Node {
             addresses,
+            listening: Listening::new(listening),
             cluster: membership.as_ref().map(Membership::cluster),
             kept,
             workforce: OnceLock::new(),
@@ -250,30 +267,32 @@ impl App {
         node.authenticator.work_on(Handle::current());
         let accepting = CancellationToken::new();
         let serving = TaskTracker::new();
-        for listener in public {
-            let accept = Arc::clone(&node.ingress).accept(listener, accepting.clone());
-            serving.spawn(async move {
-                if let Err(error) = accept.await {
-                    tracing::error!(%error, "a public listener has failed");
-                }
-            });
-        }
+        let accepts = accept_on(&node, public, &accepting);
         let ended = CancellationToken::new();
+        let closed = ended.child_token();
+        serving.spawn(node.listening.close_with(accepting.clone(), &node));
         let state = node.admin_state();
         let couriers = Couriers::begin(&node, moving, bridge, &state);
         let telling = Telling::begin(&node.kept);
         match tokio::net::TcpListener::from_std(admin) {
             Ok(listener) => {
-                serving.spawn(admin::serve(listener, Arc::clone(&state), ended.clone()));
+                serving.spawn(admin::serve(listener, Arc::clone(&state), closed.clone()));
             }
             Err(error) => tracing::error!(%error, "the admin listener has failed"),
         }
         node.identity.set_phase(Phase::Ready);
         until_the_end(&node, &stop, &kill).await;
         node.identity.set_phase(Phase::going_away());
-        node.ingress.drain();
+        let mut settings = node.config.load().drain.clone();
+        if node.listening.has_successor() {
+            settings.delay = Duration::ZERO;
+            closed.cancel();
+            accepting.cancel();
+            node.leave_sockets(&accepts).await;
+        } else {
+            node.ingress.drain();
+        }
         couriers.stop_jobs();
-        let settings = node.config.load().drain.clone();
         let until = Instant::now() + settings.grace;
         let drained = tokio::select! {
             drained = drain::run(&node.identity.router, &settings, &accepting) => drained,
@@ -289,8 +308,10 @@ impl App {
             () = kill.cancelled() => {}
         }
         ended.cancel();
-        serving.close();
-        serving.wait().await;
+        for tasks in [accepts, serving] {
+            tasks.close();
+            tasks.wait().await;
+        }
         for shard in shards {
             shard.stop().await;
         }
@@ -299,6 +320,20 @@ impl App {
             has_failed: node.identity.failed.is_cancelled(),
         }
     }
+}
+
+/// Accepts connections until `accepting` fires.
+fn accept_on(node: &Node, public: Vec<TcpListener>, accepting: &CancellationToken) -> TaskTracker {
+    let accepts = TaskTracker::new();
+    for listener in public {
+        let accept = Arc::clone(&node.ingress).accept(listener, accepting.clone());
+        accepts.spawn(async move {
+            if let Err(error) = accept.await {
+                tracing::error!(%error, "a public listener has failed");
+            }
+        });
+    }
+    accepts
 }
 
 /// Waits for whatever ends the node.
@@ -338,9 +373,17 @@ async fn leave(telling: Telling, membership: Option<Running>, until: Instant) {
     }
 }
 
-fn listen(config: &Config) -> Result<(Vec<TcpListener>, TcpListener), BuildError> {
-    let bind = |key: &'static str, address: SocketAddr, backlog: u32| {
-        ingress::bind(address, backlog).map_err(|source| BuildError::Bind {
+fn listen(
+    config: &Config,
+    mut sockets: Vec<TcpListener>,
+) -> Result<(Vec<TcpListener>, TcpListener), BuildError> {
+    let mut bind = |key: &'static str, address: SocketAddr, backlog: u32| {
+        let is_there = |socket: &TcpListener| socket.local_addr().is_ok_and(|it| it == address);
+        let socket = match sockets.iter().position(is_there) {
+            Some(index) => ingress::adopt(sockets.swap_remove(index), backlog),
+            None => ingress::bind(address, backlog),
+        };
+        socket.map_err(|source| BuildError::Bind {
             key,
             address,
             source,
@@ -352,6 +395,11 @@ fn listen(config: &Config) -> Result<(Vec<TcpListener>, TcpListener), BuildError
         public.push(bind("listen.public", *address, backlog)?);
     }
     Ok((public, bind("listen.admin", config.listen.admin, 128)?))
+}
+
+fn duplicates(public: &[TcpListener], admin: &TcpListener) -> std::io::Result<Vec<TcpListener>> {
+    let sockets = public.iter().chain([admin]);
+    sockets.map(TcpListener::try_clone).collect()
 }
 
 fn addresses(public: &[TcpListener], admin: &TcpListener) -> Addresses {

@@ -9,6 +9,7 @@ mod keys;
 mod machine;
 mod manage;
 pub mod pid;
+mod restart;
 mod token;
 mod welcome;
 
@@ -59,10 +60,10 @@ pub fn environment() -> BTreeMap<String, String> {
 pub fn run(invocation: Invocation, environment: BTreeMap<String, String>) -> ExitCode {
     let source = ReloadSource::new(invocation.config, environment);
     exit(match invocation.command {
-        Command::Start(_) => daemon::start(&source),
+        Command::Start(_) => daemon::start(&source, None),
         Command::Stop => manage::stop(&source),
         Command::Reload => manage::reload(&source),
-        Command::Restart => manage::restart(source),
+        Command::Restart => restart::restart(source),
         Command::Status => manage::status(&source),
         Command::Check => check(&source),
         Command::Token(wanted) => token::token(&source, wanted),
@@ -110,6 +111,12 @@ fn check(source: &ReloadSource) -> Done {
 // === impl Failure ===
 
 impl Failure {
+    /// The same, and what follows from it.
+    fn and(mut self, consequence: String) -> Self {
+        self.text = format!("{}\n{consequence}", self.text);
+        self
+    }
+
     /// It did not work.
     pub fn failed(problem: impl Display) -> Self {
         Self {

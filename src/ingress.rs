@@ -36,7 +36,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     io::{Interest, unix::AsyncFd},
     runtime::Handle,
-    time::Instant,
+    time::{self, Instant},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +56,8 @@ use crate::{
 
 /// Connections accepted before the accepting task lets others go on.
 const ACCEPTS_PER_TURN: usize = 64;
+/// Between two looks whether handshakes are under way.
+const SETTLE_LOOK: Duration = Duration::from_millis(5);
 /// First pause after an error of accepting, for example for want of open files.
 const ERROR_PAUSE_MIN: Duration = Duration::from_millis(10);
 /// Longest pause after errors of accepting.
@@ -143,6 +145,18 @@ pub fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// Goes on with a listener that listens already, whose queue holds `backlog` connections from now on.
+///
+/// # Errors
+///
+/// What the system reports.
+pub fn adopt(listener: TcpListener, backlog: u32) -> io::Result<TcpListener> {
+    let socket = Socket::from(listener);
+    socket.set_nonblocking(true)?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(socket.into())
+}
+
 // === impl Ingress ===
 
 impl Ingress {
@@ -185,6 +199,17 @@ impl Ingress {
     /// Handshakes under way.
     pub fn pending(&self) -> usize {
         self.shards.iter().map(|shard| shard.pending.len()).sum()
+    }
+
+    /// Waits until no handshake is under way and whoever has got through one is a session, for as long as one
+    /// may take.
+    pub async fn settle(&self) {
+        let until = Instant::now() + self.settings.load().handshake_timeout;
+        let router = &self.shards[0].context.router;
+        let is_settled = || self.pending() == 0 && self.connections() <= router.sessions();
+        while !is_settled() && Instant::now() < until {
+            time::sleep(SETTLE_LOOK).await;
+        }
     }
 
     /// Refuses every upgrade from now on.

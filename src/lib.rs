@@ -48,6 +48,7 @@ pub mod router;
 pub mod schedules;
 pub mod services;
 pub mod session;
+pub mod sockets;
 pub mod stats;
 pub mod store;
 pub mod telemetry;

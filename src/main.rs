@@ -2,19 +2,20 @@
 
 use std::{
     convert::Infallible,
+    net::TcpListener,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
 use tidegate::{
-    app::{self, App, Reloader},
+    app::{self, App, Extras, Reloader},
     cli::{
         self, Command, Failure, Machine, Start, chain,
         pid::{Entry, PidFile},
     },
     config::{Config, ReloadSource},
-    log,
+    log, sockets,
 };
 use tikv_jemallocator::Jemalloc;
 use tokio::{
@@ -58,7 +59,14 @@ fn serve(start: Start, source: ReloadSource) -> Result<(), Failure> {
     }
     let config = source.load().map_err(Failure::wrong)?;
     app::check_addresses(&config).map_err(|error| Failure::wrong(chain(&error)))?;
-    PidFile::check(&config.pid_file).map_err(|error| Failure::failed(chain(&error)))?;
+    PidFile::check(&config.pid_file, start.replaces)
+        .map_err(|error| Failure::failed(chain(&error)))?;
+    let sockets = start.sockets.as_deref().map(sockets::take).transpose();
+    let sockets = sockets.map_err(|error| Failure::failed(format!("--sockets: {error}")))?;
+    let place = Place {
+        sockets: sockets.unwrap_or_default(),
+        replaces: start.replaces,
+    };
     log::set_up(&config.log).map_err(Failure::failed)?;
     cli::raise_open_files();
     let warnings = config.warnings().into_iter();
@@ -72,23 +80,34 @@ fn serve(start: Start, source: ReloadSource) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("the runtime cannot start: {error}")))?;
-    let ended = runtime.block_on(run(config, source));
+    let ended = runtime.block_on(run(config, source, place));
     runtime.shutdown_timeout(RUNTIME_TIMEOUT);
     ended
 }
 
-async fn run(config: Config, source: ReloadSource) -> Result<(), Failure> {
+/// What is left of the process before, if this one takes its place.
+struct Place {
+    sockets: Vec<TcpListener>,
+    replaces: Option<u32>,
+}
+
+async fn run(config: Config, source: ReloadSource, place: Place) -> Result<(), Failure> {
     // Before anybody can know of the process, so that no early signal ends it without a drain.
     let signals = Signals::listen().map_err(Failure::failed)?;
     let file = source.path().map(Path::to_owned);
-    let app = App::build(config.clone(), source).map_err(|error| Failure::failed(chain(&error)))?;
+    let extras = Extras {
+        sockets: place.sockets,
+        ..Extras::default()
+    };
+    let app = App::build_with(config.clone(), source, extras)
+        .map_err(|error| Failure::failed(chain(&error)))?;
     app.check()
         .await
         .map_err(|error| Failure::failed(chain(&error)))?;
     let addresses = app.addresses();
     let member = app.member().to_string();
     let entry = Entry::own(addresses.admin, member.clone(), config.control.clone());
-    let pid_file = PidFile::create(&config.pid_file, &entry)
+    let pid_file = PidFile::create(&config.pid_file, &entry, place.replaces)
         .map_err(|error| Failure::failed(chain(&error)))?;
     tracing::info!(member, public = ?addresses.public, admin = %addresses.admin, "listening");
     if config.development {
@@ -122,6 +141,8 @@ struct Signals {
     hang_up: Signal,
     interrupt: Signal,
     terminate: Signal,
+    /// Another process has the sockets.
+    succeed: Signal,
 }
 
 impl Signals {
@@ -130,6 +151,7 @@ impl Signals {
             hang_up: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            succeed: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -146,6 +168,10 @@ impl Signals {
             let name = tokio::select! {
                 _ = self.interrupt.recv() => "SIGINT",
                 _ = self.terminate.recv() => "SIGTERM",
+                _ = self.succeed.recv() => {
+                    reloader.have_successor();
+                    "SIGUSR2"
+                }
                 _ = self.hang_up.recv() => {
                     tracing::info!(signal = "SIGHUP", "reloading");
                     reloader.reload();

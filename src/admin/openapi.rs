@@ -73,6 +73,7 @@ pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
         .routes(routes!(process::status))
         .routes(routes!(process::stop))
         .routes(routes!(process::reload))
+        .routes(routes!(process::sockets))
         .routes(routes!(process::token))
 }
 

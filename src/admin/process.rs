@@ -1,9 +1,9 @@
 //! `/api/process`: what the command line does with the node that it finds running.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc};
 
 use axum::{Json, extract, http::StatusCode};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::task;
 use tracing::info;
 use utoipa::ToSchema;
@@ -154,6 +154,45 @@ pub(super) async fn stop(
     info!("stop asked for by the command line");
     state.parts.process.drain();
     StatusCode::ACCEPTED
+}
+
+/// Where listening sockets are wanted
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"path": "/run/tidegate/.tidegate-42/s"}))]
+pub(super) struct SocketsRequest {
+    /// A Unix socket on this machine.
+    path: String,
+}
+
+/// Give the listening sockets to another process of this machine
+///
+/// That process takes clients from then on as this one does, until one of them ends.
+#[utoipa::path(
+    post,
+    path = "/api/process/sockets",
+    tag = "process",
+    security(("control" = [])),
+    request_body = SocketsRequest,
+    responses(
+        (status = 204, description = "They are given"),
+        AccessProblems,
+        BodyProblems,
+    ),
+)]
+pub(super) async fn sockets(
+    _: Control,
+    extract::State(state): extract::State<Arc<State>>,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let SocketsRequest { path } = body.read()?;
+    let process = Arc::clone(&state.parts.process);
+    let given = task::spawn_blocking(move || process.give_sockets(Path::new(&path))).await;
+    match given {
+        Ok(Ok(())) => Ok(StatusCode::NO_CONTENT),
+        Ok(Err(error)) => Err(Problem::unprocessable(format!("path: {error}")).field("path")),
+        Err(_) => Err(Problem::busy("the sockets could not be given")),
+    }
 }
 
 /// Read the configuration again

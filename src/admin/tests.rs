@@ -112,6 +112,10 @@ impl Process for FakeProcess {
         }
     }
 
+    fn give_sockets(&self, _: &std::path::Path) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+
     fn callee(&self, url: Option<&str>, method: &str) -> Option<Box<str>> {
         let is_known = url.is_some_and(|url| url == "http://a/") || method.starts_with("shop.");
         is_known.then(|| "http://a/".into())

@@ -1,12 +1,17 @@
 //! The running node, as those see it who ask about it or change it from outside.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, OnceLock, Weak},
+};
 
 use arc_swap::ArcSwap;
+use tokio_util::task::TaskTracker;
 
 use super::{
-    Addresses, Mounted, identity::Identity, kept::Kept, member, services::Applications, settings,
-    work::Workforce,
+    Addresses, Mounted, identity::Identity, kept::Kept, listening::Listening, member,
+    services::Applications, settings, work::Workforce,
 };
 use crate::{
     admin::{self, Issuing, Phase, Process, Reloaded},
@@ -28,6 +33,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Node {
     pub(super) addresses: Addresses,
+    pub(super) listening: Listening,
     pub(super) ingress: Arc<Ingress>,
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) applications: Applications,
@@ -107,6 +113,14 @@ impl Node {
         // Set once: a node has one admin listener.
         let _ = self.admin.set(Arc::downgrade(&state));
         state
+    }
+
+    /// Waits until nothing more is accepted, and who has come is a session: whoever comes then is the
+    /// successor's, and nobody is sent away with a refusal.
+    pub(super) async fn leave_sockets(&self, accepts: &TaskTracker) {
+        accepts.close();
+        accepts.wait().await;
+        self.ingress.settle().await;
     }
 
     /// Reads the configuration again and applies what can change while sessions live. With any
@@ -206,6 +220,10 @@ impl Process for Node {
         reloaded
     }
 
+    fn give_sockets(&self, path: &Path) -> io::Result<()> {
+        self.listening.give(path)
+    }
+
     fn callee(&self, url: Option<&str>, method: &str) -> Option<Box<str>> {
         let config = self.config.load();
         let Backend { methods, hooks, .. } = &config.backend;
@@ -240,6 +258,13 @@ impl Process for Node {
 impl Reloader {
     pub(super) fn new(node: &Arc<Node>) -> Self {
         Self(Arc::downgrade(node))
+    }
+
+    /// Another process has the sockets: a drain that begins now leaves to it whoever comes.
+    pub fn have_successor(&self) {
+        if let Some(node) = self.0.upgrade() {
+            node.listening.have_successor();
+        }
     }
 
     /// Applies what can be applied, and logs what came of it.

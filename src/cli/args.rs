@@ -55,7 +55,7 @@ pub enum Command {
 }
 
 /// How to start.
-#[derive(Args, Clone, Copy, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct Start {
     /// Go on in the background
     #[arg(long)]
@@ -63,6 +63,12 @@ pub struct Start {
     /// This is the process in the background
     #[arg(long, hide = true)]
     pub daemon_child: bool,
+    /// Take listening sockets there instead of binding them
+    #[arg(long, hide = true, value_name = "PATH")]
+    pub sockets: Option<PathBuf>,
+    /// The process whose place this one takes while that still runs
+    #[arg(long, hide = true, value_name = "PID")]
+    pub replaces: Option<u32>,
 }
 
 /// For which dialect a credential is wanted.

@@ -7,6 +7,7 @@ use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{Read, Seek, SeekFrom},
+    net::TcpListener,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -15,7 +16,10 @@ use std::{
 };
 
 use super::{Code, Done, Failure, chain, pid::Entry, pid::PidFile};
-use crate::config::{Config, ReloadSource};
+use crate::{
+    config::{Config, ReloadSource},
+    sockets::Exchange,
+};
 
 /// Between two looks at the child.
 const POLL: Duration = Duration::from_millis(20);
@@ -24,17 +28,36 @@ const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// As much of the log of a child that failed as is worth repeating.
 const LOG_BYTES_MAX: u64 = 16 * 1024;
 
-/// Starts a node in the background. Mistakes of the configuration are found here, where somebody
+/// A node whose sockets the next one takes over.
+#[derive(Debug)]
+pub(super) struct Predecessor {
+    /// Where it takes them.
+    pub(super) exchange: Exchange,
+    /// What it has listened on.
+    pub(super) sockets: Vec<TcpListener>,
+    /// Its process, if it still runs.
+    pub(super) replaced: Option<u32>,
+}
+
+/// Starts a node in the background, in the place of another one if there is one `before`. Mistakes of the configuration are found here, where somebody
 /// reads them.
-pub(super) fn start(source: &ReloadSource) -> Done {
+pub(super) fn start(source: &ReloadSource, before: Option<&Predecessor>) -> Done {
     let config = source.load().map_err(Failure::wrong)?;
-    PidFile::check(&config.pid_file).map_err(|error| Failure::failed(chain(&error)))?;
+    let replaces = before.and_then(|before| before.replaced);
+    PidFile::check(&config.pid_file, replaces).map_err(|error| Failure::failed(chain(&error)))?;
     let log = log_path(&config);
     let opened = open(&log).map_err(|error| format!("{}: {error}", log.display()));
     let mut file = opened.map_err(Failure::failed)?;
-    let before = file.seek(SeekFrom::End(0)).unwrap_or_default();
+    let end = file.seek(SeekFrom::End(0)).unwrap_or_default();
 
-    let mut child = spawn(source, &file).map_err(Failure::failed)?;
+    let mut child = spawn(source, &file, before).map_err(Failure::failed)?;
+    if let Some(Predecessor {
+        exchange, sockets, ..
+    }) = before
+    {
+        // It may have ended at once, which is told below.
+        let _ = exchange.hand_out(sockets);
+    }
     match wait(&mut child, &config.pid_file).map_err(Failure::failed)? {
         Start::Ready => Ok(format!(
             "tidegate runs as process {}, and logs to {}",
@@ -47,7 +70,7 @@ pub(super) fn start(source: &ReloadSource) -> Done {
             } else {
                 Code::Failed
             };
-            let text = match tail(&log, before) {
+            let text = match tail(&log, end) {
                 text if text.is_empty() => format!("tidegate ended at its start: {status}"),
                 text => text,
             };
@@ -92,10 +115,22 @@ fn open(path: &Path) -> std::io::Result<File> {
         .open(path)
 }
 
-fn spawn(source: &ReloadSource, log: &File) -> std::io::Result<Child> {
+fn spawn(
+    source: &ReloadSource,
+    log: &File,
+    before: Option<&Predecessor>,
+) -> std::io::Result<Child> {
     let mut arguments: Vec<OsString> = vec!["start".into(), "--daemon-child".into()];
     if let Some(path) = source.path() {
         arguments.extend(["--config".into(), path.into()]);
+    }
+    if let Some(Predecessor {
+        exchange, replaced, ..
+    }) = before
+    {
+        arguments.extend(["--sockets".into(), exchange.path().into()]);
+        let replaces = replaced.map(|pid| ["--replaces".into(), pid.to_string().into()]);
+        arguments.extend(replaces.into_iter().flatten());
     }
     Command::new(std::env::current_exe()?)
         .args(arguments)

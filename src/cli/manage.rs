@@ -1,25 +1,16 @@
-//! `stop`, `reload`, `restart` and `status`: verbs about a node that runs here already.
+//! `stop`, `reload` and `status`: verbs about a node that runs here already.
 
-use std::{
-    collections::BTreeMap, ffi::OsString, fs, os::unix::ffi::OsStringExt, path::PathBuf, thread,
-    time::Duration,
-};
+use std::{thread, time::Duration};
 
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
 use super::{
-    Command, Done, Failure,
-    args::parse,
-    chain,
+    Done, Failure,
     control::{self, Answer},
-    daemon,
     pid::Entry,
 };
-use crate::{
-    app,
-    config::{Config, Drain, Readable, ReloadSource, is_ours},
-};
+use crate::config::{Config, Drain, Readable, ReloadSource};
 
 /// Between two looks at a process that is to end.
 const POLL: Duration = Duration::from_millis(50);
@@ -30,7 +21,8 @@ const STOP_MARGIN: Duration = Duration::from_secs(5);
 pub(super) fn stop(source: &ReloadSource) -> Done {
     let config = readable(source)?.config;
     let entry = running_of(&config)?;
-    stop_and_wait(&entry, &config.drain)?;
+    ask_to_stop(&entry)?;
+    wait_for_end(&entry, &config.drain)?;
     Ok(format!("tidegate, process {}, has stopped", entry.pid))
 }
 
@@ -52,32 +44,6 @@ pub(super) fn reload(source: &ReloadSource) -> Done {
     }
 }
 
-/// Stops the node and starts it again, unless its configuration is such that it would not start.
-pub(super) fn restart(source: ReloadSource) -> Done {
-    let config = readable(&source)?.config;
-    let Some(entry) = Entry::running(&config.pid_file) else {
-        return daemon::start(&source);
-    };
-    let origin = Origin::of(entry.pid);
-    let path = source.path().map(Into::into).or(origin.config);
-    // What was the node's own environment still is, where ours says nothing else.
-    let mut environment = origin.environment;
-    environment.extend(source.environment().clone());
-    let source = ReloadSource::new(path, environment);
-    let runs_on = |mistakes: &dyn std::fmt::Display| {
-        let pid = entry.pid;
-        Failure::wrong(format!("{mistakes}\nprocess {pid} runs on, as it was"))
-    };
-    let next = source.load().map_err(|mistakes| runs_on(&mistakes))?;
-    app::check_addresses(&next).map_err(|error| runs_on(&chain(&error)))?;
-    stop_and_wait(&entry, &config.drain)?;
-    let mut text = daemon::start(&source)?;
-    if !origin.daemon {
-        text.push_str("\nit had a terminal before, and is a daemon now");
-    }
-    Ok(text)
-}
-
 /// Shows the node.
 pub(super) fn status(source: &ReloadSource) -> Done {
     let entry = running(source)?;
@@ -89,7 +55,7 @@ pub(super) fn status(source: &ReloadSource) -> Done {
     Ok(table(&entry, &answer.body))
 }
 
-fn readable(source: &ReloadSource) -> Result<Readable, Failure> {
+pub(super) fn readable(source: &ReloadSource) -> Result<Readable, Failure> {
     source.load_readable().map_err(Failure::wrong)
 }
 
@@ -104,17 +70,23 @@ fn running_of(config: &Config) -> Result<Entry, Failure> {
         .ok_or_else(|| Failure::failed(format!("no node runs here ({})", path.display())))
 }
 
-fn signal(entry: &Entry, signal: Signal) -> Result<(), Failure> {
+pub(super) fn signal(entry: &Entry, signal: Signal) -> Result<(), Failure> {
     let pid = entry.process().expect("a process that runs has a number");
     kill_process(pid, signal)
         .map_err(|error| Failure::failed(format!("process {}: {error}", entry.pid)))
 }
 
-fn stop_and_wait(entry: &Entry, drain: &Drain) -> Result<(), Failure> {
+/// Has the node drain.
+pub(super) fn ask_to_stop(entry: &Entry) -> Result<(), Failure> {
     let asked = control::request(entry, "POST", "/api/process/stop", None);
     if !asked.is_ok_and(|answer| answer.is_success()) {
         signal(entry, Signal::TERM)?;
     }
+    Ok(())
+}
+
+/// Waits until a node that drains has ended.
+pub(super) fn wait_for_end(entry: &Entry, drain: &Drain) -> Result<(), Failure> {
     let limit = drain.delay + drain.grace + STOP_MARGIN;
     for _ in 0..limit.as_millis() / POLL.as_millis() {
         if !entry.is_alive() {
@@ -220,45 +192,6 @@ fn uptime(seconds: u64) -> String {
     }
 }
 
-/// How a process was started, as the kernel remembers it.
-struct Origin {
-    config: Option<PathBuf>,
-    daemon: bool,
-    environment: BTreeMap<String, String>,
-}
-
-impl Origin {
-    fn of(pid: u32) -> Self {
-        let words = |name| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
-        Self::parse(&words("cmdline"), &words("environ"))
-    }
-
-    fn parse(command_line: &[u8], environment: &[u8]) -> Self {
-        let words = |bytes: &[u8]| -> Vec<OsString> {
-            let words = bytes.split(|byte| *byte == 0);
-            let words = words.filter(|word| !word.is_empty());
-            words
-                .map(|word| OsString::from_vec(word.to_vec()))
-                .collect()
-        };
-        let pair = |word: OsString| {
-            let word = word.into_string().ok()?;
-            let (name, value) = word.split_once('=')?;
-            is_ours(name).then(|| (name.to_owned(), value.to_owned()))
-        };
-        let environment = words(environment).into_iter().filter_map(pair).collect();
-        let invocation = parse(words(command_line)).ok();
-        let daemon = invocation.as_ref().is_some_and(
-            |invocation| matches!(invocation.command, Command::Start(start) if start.daemon_child),
-        );
-        Self {
-            config: invocation.and_then(|invocation| invocation.config),
-            daemon,
-            environment,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -310,22 +243,5 @@ mod tests {
         for (seconds, expect) in [(5, "5s"), (65, "1m 5s"), (7260, "2h 1m"), (90_000, "1d 1h")] {
             assert_eq!(uptime(seconds), expect);
         }
-    }
-
-    #[test]
-    fn the_origin_of_a_process_is_its_file_and_its_environment() {
-        let origin = Origin::parse(
-            b"/usr/bin/tidegate\0start\0--daemon-child\0--config\0a b.toml\0",
-            b"PATH=/bin\0TIDEGATE_LIMITS__IDLE=5s\0TIDEGATE_STORE__URL=sqlite://a?b=c\0",
-        );
-        assert_eq!(origin.config, Some("a b.toml".into()));
-        assert!(origin.daemon);
-        assert_eq!(origin.environment["TIDEGATE_LIMITS__IDLE"], "5s");
-        assert_eq!(origin.environment["TIDEGATE_STORE__URL"], "sqlite://a?b=c");
-        assert_eq!(origin.environment.len(), 2);
-
-        let origin = Origin::parse(b"tidegate\0", b"");
-        assert_eq!(origin.config, None);
-        assert!(!origin.daemon);
     }
 }

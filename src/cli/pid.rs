@@ -130,24 +130,26 @@ fn started(pid: u32) -> Option<u64> {
 // === impl PidFile ===
 
 impl PidFile {
-    /// Refuses early, before anything is bound. Only [`Self::create`] decides.
+    /// Refuses early, before anything is bound, unless it is the process that this one `replaces`. Only
+    /// [`Self::create`] decides.
     ///
     /// # Errors
     ///
     /// A node that runs already.
-    pub fn check(path: &Path) -> Result<(), PidFileError> {
-        match Entry::running(path) {
-            Some(entry) if entry.pid != std::process::id() => Err(running(path, &entry)),
-            _ => Ok(()),
+    pub fn check(path: &Path, replaces: Option<u32>) -> Result<(), PidFileError> {
+        match other(path, replaces) {
+            Some(entry) => Err(running(path, &entry)),
+            None => Ok(()),
         }
     }
 
-    /// Takes `path` for this process. The file of a process that is gone is replaced.
+    /// Takes `path` for this process. The file of a process that is gone is replaced, and that of the one
+    /// that this one `replaces`.
     ///
     /// # Errors
     ///
     /// A node that runs already, or a file that cannot be written.
-    pub fn create(path: &Path, entry: &Entry) -> Result<Self, PidFileError> {
+    pub fn create(path: &Path, entry: &Entry, replaces: Option<u32>) -> Result<Self, PidFileError> {
         let text = entry.text();
         let error = |source| PidFileError::Write {
             path: path.display().to_string(),
@@ -164,21 +166,26 @@ impl PidFile {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(error(source)),
             }
-            remove_stale(path)?;
+            remove_stale(path, replaces)?;
         }
         Err(error(io::ErrorKind::AlreadyExists.into()))
     }
 }
 
+/// Another process that runs and has this file for its own.
+fn other(path: &Path, replaces: Option<u32>) -> Option<Entry> {
+    let entry = Entry::running(path)?;
+    let is_other = entry.pid != std::process::id() && Some(entry.pid) != replaces;
+    is_other.then_some(entry)
+}
+
 /// Removes the file of a process that is gone. Two nodes may try at once, so it is done under the
 /// file's lock, and only if it still is the file that was looked at.
-fn remove_stale(path: &Path) -> Result<(), PidFileError> {
+fn remove_stale(path: &Path, replaces: Option<u32>) -> Result<(), PidFileError> {
     let remove = || -> io::Result<Option<Entry>> {
         let file = File::open(path)?;
         file.lock()?;
-        if let Some(entry) = Entry::running(path)
-            && entry.pid != std::process::id()
-        {
+        if let Some(entry) = other(path, replaces) {
             return Ok(Some(entry));
         }
         if file.metadata()?.ino() == fs::metadata(path)?.ino() {
@@ -255,7 +262,7 @@ mod tests {
     #[test]
     fn it_says_who_runs_to_its_owner_only_and_goes_away() {
         let path = path("own");
-        let file = PidFile::create(&path, &own()).unwrap();
+        let file = PidFile::create(&path, &own(), None).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let text = fs::read_to_string(&path).unwrap();
@@ -279,15 +286,15 @@ mod tests {
         let pid = child.id();
         let refused =
             |result| matches!(result, Err(PidFileError::Running { pid: p, .. }) if p == pid);
-        assert!(refused(PidFile::check(&path)));
-        assert!(refused(PidFile::create(&path, &own()).map(drop)));
+        assert!(refused(PidFile::check(&path, None)));
+        assert!(refused(PidFile::create(&path, &own(), None).map(drop)));
 
         child.kill().unwrap();
         // Nobody has waited for it yet, so it still has its number.
         while started(child.id()).is_some() {
             thread::yield_now();
         }
-        drop(PidFile::create(&path, &own()).unwrap());
+        drop(PidFile::create(&path, &own(), None).unwrap());
         child.wait().unwrap();
     }
 
@@ -308,14 +315,14 @@ mod tests {
         ] {
             fs::write(&path, text).unwrap();
             assert_eq!(Entry::running(&path), None, "{text}");
-            drop(PidFile::create(&path, &own()).unwrap());
+            drop(PidFile::create(&path, &own(), None).unwrap());
         }
     }
 
     #[test]
     fn it_is_left_alone_when_somebody_else_has_it() {
         let path = path("other");
-        let file = PidFile::create(&path, &own()).unwrap();
+        let file = PidFile::create(&path, &own(), None).unwrap();
         let mut other = own();
         other.member = "gw-2.9".to_owned();
         fs::write(&path, other.text()).unwrap();
@@ -335,7 +342,7 @@ mod tests {
         let attempt = || {
             let mut entry = entry.clone();
             entry.member = random_hex::<4>();
-            let mut file = PidFile::create(&path, &entry).ok()?;
+            let mut file = PidFile::create(&path, &entry, None).ok()?;
             // It stays, as the file of a living node does.
             file.text.clear();
             Some(entry.member)
@@ -356,7 +363,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_not_there_is_an_error() {
-        let error = PidFile::create(Path::new("/nowhere/tidegate.pid"), &own()).unwrap_err();
+        let error = PidFile::create(Path::new("/nowhere/tidegate.pid"), &own(), None).unwrap_err();
         assert!(matches!(error, PidFileError::Write { .. }), "{error}");
     }
 }

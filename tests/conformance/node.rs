@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use tidegate::{
-    app::App,
+    app::{App, Extras},
     config::{Config, Generated, ReloadSource, Source},
     dialect::{Actions, Conversation, Dialect, DialectId, Hello, Incoming, Now, Refusal},
     frame::Frame,
@@ -33,8 +33,12 @@ pub(crate) fn serve<R: Send + 'static>(client: impl FnOnce(SocketAddr) -> R + Se
     let config = Config::from_source(&Source::from_text(CONFIG), &Generated::new()).unwrap();
     let source = ReloadSource::new(None, BTreeMap::new());
     let mounted: (String, Arc<dyn Dialect>) = ("/echo".to_owned(), Arc::new(Echo));
+    let extras = Extras {
+        mounted: vec![mounted],
+        ..Extras::default()
+    };
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    let app = App::build_with(config, source, vec![mounted]).unwrap();
+    let app = App::build_with(config, source, extras).unwrap();
     let address = app.addresses().public[0];
     let stop = CancellationToken::new();
     std::thread::scope(|scope| {

@@ -1,5 +1,7 @@
 //! The program as operators and scripts see it: verbs, exit codes, signals, the pid file.
 
+mod restart;
+
 use std::fs;
 
 use rustix::process::Signal;

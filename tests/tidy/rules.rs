@@ -67,6 +67,7 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("mail", Layer::Edge),
     ("presence", Layer::Edge),
     ("session", Layer::Edge),
+    ("sockets", Layer::Edge),
     ("store", Layer::Edge),
     ("telemetry", Layer::Edge),
     ("app", Layer::Top),
