@@ -9,7 +9,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use tokio::{net::TcpStream, task::JoinHandle};
+use tokio::{net::TcpStream, task::JoinSet};
 use tokio_tungstenite::client_async;
 
 use super::ride;
@@ -25,7 +25,7 @@ use crate::support::{
 struct Visitors {
     stop: Arc<AtomicBool>,
     count: Arc<AtomicUsize>,
-    coming: Vec<JoinHandle<()>>,
+    coming: JoinSet<()>,
 }
 
 impl Visitors {
@@ -35,17 +35,18 @@ impl Visitors {
             Arc::new(AtomicBool::new(false)),
             Arc::<AtomicUsize>::default(),
         );
-        let coming = (0..2).map(|number| {
+        let mut coming = JoinSet::new();
+        for number in 0..2 {
             let (stop, count) = (Arc::clone(&stop), Arc::clone(&count));
-            tokio::spawn(async move {
+            coming.spawn(async move {
                 while !stop.load(Relaxed) {
                     visit(address, number).await;
                     count.fetch_add(1, Relaxed);
                 }
-            })
-        });
+            });
+        }
         Self {
-            coming: coming.collect(),
+            coming,
             stop,
             count,
         }
@@ -57,12 +58,10 @@ impl Visitors {
         until("visitors", || before + more <= count.load(Relaxed)).await;
     }
 
-    async fn end(self) {
+    async fn end(mut self) {
         self.stop.store(true, Relaxed);
-        for coming in self.coming {
-            soon("the last visitor", coming)
-                .await
-                .expect("nobody was refused");
+        while let Some(last) = soon("the last visitor", self.coming.join_next()).await {
+            last.expect("nobody was refused");
         }
     }
 }

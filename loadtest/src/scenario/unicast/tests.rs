@@ -125,7 +125,7 @@ fn partners_that_hear_late_are_waited_for() {
 #[test]
 fn partners_that_never_hear_are_told_of() {
     let line = format!(
-        "--to {} -n 2 --rate 100 --secs 0.2 --patience 0.5",
+        "--to {} -n 2 --rate 100 --secs 0.2 --patience 3",
         serve(usize::MAX)
     );
     let error = unicast(&line).unwrap_err().to_string();
