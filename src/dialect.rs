@@ -118,6 +118,11 @@ pub trait Conversation: Send {
         let _ = (reference, outcome, now, out);
     }
 
+    /// The session has come to a room, or has left it, whoever wanted that.
+    fn moved(&mut self, room: &Topic, is_in: bool) {
+        let _ = (room, is_in);
+    }
+
     /// A subscription would be one more than the session may have. It was not made, and of the
     /// actions that it stood among none that follow are carried out. Has to end the session, unless
     /// nothing was lost by that.
@@ -208,6 +213,8 @@ pub enum Question {
     Join {
         /// The room.
         room: Topic,
+        /// Who it is, if the session is not the user's yet.
+        user: Option<UserId>,
     },
 }
 

@@ -156,6 +156,7 @@ fn device(config: &Config, applications: &Applications) -> device::Settings {
         auth_timeout: device.auth_timeout,
         heartbeat: device.heartbeat,
         ping_limit: device.ping_limit,
+        room_chars_max: config.limits.room_chars_max,
         offers: applications.offers(DialectId::Device),
     }
 }

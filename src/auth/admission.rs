@@ -146,11 +146,12 @@ impl Admission {
                 let body = event.written();
                 self.begin(gate, body, About::Client { user, is_proven })
             }
-            Question::Join { room } => {
+            Question::Join { room, user } => {
                 let Some(gate) = gates.subscribe.as_ref().filter(is_asked) else {
                     return Asked::Now(Answer::Denied(REFUSED));
                 };
                 let mut event = Event::new("subscribe", caller, time);
+                event.user = event.user.or(user.as_ref().map(UserId::as_str));
                 event.room = Some(room.id());
                 self.begin(gate, event.written(), About::Room)
             }

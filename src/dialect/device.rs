@@ -19,6 +19,7 @@ use crate::{
     close::{CloseForm, CloseReason},
     frame::Frame,
     message::Message,
+    topic::ROOM_CHARS_MAX,
 };
 
 pub use self::class::classified;
@@ -36,6 +37,8 @@ pub struct Settings {
     /// How many pings in a row may stay unanswered before the session ends; 0: any number. The
     /// document's own client answers none.
     pub ping_limit: u32,
+    /// Longest name of a room that a client wants to join, in characters.
+    pub room_chars_max: usize,
     /// What applications have for its clients.
     pub offers: Arc<Offers>,
 }
@@ -55,6 +58,7 @@ impl Default for Settings {
             auth_timeout: Duration::from_secs(10),
             heartbeat: Duration::from_secs(30),
             ping_limit: 0,
+            room_chars_max: ROOM_CHARS_MAX,
             offers: Arc::default(),
         }
     }

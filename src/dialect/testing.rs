@@ -11,6 +11,7 @@ use crate::{
     frame::Frame,
     id::{Member, Serial, SessionId, UserId},
     message::{DeliveryClass, Message},
+    topic::{Topic, TopicKind},
 };
 
 /// 2021-08-05T10:40:00Z, the sample time of a document.
@@ -54,7 +55,12 @@ impl Client {
 
     /// A client about whom somebody decides when it is known.
     pub(crate) fn gated(dialect: &dyn Dialect, query: &str) -> (Self, Vec<Action>) {
-        Self::begin(dialect, "/", query, true)
+        Self::gated_at(dialect, "/", query)
+    }
+
+    /// The same at a path.
+    pub(crate) fn gated_at(dialect: &dyn Dialect, path: &str, query: &str) -> (Self, Vec<Action>) {
+        Self::begin(dialect, path, query, true)
     }
 
     fn begin(
@@ -112,6 +118,13 @@ impl Client {
         self.act(|conversation, now, out| conversation.overfull(now, out))
     }
 
+    /// Has the session come to a topic, or leave it.
+    pub(crate) fn moved(&mut self, topic: &Topic, is_in: bool) {
+        if topic.kind() == TopicKind::Room {
+            self.conversation.moved(topic, is_in);
+        }
+    }
+
     /// Lets time pass, calling `tick` at each deadline as a session does.
     pub(crate) fn wait(&mut self, time: Duration) -> Vec<Action> {
         let end = self.now.uptime + time;
@@ -157,6 +170,10 @@ impl Client {
                     let answer = Answer::Granted(Grant::default());
                     self.conversation.answered(answer, self.now, &mut out);
                 }
+                Action::Subscribe(topic) => {
+                    self.moved(&topic, true);
+                    actions.push(Action::Subscribe(topic));
+                }
                 action => actions.push(action),
             }
         }
@@ -185,7 +202,11 @@ fn line(action: &Action) -> String {
             let user = user.as_ref().map_or("-", UserId::as_str);
             format!("may {user} {client_id} {proven}")
         }
-        Action::Ask(Question::Join { room }) => format!("join {}", room.as_str()),
+        Action::Ask(Question::Join { room, user }) => {
+            let user = user.as_ref();
+            let user = user.map_or(String::new(), |user| format!(" as {}", user.as_str()));
+            format!("join {}{user}", room.as_str())
+        }
         Action::Call(call) => format!("call {} {:?}", call.reference, call.request),
         Action::Authenticate(user) => format!("authenticate {}", user.as_str()),
         Action::Claim(claim) => format!("claim {}", claim.0),
@@ -211,8 +232,15 @@ fn publish_line(message: &Message) -> String {
     let retain = message
         .retain
         .map_or(String::new(), |time| format!(" retain {}s", time.as_secs()));
+    let spares = if message.spares_sender {
+        " sparing"
+    } else {
+        ""
+    };
+    let except = message.except.iter().flat_map(|except| except.iter());
+    let except: String = except.map(|id| format!(" except {id}")).collect();
     format!(
-        "publish {} {}{class}{retain} {}",
+        "publish {} {}{class}{retain}{spares}{except} {}",
         message.topic.as_str(),
         message.event,
         String::from_utf8_lossy(&message.data)

@@ -16,8 +16,7 @@ use super::{
 use crate::{
     close::CloseReason,
     dialect::{
-        Actions, Answer, Conversation, Grant, Incoming, Now, Offers, Outcome, Profile, Question,
-        owned_text,
+        Actions, Answer, Conversation, Grant, Incoming, Now, Outcome, Profile, Question, owned_text,
     },
     id::SessionId,
     message::Message,
@@ -185,7 +184,7 @@ impl Conversation for Talk {
         let outcome = match (frame::read(message), &mut self.state) {
             (Err(message), _) => Err(End::malformed(message)),
             (Ok(command), State::Ready(party)) => {
-                party.command(command, &self.session, &self.settings.offers, now, out)
+                party.command(command, &self.session, &self.settings, now, out)
             }
             (Ok(command), _) => self.first_frame(command, out),
         };
@@ -271,7 +270,7 @@ impl Party {
         &mut self,
         command: Command<'_>,
         session: &SessionId,
-        offers: &Offers,
+        settings: &Settings,
         now: Now,
         out: &mut Actions,
     ) -> Result<(), End> {
@@ -288,16 +287,17 @@ impl Party {
                 }
                 out.reply(&frame::welcome(session, now));
             }
-            Command::Other(request) => self.request(&request, offers, now, out),
+            Command::Other(request) => self.request(&request, settings, now, out),
         }
         Ok(())
     }
 
     /// A frame whose type says what is to become of it: an application answers it, or it is about a
     /// room, or it is published.
-    fn request(&mut self, request: &Request<'_>, offers: &Offers, now: Now, out: &mut Actions) {
+    fn request(&mut self, request: &Request<'_>, settings: &Settings, now: Now, out: &mut Actions) {
+        let offers = &settings.offers;
         if offers.decides_joins() && extras::is_about_rooms(&request.kind) {
-            if let Some(joining) = extras::move_to(request, now, out) {
+            if let Some(joining) = extras::move_to(request, settings.room_chars_max, now, out) {
                 self.joining = Some(Box::new(joining));
             }
             return;

@@ -66,9 +66,16 @@ fn said(failure: MethodFailure) -> (u64, &'static str) {
 
 /// Asks for what a client wants to join, or leaves what it wants to leave. What has to be answered is
 /// given back.
-pub(super) fn move_to(request: &Request<'_>, now: Now, out: &mut Actions) -> Option<Joining> {
+pub(super) fn move_to(
+    request: &Request<'_>,
+    room_chars_max: usize,
+    now: Now,
+    out: &mut Actions,
+) -> Option<Joining> {
     let kind = &*request.kind;
-    let room = request.field("room");
+    // What a token has opened, with whatever name, can be left.
+    let is_short = |room: &str| kind == UNSUBSCRIBE || room.chars().count() <= room_chars_max;
+    let room = request.field("room").filter(|room| is_short(room));
     let room = room.and_then(|room| Some((Topic::room(&room).ok()?, room)));
     let (names, (topic, room)) = match (request.names(), room) {
         (Ok(names), Some(room)) => (names, room),
@@ -89,6 +96,7 @@ pub(super) fn move_to(request: &Request<'_>, now: Now, out: &mut Actions) -> Opt
     }
     out.ask(dialect::Question::Join {
         room: topic.clone(),
+        user: None,
     });
     Some(Joining { room: topic, names })
 }

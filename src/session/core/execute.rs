@@ -123,9 +123,8 @@ impl Core {
             .context
             .router
             .subscribe(&topic, &session.subscriber, now);
-        let kind = topic.kind();
-        self.topics.push(topic);
-        self.tell_of_move(session, kind);
+        self.topics.push(topic.clone());
+        self.tell_of_move(session, &topic, true);
     }
 
     /// The client is let in: it is who it says, and in the rooms that it was given.
@@ -135,9 +134,13 @@ impl Core {
         self.is_watched = witness.opened(&session.subscriber, || self.rooms());
     }
 
-    /// The session has come to a topic of this kind, or has left one.
-    pub(super) fn tell_of_move(&self, session: &Session, kind: TopicKind) {
-        if self.is_watched && kind == TopicKind::Room {
+    /// The session has come to a topic, or has left it.
+    pub(super) fn tell_of_move(&mut self, session: &Session, topic: &Topic, is_in: bool) {
+        if topic.kind() != TopicKind::Room {
+            return;
+        }
+        self.conversation.moved(topic, is_in);
+        if self.is_watched {
             let witness = &session.context.witness;
             witness.moved(&session.subscriber, self.rooms());
         }

@@ -28,7 +28,7 @@ impl Core {
             self.topics.swap_remove(index);
             let router = &session.context.router;
             router.unsubscribe(topic, &session.subscriber);
-            self.tell_of_move(session, topic.kind());
+            self.tell_of_move(session, topic, false);
         }
         joined.is_some()
     }

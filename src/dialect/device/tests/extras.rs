@@ -202,6 +202,22 @@ fn no_spelling_of_a_room_is_another_topic() {
 }
 
 #[test]
+fn names_of_rooms_to_join_can_have_a_shorter_limit() {
+    let mut client = ready(Settings {
+        room_chars_max: 3,
+        ..offering(Profile::Documented)
+    });
+    assert_eq!(lines(&client.text(SUBSCRIBE)), "join room:vip");
+    client.answer(Answer::Unavailable);
+    let long = SUBSCRIBE.replace("vip", "vips");
+    let message = "data.room is no name of a room";
+    let expect = failure(400, message, "subscribe", r#","seq":5"#);
+    assert_eq!(lines(&client.text(&long)), expect);
+    let leave = long.replace("subscribe", "unsubscribe");
+    assert!(lines(&client.text(&leave)).starts_with("unsubscribe room:vips"));
+}
+
+#[test]
 fn without_offers_these_types_are_published_as_any_other() {
     for (kind, data) in [("shop.order", "{}"), ("subscribe", r#"{"room":"vip"}"#)] {
         let text = format!(r#"{{"type":"{kind}","data":{data}}}"#);
