@@ -51,7 +51,7 @@ pub use self::{
 use crate::{
     clock::Clock,
     close::CloseReason,
-    dialect::{DialectId, Incoming},
+    dialect::{DialectId, Incoming, json},
     dues::{Deeds, Dues},
     duty::Record,
     farewell::Farewells,
@@ -237,7 +237,7 @@ impl Witness {
         let what = What::MessageReceived {
             who: party(&record),
             kind: (&*kind).into(),
-            data: Bytes::copy_from_slice(text.as_bytes()),
+            data: value_of(text),
         };
         let id = self.unique("message");
         self.note(self.happening(id, what));
@@ -320,6 +320,16 @@ impl fmt::Debug for Witness {
 }
 
 /// A session, as applications know it.
+/// A message as one JSON value: as it came, or as a text if it is none.
+fn value_of(text: &str) -> Bytes {
+    match json::parse(text) {
+        Some(_) => Bytes::copy_from_slice(text.as_bytes()),
+        None => serde_json::to_vec(text)
+            .expect("memory takes every write")
+            .into(),
+    }
+}
+
 fn party(record: &Record) -> Party {
     Party {
         session: record.session.clone(),

@@ -56,6 +56,28 @@ impl Dialect for Plain {
     }
 }
 
+/// A dialect whose frames are its name and the data, and that counts how often it was asked for one.
+#[derive(Debug)]
+struct Counting {
+    id: DialectId,
+    encoded: AtomicU64,
+}
+
+impl Dialect for Counting {
+    fn id(&self) -> DialectId {
+        self.id
+    }
+
+    fn accept(&self, _: &Hello<'_>) -> Result<Box<dyn Conversation>, Refusal> {
+        unreachable!("nobody is upgraded here")
+    }
+
+    fn encode(&self, message: &Message) -> Frame {
+        self.encoded.fetch_add(1, Relaxed);
+        Frame::text(&[self.id.label().as_bytes(), b" ", &*message.data].concat())
+    }
+}
+
 /// A socket that keeps what is written, and takes nothing while it is full.
 #[derive(Default)]
 struct Wire {
@@ -119,12 +141,16 @@ impl Node {
     }
 
     fn join(&self, shard: usize) -> Client {
+        self.join_as(shard, Arc::new(Plain))
+    }
+
+    fn join_as(&self, shard: usize, dialect: Arc<dyn Dialect>) -> Client {
         let shard = &self.router.shards()[shard];
         let wire = Arc::<Wire>::default();
         let subscriber = Subscriber::new(
             shard.next_serial(),
             Arc::clone(shard),
-            Arc::new(Plain),
+            dialect,
             Arc::clone(&wire) as Arc<_>,
             IpAddr::V4(Ipv4Addr::LOCALHOST),
             0,
@@ -194,6 +220,35 @@ fn a_message_reaches_the_subscribers_of_its_topic_on_every_shard() {
         assert_eq!(client.wire.texts(), ["hello"]);
     }
     assert!(stranger.wire.texts().is_empty());
+}
+
+#[test]
+fn a_message_is_encoded_once_per_dialect_whatever_the_number_of_members() {
+    let mut node = Node::new(2);
+    let dialects = DialectId::ALL.map(|id| {
+        Arc::new(Counting {
+            id,
+            encoded: AtomicU64::new(0),
+        })
+    });
+    let mut members = Vec::new();
+    for dialect in &dialects {
+        for number in 0..20 {
+            let client = node.join_as(number % 2, Arc::clone(dialect) as Arc<_>);
+            node.router.subscribe(&room("a"), &client.subscriber, NOW);
+            members.push((dialect.id.label(), client));
+        }
+    }
+    for count in 1..=3 {
+        assert_eq!(node.publish(&room("a"), "x"), 100);
+        node.settle();
+        for dialect in &dialects {
+            assert_eq!(dialect.encoded.load(Relaxed), count, "{dialect:?}");
+        }
+    }
+    for (label, client) in &members {
+        assert_eq!(client.wire.texts(), vec![format!("{label} x"); 3]);
+    }
 }
 
 #[test]
