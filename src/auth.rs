@@ -71,6 +71,7 @@ pub struct Parts {
 struct Doors {
     ride: Door,
     im: ImDoor,
+    room: Door,
     device: Door,
 }
 
@@ -200,8 +201,9 @@ impl Authenticator {
         let nobody = Door::default();
         let door = match dialect {
             DialectId::Ride => &doors.ride,
+            DialectId::Room => &doors.room,
             DialectId::Device => &doors.device,
-            DialectId::Im | DialectId::Room | DialectId::Live => &nobody,
+            DialectId::Im | DialectId::Live => &nobody,
         };
         let now = self.clock.now();
         let verified = match &door.verifier {
@@ -316,7 +318,11 @@ fn count(stats: &AuthStats, dialect: DialectId, answer: &Answer) {
 impl Doors {
     fn new(settings: &Dialects, client: &HttpClient) -> Self {
         let Dialects {
-            ride, im, device, ..
+            ride,
+            im,
+            room,
+            device,
+            ..
         } = settings;
         let hook = |settings: &Option<_>| {
             let settings = settings.as_ref()?;
@@ -336,6 +342,10 @@ impl Doors {
                 },
             },
             im: ImDoor::new(im, hook(&im.hook)),
+            room: Door {
+                verifier: Some(Verifier::new(&room.keys)),
+                hook: hook(&room.hook),
+            },
             device: Door {
                 verifier: Some(Verifier::new(&device.keys)),
                 hook: hook(&device.hook),

@@ -27,6 +27,8 @@ pub enum CloseReason {
     Draining,
     /// The other nodes have declared this one dead; it begins a new life.
     Fenced,
+    /// The client wanted what it may not.
+    Forbidden,
     /// The client did not answer the dialect's own pings.
     HeartbeatLost,
     /// No complete frame within the idle limit.
@@ -72,7 +74,7 @@ pub enum CloseForm {
 
 impl CloseReason {
     /// Every reason, for metrics that are exported from the start.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::AuthFailed,
         Self::AuthTimeout,
         Self::AuthUnavailable,
@@ -80,6 +82,7 @@ impl CloseReason {
         Self::ClientGone,
         Self::Draining,
         Self::Fenced,
+        Self::Forbidden,
         Self::HeartbeatLost,
         Self::Idle,
         Self::InvalidUtf8,
@@ -109,6 +112,7 @@ impl CloseReason {
             Self::AuthUnavailable | Self::Overloaded | Self::SlowConsumer => CloseForm::Code(1013),
             Self::AuthFailed
             | Self::AuthTimeout
+            | Self::Forbidden
             | Self::HeartbeatLost
             | Self::Kicked
             | Self::MessageTimeout
@@ -129,6 +133,7 @@ impl CloseReason {
             Self::ClientGone => "client_gone",
             Self::Draining => "draining",
             Self::Fenced => "fenced",
+            Self::Forbidden => "forbidden",
             Self::HeartbeatLost => "heartbeat_lost",
             Self::Idle => "idle",
             Self::InvalidUtf8 => "invalid_utf8",

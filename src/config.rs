@@ -32,7 +32,7 @@ pub(crate) use development::random_hex;
 pub use development::{Generated, RIDE_BACKEND, ThrowAway};
 pub use dialects::{
     AgentStrategy, Algorithm, Device, Dialects, IMPLEMENTED, Im, Live, LiveAuth, Mount, Orders,
-    Ride, RideTokens, Room, RoomMode, TokenKey,
+    Ride, RideTokens, Room, TokenKey,
 };
 pub use diff::Changes;
 pub use limits::Limits;

@@ -13,6 +13,7 @@ pub mod im;
 pub mod json;
 mod offers;
 pub mod ride;
+pub mod room;
 #[cfg(test)]
 mod testing;
 

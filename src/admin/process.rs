@@ -74,14 +74,14 @@ pub(super) struct TokenAnswer {
 ///
 /// The fields depend on the dialect: `client_id` and `token` for `ride`; `id` for `im`, whose tokens
 /// last as long as `dialect.im.token_max_age` says; `user`, `devices`, `rooms` and `publish` for
-/// `device`.
+/// `device`; `user`, `rooms`, `agent` and `name` for `room`.
 #[derive(ToSchema)]
 #[schema(as = TokenRequest, example = json!({
     "dialect": "device", "user": "42", "devices": ["d1"], "rooms": ["news"], "ttl_seconds": 3600,
 }))]
 #[allow(dead_code)] // Only the schema is used.
 struct TokenForm {
-    /// `ride`, `im` or `device`.
+    /// `ride`, `im`, `device` or `room`.
     dialect: String,
     /// `ride`: the client id.
     client_id: Option<String>,
@@ -89,15 +89,19 @@ struct TokenForm {
     token: Option<String>,
     /// `im`: the user.
     id: Option<u64>,
-    /// `device`: the user.
+    /// `device` and `room`: the user.
     user: Option<String>,
     /// `device`: devices to watch.
     devices: Option<Vec<String>>,
-    /// `device`: rooms to join.
+    /// `device` and `room`: rooms to join.
     rooms: Option<Vec<String>>,
     /// `device`: topics to publish to.
     publish: Option<Vec<String>>,
-    /// `ride` and `device`: how long it lasts.
+    /// `room`: whether the user takes customers.
+    agent: Option<bool>,
+    /// `room`: what people call the user.
+    name: Option<String>,
+    /// All but `im`: how long it lasts.
     #[schema(default = 3600)]
     ttl_seconds: Option<u64>,
 }

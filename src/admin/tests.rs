@@ -123,7 +123,9 @@ impl Process for FakeProcess {
 
     fn issue_token(&self, request: TokenRequest) -> Issuing<'_> {
         Box::pin(std::future::ready(match request {
-            TokenRequest::Device { user, .. } => Ok(format!("token of {user}")),
+            TokenRequest::Device { user, .. } | TokenRequest::Room { user, .. } => {
+                Ok(format!("token of {user}"))
+            }
             TokenRequest::Im { .. } => Err(IssueError::Unavailable("away".into())),
             TokenRequest::Ride { .. } => Err(IssueError::Hook),
         }))

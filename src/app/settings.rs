@@ -16,6 +16,7 @@ use crate::{
         device::{self, Device},
         im::{self, Im},
         ride::{self, Ride},
+        room::{self, Room},
     },
     endpoint::Endpoint,
     ingress::{self, mounts::Mounts, tls},
@@ -102,8 +103,9 @@ fn mounts(config: &Config, mounted: &Mounted, applications: &Applications) -> Mo
             DialectId::Ride => Arc::new(Ride::new(ride(config))),
             DialectId::Device => Arc::new(Device::new(device(config, applications))),
             DialectId::Im => Arc::new(Im::new(im(config))),
-            // Refused by the configuration as long as they are not there.
-            DialectId::Room | DialectId::Live => continue,
+            DialectId::Room => Arc::new(Room::new(room(config, applications))),
+            // Refused by the configuration as long as it is not there.
+            DialectId::Live => continue,
         };
         for path in &config.dialect.mount(id).paths {
             mounts.mount(path, Arc::clone(&dialect));
@@ -158,6 +160,19 @@ fn device(config: &Config, applications: &Applications) -> device::Settings {
         ping_limit: device.ping_limit,
         room_chars_max: config.limits.room_chars_max,
         offers: applications.offers(DialectId::Device),
+    }
+}
+
+fn room(config: &Config, applications: &Applications) -> room::Settings {
+    let room = &config.dialect.room;
+    room::Settings {
+        profile: room.mount.profile,
+        mode: room.mode,
+        reply: room.reply.as_str().into(),
+        open: room.open.unwrap_or(config.development),
+        believes: config.development,
+        room_chars_max: config.limits.room_chars_max,
+        offers: applications.offers(DialectId::Room),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Credentials for people who try a dialect out, made from the configuration.
 
+mod check;
+
 use std::time::Duration;
 
 use jsonwebtoken::{EncodingKey, Header, encode};
@@ -7,9 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::wstoken::KeySet;
 use crate::{
-    config::{Algorithm, Config, Device, Im, Ride, RideTokens, Secret, TokenKey},
-    id::{Person, USER_BYTES_MAX, UserId},
-    topic::{Topic, is_pattern},
+    config::{Algorithm, Config, Device, Im, Ride, RideTokens, Room, Secret, TokenKey},
+    id::Person,
 };
 
 /// How long a credential lasts that nobody gave a time.
@@ -52,6 +53,23 @@ pub enum TokenRequest {
         #[serde(default = "ttl_seconds")]
         ttl_seconds: u64,
     },
+    /// For the `room` dialect.
+    Room {
+        /// The user.
+        user: String,
+        /// Rooms to join.
+        #[serde(default)]
+        rooms: Vec<String>,
+        /// Whether the user takes customers.
+        #[serde(default)]
+        agent: bool,
+        /// What people call the user.
+        #[serde(default)]
+        name: Option<String>,
+        /// How long it lasts.
+        #[serde(default = "ttl_seconds")]
+        ttl_seconds: u64,
+    },
 }
 
 /// Why there is no credential.
@@ -76,8 +94,8 @@ pub enum IssueError {
     Signature(#[source] jsonwebtoken::errors::Error),
 }
 
-/// The claims of a token. Empty lists are left out.
-#[derive(Serialize)]
+/// The claims of a token. What is empty is left out.
+#[derive(Default, Serialize)]
 struct Claims<'a> {
     sub: &'a str,
     iat: u64,
@@ -88,6 +106,10 @@ struct Claims<'a> {
     rooms: &'a [String],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     publish: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
 }
 
 /// Makes a credential that a client can log in with: a token, or a query.
@@ -120,16 +142,28 @@ pub fn issue(
             publish,
             ttl_seconds,
         } => {
-            let validity = Validity::new(unix_seconds, *ttl_seconds);
             let claims = Claims {
-                sub: user,
-                iat: validity.from,
-                exp: validity.to,
                 devices,
                 rooms,
                 publish,
+                ..Validity::new(unix_seconds, *ttl_seconds).claims(user)
             };
             device(&config.dialect.device, &claims)
+        }
+        TokenRequest::Room {
+            user,
+            rooms,
+            agent,
+            name,
+            ttl_seconds,
+        } => {
+            let claims = Claims {
+                rooms,
+                role: agent.then_some("agent"),
+                name: name.as_deref(),
+                ..Validity::new(unix_seconds, *ttl_seconds).claims(user)
+            };
+            room(&config.dialect.room, &claims)
         }
     }
 }
@@ -156,14 +190,7 @@ fn ride(
         None | Some(RideTokens::Any) => Ok(query(client_id, token)),
         Some(RideTokens::Hook) => Err(IssueError::Hook),
         Some(RideTokens::Jwt) => {
-            let claims = Claims {
-                sub: token,
-                iat: validity.from,
-                exp: validity.to,
-                devices: &[],
-                rooms: &[],
-                publish: &[],
-            };
+            let claims = validity.claims(token);
             let secret = shared_secret(&settings.keys).ok_or(IssueError::NoKey(
                 "dialect.ride.keys: has no key of alg \"HS256\", so somebody else signs the tokens",
             ))?;
@@ -197,6 +224,16 @@ fn device(settings: &Device, claims: &Claims<'_>) -> Result<String, IssueError> 
     }
 }
 
+fn room(settings: &Room, claims: &Claims<'_>) -> Result<String, IssueError> {
+    if !settings.mount.enabled {
+        return Err(IssueError::Disabled("room"));
+    }
+    let secret = shared_secret(&settings.keys).ok_or(IssueError::NoKey(
+        "dialect.room.keys: has no key of alg \"HS256\", so somebody else signs the tokens",
+    ))?;
+    sign(claims, Algorithm::Hs256, secret)
+}
+
 fn shared_secret(keys: &[TokenKey]) -> Option<&Secret> {
     let shared = keys.iter().filter(|key| key.alg == Algorithm::Hs256);
     shared.filter_map(|key| key.secret.as_ref()).next()
@@ -224,61 +261,6 @@ fn query(client_id: &str, token: &str) -> String {
         .finish()
 }
 
-impl TokenRequest {
-    /// Looks for what no node could accept.
-    ///
-    /// # Errors
-    ///
-    /// The first option that names nothing possible.
-    pub fn check(&self) -> Result<(), IssueError> {
-        match self {
-            Self::Ride {
-                client_id, token, ..
-            } => {
-                if USER_BYTES_MAX < client_id.len() {
-                    let problem = format!("is longer than {USER_BYTES_MAX} bytes");
-                    return Err(IssueError::Unusable {
-                        option: "--client-id",
-                        problem,
-                    });
-                }
-                match token {
-                    Some(token) => usable("--token", token, user_id(token)),
-                    None => Ok(()),
-                }
-            }
-            Self::Im { id } => person(*id).map(drop),
-            Self::Device {
-                user,
-                devices,
-                rooms,
-                publish,
-                ..
-            } => {
-                usable("--user", user, user_id(user))?;
-                for device in devices {
-                    usable("--device", device, device_id(device))?;
-                }
-                for room in rooms {
-                    usable("--room", room, Topic::room(room))?;
-                }
-                for topic in publish {
-                    let is_topic = is_pattern(topic).then_some(());
-                    let expected = "is no topic, expected user:<id>, room:<name>, session:<id> or \
-                                    all, or the beginning of one and *";
-                    usable("--publish", topic, is_topic.ok_or(expected))?;
-                }
-                Ok(())
-            }
-        }
-    }
-}
-
-fn user_id(text: &str) -> Result<(), String> {
-    let user = text.parse::<UserId>();
-    user.map(drop).map_err(|error| error.to_string())
-}
-
 /// The user of the `im` dialect with this number.
 ///
 /// # Errors
@@ -289,26 +271,6 @@ pub fn person(id: u64) -> Result<Person, IssueError> {
         option: "--id",
         problem: format!("{id} is not usable, expected a whole number from 1 to 2^63 - 2"),
     })
-}
-
-fn device_id(text: &str) -> Result<(), String> {
-    if text.is_empty() {
-        return Err("is empty".to_owned());
-    }
-    let room = Topic::room(&format!("device/{text}"));
-    room.map(drop).map_err(|error| error.to_string())
-}
-
-fn usable<T, E: ToString>(
-    option: &'static str,
-    value: &str,
-    parsed: Result<T, E>,
-) -> Result<(), IssueError> {
-    let error = |error: E| IssueError::Unusable {
-        option,
-        problem: format!("{value:?} {}", error.to_string()),
-    };
-    parsed.map(drop).map_err(error)
 }
 
 const fn ttl_seconds() -> u64 {
@@ -327,6 +289,16 @@ impl Validity {
         let to = from.saturating_add(seconds);
         Self { from, to }
     }
+
+    /// The claims of a token for a user, who may nothing yet.
+    fn claims(self, user: &str) -> Claims<'_> {
+        Claims {
+            sub: user,
+            iat: self.from,
+            exp: self.to,
+            ..Claims::default()
+        }
+    }
 }
 
 /// A `ride` token is an address that only its user should know.
@@ -336,6 +308,7 @@ impl std::fmt::Debug for TokenRequest {
             Self::Ride { .. } => "Ride(..)",
             Self::Im { .. } => "Im(..)",
             Self::Device { .. } => "Device(..)",
+            Self::Room { .. } => "Room(..)",
         })
     }
 }
@@ -386,6 +359,58 @@ mod tests {
                 "publish": ["room:x", "room:device/*"],
             })
         );
+    }
+
+    #[test]
+    fn a_room_token_carries_what_was_asked_for() {
+        let text = format!(
+            "dialect.ride.enabled = false\ndialect.device.enabled = false\n\
+             [dialect.room]\nkeys = [{{ alg = \"HS256\", secret = {SECRET:?} }}]"
+        );
+        let config = Config::from_source(&Source::from_text(text), &Generated::new()).unwrap();
+        let made = |value: Value| {
+            let token = issue(&config, &request(value), 1000).unwrap();
+            claims(&token, SECRET)
+        };
+        assert_eq!(
+            made(
+                json!({"dialect": "room", "user": "4", "rooms": ["x"], "agent": true,
+                        "name": "李", "ttl_seconds": 60})
+            ),
+            json!({"sub": "4", "iat": 1000, "exp": 1060, "rooms": ["x"], "role": "agent",
+                   "name": "李"})
+        );
+        assert_eq!(
+            made(json!({"dialect": "room", "user": "4"})),
+            json!({"sub": "4", "iat": 1000, "exp": 4600})
+        );
+    }
+
+    #[test]
+    fn a_room_token_of_an_impossible_user_room_or_name_is_refused_and_none_is_made_without_a_key() {
+        let config = config("tokens = \"any\"\nrealm = \"r\"");
+        for (value, expect) in [
+            (json!({"user": ""}), "--user"),
+            (json!({"user": "1", "rooms": ["r".repeat(101)]}), "--room"),
+            (json!({"user": "1", "name": ""}), "--name"),
+            (json!({"user": "1", "name": "a\n"}), "--name"),
+            (json!({"user": "1", "name": "x".repeat(101)}), "--name"),
+        ] {
+            let mut value = value;
+            value["dialect"] = "room".into();
+            let error = issue(&config, &request(value), 0).unwrap_err();
+            let IssueError::Unusable { option, .. } = error else {
+                panic!("{error}");
+            };
+            assert_eq!(option, expect);
+        }
+        let wanted = request(json!({"dialect": "room", "user": "1"}));
+        let off = issue(&config, &wanted, 0).unwrap_err();
+        assert_eq!(off, IssueError::Disabled("room"));
+        let mut config = config;
+        config.dialect.room.mount.enabled = true;
+        let none = issue(&config, &wanted, 0).unwrap_err();
+        assert!(matches!(none, IssueError::NoKey(_)));
     }
 
     #[test]

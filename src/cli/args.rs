@@ -110,6 +110,24 @@ pub enum Token {
         #[arg(long, default_value = "1h", value_parser = duration)]
         ttl: Duration,
     },
+    /// A token for the room dialect
+    Room {
+        /// The user
+        #[arg(long, value_name = "ID")]
+        user: String,
+        /// A room to join; may stand several times
+        #[arg(long, value_name = "NAME")]
+        room: Vec<String>,
+        /// The user takes customers, in the room agents
+        #[arg(long)]
+        agent: bool,
+        /// What people call the user
+        #[arg(long)]
+        name: Option<String>,
+        /// How long it lasts
+        #[arg(long, default_value = "1h", value_parser = duration)]
+        ttl: Duration,
+    },
 }
 
 /// For which dialect keys are wanted.
@@ -245,6 +263,7 @@ mod tests {
             "tidegate jobs drop --all 7",
             "tidegate token device",
             "tidegate token device --user 1 --ttl 5",
+            "tidegate token room",
             "tidegate --config",
         ] {
             assert_eq!(parsed(line).unwrap_err().exit_code(), 2, "{line}");

@@ -50,6 +50,19 @@ fn request(wanted: Token) -> TokenRequest {
             publish,
             ttl_seconds: ttl.as_secs(),
         },
+        Token::Room {
+            user,
+            room,
+            agent,
+            name,
+            ttl,
+        } => TokenRequest::Room {
+            user,
+            rooms: room,
+            agent,
+            name,
+            ttl_seconds: ttl.as_secs(),
+        },
     }
 }
 
@@ -63,6 +76,7 @@ fn is_of_the_node(config: &Config, request: &TokenRequest) -> bool {
             im.mount.enabled && !im.has_keys()
         }
         TokenRequest::Device { .. } => made.device_secret.is_some(),
+        TokenRequest::Room { .. } => made.room_secret.is_some(),
         TokenRequest::Ride { client_id, .. } => {
             let backends = &config.dialect.ride.backends;
             made.ride_backend.is_some() && backends.contains_key(client_id)

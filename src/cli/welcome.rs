@@ -42,6 +42,9 @@ pub fn welcome(
     if let Some(secret) = &made.device_secret {
         row("device secret", secret.expose().to_owned());
     }
+    if let Some(secret) = &made.room_secret {
+        row("room secret", secret.expose().to_owned());
+    }
     if !made.is_empty() {
         lines.push(
             "These credentials end with the process. A token for a device client:".to_owned(),
@@ -49,6 +52,14 @@ pub fn welcome(
         let option = file.map_or(String::new(), |path| format!(" --config {}", word(path)));
         let program = word(program);
         lines.push(format!("  {program} token device --user 42{option}"));
+        if made.room_secret.is_some() {
+            lines.push(
+                "For room clients, who may also just come, to /room/news/?user=42:".to_owned(),
+            );
+            lines.push(format!(
+                "  {program} token room --user 42 --room news{option}"
+            ));
+        }
         if config.dialect.im.mount.enabled && !config.dialect.im.has_keys() {
             lines.push("And one for an im client, good for a login within two minutes:".to_owned());
             lines.push(format!("  {program} token im --id 42{option}"));
@@ -97,13 +108,22 @@ mod tests {
     fn it_shows_what_was_made_up() {
         let (config, text) = shown(&Source::default());
         let made = config.throw_away;
-        for secret in [made.api_key, made.ride_backend, made.device_secret] {
+        for secret in [
+            made.api_key,
+            made.ride_backend,
+            made.device_secret,
+            made.room_secret,
+        ] {
             assert!(text.contains(secret.unwrap().expose()), "{text}");
         }
         assert!(text.contains("http://127.0.0.1:8080/"), "{text}");
         assert!(text.contains("http://127.0.0.1:8081/api/publish"), "{text}");
         assert!(!text.contains(config.control.expose()), "{text}");
-        for command in ["token device --user 42", "token im --id 42"] {
+        for command in [
+            "token device --user 42",
+            "token room --user 42 --room news",
+            "token im --id 42",
+        ] {
             let line = format!("\n  target/release/tidegate {command}\n");
             assert!(text.contains(&line), "{text}");
         }
@@ -127,7 +147,8 @@ mod tests {
         let text = "development = true\n\
                     api.keys = [{ key = \"mine-1\", scopes = [\"admin\"] }]\n\
                     dialect.ride.backends = { flask = \"mine-2\" }\n\
-                    dialect.device.keys = [{ alg = \"HS256\", secret = \"mine-3\" }]";
+                    dialect.device.keys = [{ alg = \"HS256\", secret = \"mine-3\" }]\n\
+                    dialect.room.keys = [{ alg = \"HS256\", secret = \"mine-4\" }]";
         let (_, text) = shown(&Source::from_text(text));
         assert!(!text.contains("mine-"), "{text}");
     }

@@ -6,6 +6,7 @@ mod dialects;
 mod im;
 mod jobs;
 mod origin;
+mod room;
 mod warnings;
 
 use std::{collections::BTreeSet, fs::File, path::Path, time::Duration};

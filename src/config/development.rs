@@ -22,6 +22,7 @@ pub struct Generated {
     page_key: Secret,
     ride_backend: Secret,
     device_secret: Secret,
+    room_secret: Secret,
 }
 
 /// The credentials of a [`Config`] that end with the process. They are printed at start,
@@ -37,6 +38,8 @@ pub struct ThrowAway {
     pub ride_backend: Option<Secret>,
     /// The secret that `device` tokens are signed with.
     pub device_secret: Option<Secret>,
+    /// The secret that `room` tokens are signed with.
+    pub room_secret: Option<Secret>,
 }
 
 // === impl Generated ===
@@ -52,6 +55,7 @@ impl Generated {
             page_key: Secret::new(random_hex::<16>()),
             ride_backend: Secret::new(random_hex::<16>()),
             device_secret: Secret::new(random_hex::<32>()),
+            room_secret: Secret::new(random_hex::<32>()),
         }
     }
 }
@@ -84,17 +88,7 @@ impl Config {
             .node
             .get_or_insert_with(|| generated.node.clone());
         self.control = generated.control.clone();
-        let im = &mut self.dialect.im;
-        im.mount.enabled = match im.wanted {
-            Some(wanted) => wanted,
-            // Who does not speak of the dialect and has no keys for it does without it.
-            None => {
-                let has_keys = im.has_keys() || self.cluster.redis.is_some() || self.development;
-                im.mount.enabled && has_keys
-            }
-        };
-        // What is compared with the next configuration.
-        im.wanted = Some(im.mount.enabled);
+        self.switch_on();
         if !self.development {
             return;
         }
@@ -134,6 +128,29 @@ impl Config {
             });
             self.throw_away.device_secret = Some(generated.device_secret.clone());
         }
+        let room = &mut self.dialect.room;
+        if room.mount.enabled && room.keys.is_empty() && room.hook.is_none() {
+            room.keys.push(TokenKey {
+                alg: Algorithm::Hs256,
+                secret: Some(generated.room_secret.clone()),
+                public_key: None,
+            });
+            self.throw_away.room_secret = Some(generated.room_secret.clone());
+        }
+    }
+
+    /// Who does not speak of `im` or `room`, and has nothing that would let their clients in, does
+    /// without them.
+    fn switch_on(&mut self) {
+        let im = &mut self.dialect.im;
+        let has_keys = im.has_keys() || self.cluster.redis.is_some() || self.development;
+        im.mount.enabled = im.wanted.unwrap_or(im.mount.enabled && has_keys);
+        let room = &mut self.dialect.room;
+        let has_way_in = room.has_way_in() || self.development;
+        room.mount.enabled = room.wanted.unwrap_or(room.mount.enabled && has_way_in);
+        // What is compared with the next configuration.
+        im.wanted = Some(im.mount.enabled);
+        room.wanted = Some(room.mount.enabled);
     }
 }
 

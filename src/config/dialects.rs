@@ -12,7 +12,7 @@ pub use device::Device;
 pub use im::{Im, Orders};
 pub use live::{Live, LiveAuth};
 pub use ride::{Ride, RideTokens};
-pub use room::{AgentStrategy, Room, RoomMode};
+pub use room::{AgentStrategy, Room};
 
 use super::{
     setting::words,
@@ -22,7 +22,12 @@ use super::{
 use crate::dialect::{DialectId, Profile};
 
 /// The dialects of this version. The settings of the others are read, but they are off.
-pub const IMPLEMENTED: &[DialectId] = &[DialectId::Ride, DialectId::Im, DialectId::Device];
+pub const IMPLEMENTED: &[DialectId] = &[
+    DialectId::Ride,
+    DialectId::Im,
+    DialectId::Room,
+    DialectId::Device,
+];
 
 /// `[dialect]`.
 #[derive(Clone, Debug, Default)]

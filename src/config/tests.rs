@@ -3,6 +3,7 @@
 mod hooks;
 mod im;
 mod reference;
+mod room;
 mod rules;
 mod secrets;
 

@@ -113,6 +113,7 @@ impl Dialect for Ride {
                 Profile::Observed,
                 R::AuthFailed
                 | R::AuthTimeout
+                | R::Forbidden
                 | R::HeartbeatLost
                 | R::Idle
                 | R::Kicked

@@ -44,7 +44,7 @@ words!(WhenDown, "deny" => WhenDown::Deny, "allow" => WhenDown::Allow);
 
 impl DecidingHook {
     /// The dialects whose clients can join rooms by their own word.
-    pub const JOINING: &[DialectId] = &[DialectId::Device];
+    pub const JOINING: &[DialectId] = &[DialectId::Room, DialectId::Device];
 
     /// Whether it is asked about clients of `dialect`.
     pub fn concerns(&self, dialect: DialectId) -> bool {

@@ -24,6 +24,7 @@ impl Check<'_> {
         self.paths();
         self.ride();
         self.im();
+        self.room();
         self.device();
     }
 
@@ -102,7 +103,7 @@ impl Check<'_> {
         }
     }
 
-    fn token_keys(&mut self, key: &str, keys: &[TokenKey]) {
+    pub(super) fn token_keys(&mut self, key: &str, keys: &[TokenKey]) {
         for (index, token_key) in keys.iter().enumerate() {
             let key = format!("{key}[{index}]");
             let (needed, given, other, stray) = match token_key.alg {

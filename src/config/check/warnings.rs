@@ -33,6 +33,13 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
         }
     }
     if !config.development {
+        let room = &config.dialect.room;
+        if room.mount.enabled && room.open == Some(true) {
+            warnings.push(
+                "dialect.room.open: is true, so that anybody may join every room that has no meaning"
+                    .to_owned(),
+            );
+        }
         warnings.extend(short_secrets(config));
     }
     warnings
@@ -53,6 +60,7 @@ fn short_secrets(config: &Config) -> impl Iterator<Item = String> {
     let backends = backends.map(|secret| ("dialect.ride.backends", secret.clone()));
     api.chain(backends)
         .chain(signing("dialect.ride.keys", &ride.keys))
+        .chain(signing("dialect.room.keys", &config.dialect.room.keys))
         .chain(signing("dialect.device.keys", &config.dialect.device.keys))
         .filter(|(_, secret): &(&str, Secret)| secret.expose().len() < SECRET_BYTES_MIN)
         .map(|(key, _)| {

@@ -10,7 +10,10 @@ use crate::{
         value::Ping,
         visit::{Section, Visitor},
     },
-    dialect::DialectId,
+    dialect::{
+        DialectId,
+        room::{Mode, REPLY},
+    },
 };
 
 /// Settings of rooms and customer service.
@@ -18,8 +21,11 @@ use crate::{
 pub struct Room {
     /// What every dialect has.
     pub mount: Mount,
+    /// What was said about `enabled`, and then what came of it. Nothing was said: clients are served
+    /// where something lets them in.
+    pub(in crate::config) wanted: Option<bool>,
     /// What a client's frame does.
-    pub mode: RoomMode,
+    pub mode: Mode,
     /// What a client's frame is answered with in push mode; the default is the tutorial's text.
     pub reply: String,
     /// How a customer gets an agent.
@@ -34,16 +40,6 @@ pub struct Room {
     pub reassign_after: Duration,
 }
 
-/// What a client's frame does.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum RoomMode {
-    /// It is said to a room.
-    Chat,
-    /// It gets a fixed answer; only applications publish.
-    #[default]
-    Push,
-}
-
 /// How a customer gets an agent.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum AgentStrategy {
@@ -56,7 +52,7 @@ pub enum AgentStrategy {
     RoundRobin,
 }
 
-words!(RoomMode, "push" => RoomMode::Push, "chat" => RoomMode::Chat);
+words!(Mode, "push" => Mode::Push, "chat" => Mode::Chat);
 words!(AgentStrategy,
     "round_robin" => AgentStrategy::RoundRobin,
     "hash" => AgentStrategy::Hash,
@@ -72,8 +68,9 @@ impl Default for Room {
                 &["/room/{group}/", "/room/{group}"],
                 Ping::Every(Duration::from_secs(25)),
             ),
-            mode: RoomMode::default(),
-            reply: "不要回复不要回复！！！".to_owned(),
+            wanted: None,
+            mode: Mode::default(),
+            reply: REPLY.to_owned(),
             strategy: AgentStrategy::default(),
             open: None,
             keys: Vec::new(),
@@ -83,9 +80,17 @@ impl Default for Room {
     }
 }
 
+impl Room {
+    /// Whether something of its own lets clients in.
+    pub fn has_way_in(&self) -> bool {
+        !self.keys.is_empty() || self.hook.is_some() || self.open == Some(true)
+    }
+}
+
 impl Section for Room {
     fn visit(&mut self, visitor: &mut dyn Visitor) {
-        self.mount.visit(visitor);
+        visitor.setting("enabled", &mut self.wanted);
+        self.mount.visit_others(visitor);
         visitor.setting("mode", &mut self.mode);
         visitor.setting("reply", &mut self.reply);
         visitor.setting("strategy", &mut self.strategy);
