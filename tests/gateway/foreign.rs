@@ -7,6 +7,7 @@ mod gateway;
 mod im;
 mod page;
 mod receivers;
+mod room;
 mod schema;
 mod services;
 

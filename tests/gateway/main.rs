@@ -26,5 +26,6 @@ mod protocol;
 mod pushes;
 mod reload;
 mod ride;
+mod room;
 mod schedules;
 mod support;

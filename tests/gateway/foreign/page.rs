@@ -8,14 +8,14 @@ use tidegate::ingress::CHAT_USERS;
 use super::browser::Browser;
 use crate::{
     im::login,
-    support::{Closed, Gateway, http},
+    support::{Client, Closed, Gateway, http},
 };
 
 #[tokio::test]
 async fn all_clients_of_the_page_for_newcomers_come_in() {
     let gateway = Gateway::start_alone("");
     let _browser = Browser::open(gateway.public());
-    for (dialect, count) in [("ride", 2.0), ("device", 1.0), ("im", 2.0)] {
+    for (dialect, count) in [("ride", 2.0), ("device", 1.0), ("im", 2.0), ("room", 2.0)] {
         let labels = format!("dialect=\"{dialect}\"");
         super::browser::soon(async {
             while gateway.metric("tidegate_connections", &labels).await != count {
@@ -24,6 +24,11 @@ async fn all_clients_of_the_page_for_newcomers_come_in() {
         })
         .await;
     }
+    // Those in the room hear what is said there.
+    let mut guest = Client::connect(&gateway, "/room/demo/?user=guest").await;
+    let message = json!({"to": "room:demo", "event": "x", "data": "hello"});
+    gateway.publish(&message).await;
+    guest.expect("\"hello\"").await;
     // Those who chat are friends, and each asks for what was said before.
     let [one, other] = CHAT_USERS;
     let mut one = login(&gateway, one).await;
@@ -41,7 +46,12 @@ async fn the_page_has_no_credential_that_is_good_for_more_than_to_try() {
     assert_eq!(page.status, 200);
     let config = gateway.config();
     let made = &config.throw_away;
-    for secret in [&made.api_key, &made.ride_backend, &made.device_secret] {
+    for secret in [
+        &made.api_key,
+        &made.ride_backend,
+        &made.device_secret,
+        &made.room_secret,
+    ] {
         assert!(!page.body.contains(secret.as_ref().unwrap().expose()));
     }
     assert!(!page.body.contains(config.control.expose()));

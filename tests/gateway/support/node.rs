@@ -187,10 +187,26 @@ impl Gateway {
         issue(&self.config, &request, self.now()).unwrap()
     }
 
+    /// A credential of the `room` dialect.
+    pub(crate) fn room_token(&self, user: &str, rooms: &[&str], agent: bool) -> String {
+        let request = TokenRequest::Room {
+            user: user.to_owned(),
+            rooms: rooms.iter().map(|&room| room.to_owned()).collect(),
+            agent,
+            name: None,
+            ttl_seconds: 60,
+        };
+        issue(&self.config, &request, self.now()).unwrap()
+    }
+
+    /// The first API key, made up or not.
+    fn authorization(&self) -> String {
+        format!("Bearer {}", self.config.api.keys[0].key.expose())
+    }
+
     /// Asks for a token of the `im` dialect with a key that may.
     pub(crate) async fn im_token(&self, body: &Value) -> Answer {
-        let key = self.config.throw_away.api_key.as_ref().unwrap().expose();
-        let authorization = format!("Bearer {key}");
+        let authorization = self.authorization();
         let headers = [("authorization", authorization.as_str())];
         http::call(
             self.public(),
@@ -226,8 +242,7 @@ impl Gateway {
         path: &str,
         body: &Value,
     ) -> Answer {
-        let key = self.config.throw_away.api_key.as_ref().unwrap().expose();
-        let authorization = format!("Bearer {key}");
+        let authorization = self.authorization();
         let headers = [("authorization", authorization.as_str())];
         let admin = self.nodes[node].addresses.admin;
         http::call(admin, method, path, &headers, &body.to_string()).await
