@@ -11,12 +11,13 @@ use crate::{
     close::CloseForm,
     dialect::{
         Action, Actions, Answer, Call, Conversation, Dialect, Grant, Hello, Incoming, MethodFailure, Now,
-        Outcome, Question, Request, im,
+        Outcome, Question, Request, ServiceOutcome, ServiceRefusal, ServiceRequest, im,
     },
     frame::Frame,
     id::{Member, Person, Serial, SessionId},
     message::{DeliveryClass, Message},
     record::{Chat, Content, Record, RecordId, TEXT_UNITS_MAX},
+    topic::TopicKind,
 };
 
 /// A day is longer than any deadline.
@@ -30,12 +31,21 @@ const TICKS_MAX: usize = 100;
 ///
 /// When what every dialect promises does not hold.
 pub fn play(dialect: &dyn Dialect, script: &[u8]) {
+    play_at(dialect, "/im/token", script);
+}
+
+/// The same at a path.
+///
+/// # Panics
+///
+/// As [`play`].
+pub fn play_at(dialect: &dyn Dialect, path: &str, script: &[u8]) {
     let mut lines = script.split(|byte| *byte == b'\n');
     let query = lines.next().unwrap_or_default();
     let Ok(query) = std::str::from_utf8(query) else {
         return;
     };
-    let Some(mut stage) = Stage::open(dialect, query) else {
+    let Some(mut stage) = Stage::open(dialect, path, query) else {
         return;
     };
     for line in lines {
@@ -59,7 +69,7 @@ struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    fn open(dialect: &'a dyn Dialect, query: &str) -> Option<Self> {
+    fn open(dialect: &'a dyn Dialect, path: &str, query: &str) -> Option<Self> {
         let now = Now {
             uptime: Duration::from_secs(1000),
             unix_ms: 1_628_160_000_000,
@@ -70,7 +80,7 @@ impl<'a> Stage<'a> {
         };
         let hello = Hello {
             session: &session,
-            path: "/im/token",
+            path,
             query,
             remote: [127, 0, 0, 1].into(),
             now,
@@ -94,6 +104,7 @@ impl<'a> Stage<'a> {
                 user: text(user).parse().ok(),
                 publish: vec!["user:*".into(), "room:device/*".into()],
                 devices: vec!["9".into()],
+                role: Some("agent".into()),
                 ..Grant::default()
             })),
             [b'-', ..] if self.asked => self.answer(Answer::denied("no")),
@@ -133,6 +144,10 @@ impl<'a> Stage<'a> {
             (Request::Locate(_), false) => Outcome::NoCourier,
             (Request::Locate(_), true) => Outcome::Located,
             (Request::Online(_), is_online) => Outcome::Online(is_online),
+            (Request::Service(_), true) => Outcome::Service(ServiceOutcome::Done),
+            (Request::Service(_), false) => {
+                Outcome::Service(ServiceOutcome::Refused(ServiceRefusal::TooMany))
+            }
             (Request::Method(_), true) => Outcome::Answered(b"[1]".as_slice().into()),
             (Request::Method(_), false) => Outcome::NotAnswered(MethodFailure::Timeout),
             (Request::TakeOrder(_), true) => Outcome::Taken { customer: person() },
@@ -176,8 +191,13 @@ impl<'a> Stage<'a> {
             if matches!(action, Action::Ask(Question::Connect { .. })) {
                 let answer = Answer::Granted(Grant::default());
                 self.conversation.answered(answer, self.now, &mut out);
-            } else {
-                self.check(&action);
+                continue;
+            }
+            self.check(&action);
+            if let Action::Subscribe(topic) = &action
+                && topic.kind() == TopicKind::Room
+            {
+                self.conversation.moved(topic, true);
             }
         }
     }
@@ -190,7 +210,7 @@ impl<'a> Stage<'a> {
                 assert!(!self.asked, "asked again before the answer");
                 self.asked = true;
             }
-            Action::Authenticate(_) => {
+            Action::Authenticate(_) | Action::Enter => {
                 assert!(!self.authenticated, "authenticated twice");
                 self.authenticated = true;
             }
@@ -235,6 +255,11 @@ impl<'a> Stage<'a> {
                 let body = serde_json::from_slice::<serde::de::IgnoredAny>(&call.body);
                 assert!(body.is_ok(), "a service would be sent no JSON: {call:?}");
             }
+            Request::Service(ServiceRequest::Ask { data, .. }) => {
+                let data = serde_json::from_slice::<serde::de::IgnoredAny>(data);
+                assert!(data.is_ok(), "an agent would be sent no JSON: {call:?}");
+            }
+            Request::Service(_) => {}
             Request::History(_) | Request::Online(_) | Request::TakeOrder(_) => {}
         }
     }
