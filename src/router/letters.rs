@@ -73,8 +73,13 @@ impl Letters {
         }
     }
 
+    /// Whether the session was given this message lately, in whichever letter.
+    pub(super) fn has_given(&self, message: &MessageId) -> bool {
+        self.given.iter().any(|(_, before)| before == message)
+    }
+
     fn take(&mut self, id: LetterId, message: &MessageId) -> Given {
-        let is_repeat = self.given.iter().any(|(_, before)| before == message);
+        let is_repeat = self.has_given(message);
         if self.given.len() == LETTERS_MAX {
             self.given.pop_front();
         }

@@ -38,6 +38,11 @@ impl Recent {
         true
     }
 
+    /// Whether a message was given.
+    pub(super) fn has(&self, id: &MessageId) -> bool {
+        self.given.iter().any(|(_, before)| before == id)
+    }
+
     /// Makes room for one more.
     fn forget(&mut self, now: Instant) {
         let is_old = |at: &Instant| REMEMBERED < now.saturating_duration_since(*at);

@@ -209,7 +209,7 @@ impl Subscriber {
         self.push_locked(&mut self.state.lock(), entries)
     }
 
-    /// Queues a message that may come again, if it was not given before. Says whether the caller must
+    /// Queues a message that may come again, if it was not given before, as a letter either. Says whether the caller must
     /// have it flushed.
     pub fn push_once(
         self: &Arc<Self>,
@@ -218,6 +218,10 @@ impl Subscriber {
         entry: &Entry,
     ) -> bool {
         let mut state = self.state.lock();
+        let letters = state.letters.as_ref();
+        if letters.is_some_and(|letters| letters.has_given(message)) {
+            return false;
+        }
         let recent = state.recent.get_or_insert_default();
         recent.is_new(message, published)
             && self.push_locked(&mut state, std::slice::from_ref(entry))

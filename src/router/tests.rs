@@ -23,7 +23,7 @@ use crate::{
     dialect::{Conversation, Dialect, DialectId, Hello, Refusal},
     frame::Frame,
     id::UserId,
-    message::{ConflationKey, DeliveryClass},
+    message::{ConflationKey, DeliveryClass, LetterId, Posted},
 };
 
 const NOW: Now = Now {
@@ -389,6 +389,39 @@ fn a_kept_message_that_is_repeated_comes_once_to_each_session() {
     node.settle();
     assert_eq!(first.wire.texts(), ["one", "two"]);
     assert_eq!(second.wire.texts(), ["two"]);
+}
+
+#[test]
+fn what_is_for_a_user_and_for_a_room_comes_once_whichever_is_first() {
+    for is_letter_first in [true, false] {
+        let mut node = Node::new(1);
+        let client = node.join(0);
+        client.subscriber.authenticate("7".parse().unwrap());
+        for topic in [user("7"), room("a")] {
+            node.router.subscribe(&topic, &client.subscriber, NOW);
+        }
+        let mut letter = message(&user("7"), "hello");
+        letter.letter = Some(Posted {
+            id: LetterId(1, 1),
+            after: LetterId::NONE,
+        });
+        let mut both = [letter, message(&room("a"), "hello")];
+        for message in &mut both {
+            message.id = MessageId::Text("m".into());
+            message.class = DeliveryClass::Durable;
+        }
+        if !is_letter_first {
+            both.reverse();
+        }
+        for message in both {
+            node.router.publish(message, NOW).unwrap();
+        }
+        node.settle();
+        assert_eq!(client.wire.texts(), ["hello"]);
+        // It is asked whether it has the letter.
+        let confirmed = client.subscriber.letters_ponged(&1_u64.to_be_bytes());
+        assert_eq!(confirmed.unwrap().letters, [LetterId(1, 1)]);
+    }
 }
 
 #[test]

@@ -72,6 +72,7 @@ impl Subscriber {
             return Given::Later;
         }
         let given = state.letters().read(id, message);
+        let given = state.unless_recent(given, message);
         let is_marked = self.queue(&mut state, given, entry);
         drop(state);
         if is_marked {
@@ -114,6 +115,7 @@ impl Subscriber {
             return false;
         }
         let given = state.letters().give(posted, message);
+        let given = state.unless_recent(given, message);
         self.queue(&mut state, given, entry.clone())
     }
 
@@ -191,5 +193,13 @@ impl Subscriber {
 impl State {
     fn letters(&mut self) -> &mut Letters {
         self.letters.get_or_insert_default()
+    }
+
+    /// What has come by a room already is not given again as a letter, and confirmed all the same.
+    fn unless_recent(&self, given: Given, message: &MessageId) -> Given {
+        match (given, &self.recent) {
+            (Given::Now, Some(recent)) if recent.has(message) => Given::Before,
+            _ => given,
+        }
     }
 }

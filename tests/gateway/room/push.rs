@@ -148,20 +148,22 @@ async fn text(client: &mut Client) -> String {
 async fn what_is_durable_waits_for_its_user_and_comes_once() {
     for profile in PROFILES {
         let gateway = start(profile, "");
-        let push = async |data| {
-            // As the answer of a job is.
-            let to = ["user:7", "room:user_7"];
+        // As the answer of a job is.
+        let push = async |user, data| {
+            let to = [format!("user:{user}"), format!("room:user_{user}")];
             let message = json!({"to": to, "event": "send_result", "data": data, "durable": true});
             gateway.publish(&message).await;
         };
-        push(1).await;
-        let mut client = Client::connect(&gateway, "/room/user_7/?user=7").await;
-        assert_eq!(text(&mut client).await, "1");
-        gateway.settle().await;
-        let mut other = join_as(&gateway, "a", "7").await;
-        push(2).await;
-        push(3).await;
-        for client in [&mut client, &mut other] {
+        push(7, 1).await;
+        let mut late = Client::connect(&gateway, "/room/user_7/?user=7").await;
+        assert_eq!(text(&mut late).await, "1");
+        let mut there = [
+            join_as(&gateway, "user_8", "8").await,
+            join_as(&gateway, "a", "8").await,
+        ];
+        push(8, 2).await;
+        push(8, 3).await;
+        for client in &mut there {
             for expect in ["2", "3"] {
                 assert_eq!(text(client).await, expect);
             }
