@@ -8,7 +8,8 @@ use rustix::process::Signal;
 
 use crate::support::{Client, Raw, Received, client::code, http, process::Place, soon};
 
-const KEYS: &str = "dialect.device.keys = [{ alg = \"HS256\", secret = \"0123456789abcdef\" }]\n";
+const KEYS: &str = "dialect.device.keys = [{ alg = \"HS256\", secret = \"0123456789abcdef\" }]\n\
+                    dialect.room.keys = [{ alg = \"HS256\", secret = \"0123456789abcdef\" }]\n";
 
 async fn ride(place: &Place) -> Client {
     let mut client = place.connect("/ws/?client_id=c&token=me").await;
@@ -190,6 +191,11 @@ async fn a_token_of_the_command_line_is_accepted() {
     let auth = format!(r#"{{"type":"auth","data":{{"token":"{}"}}}}"#, token.trim());
     client.send(auth).await;
     assert!(client.text().await.contains(r#""status":"ok""#));
+    let token = place.ends("token room --user 42 --room news", 0).await;
+    let path = format!("/room/news/?token={}", token.trim());
+    let mut client = place.connect(&path).await;
+    client.send("x").await;
+    client.text().await;
     let query = place.ends("token ride --client-id c1 --token me", 0).await;
     place
         .connect(&format!("/ws/?{}", query.trim()))
@@ -336,6 +342,11 @@ async fn no_credential_is_logged() {
         .send(r#"{"flag":"x","token":"another-secret","target_token":"y"}"#)
         .await;
     rider.closed().await;
+    let room = place.ends("token room --user 42 --room news", 0).await;
+    let path = format!("/room/news/?token={}", room.trim());
+    let mut member = place.connect(&path).await;
+    member.send("x").await;
+    member.text().await;
     let mut raw = Raw::open(place.public().await).await;
     raw.write(crate::support::raw::request("/nowhere?token=third-secret", &[]).as_bytes())
         .await;
@@ -348,7 +359,7 @@ async fn no_credential_is_logged() {
     node.ended().await;
     let log = place.log();
     assert!(log.contains("session ended"), "{log}");
-    for secret in [token.trim(), "secret", "0123456789abcdef"] {
+    for secret in [token.trim(), room.trim(), "secret", "0123456789abcdef"] {
         assert!(!log.contains(secret), "{secret}: {log}");
     }
 }
