@@ -30,16 +30,17 @@ pub(super) struct Talk {
     state: State,
 }
 
+/// What is only needed until the client is in is boxed: idle sessions would have room for it.
 enum State {
     /// The upgrade is under way.
     New(Option<Presented>),
     /// A service decides whether the token is good; if it leaves the client its own word for who it is,
     /// that is this.
-    Asked(Grant),
+    Asked(Box<Grant>),
     /// It is, or there is none, and a service decides whether the client comes in.
-    Known(Grant),
+    Known(Box<Grant>),
     /// It does, and a service decides whether it joins the room.
-    Joining(Grant),
+    Joining(Box<Grant>),
     Ready(Party),
     Ended,
 }
@@ -48,7 +49,7 @@ enum State {
 pub(super) struct Presented {
     token: Option<Box<str>>,
     /// Who it says it is, if it is believed.
-    claimed: Grant,
+    claimed: Box<Grant>,
 }
 
 // === impl Talk ===
@@ -71,7 +72,7 @@ impl Talk {
     }
 
     /// As far as that can be known, it is known who the client is.
-    fn know(&mut self, grant: Grant, is_proven: bool, out: &mut Actions) {
+    fn know(&mut self, grant: Box<Grant>, is_proven: bool, out: &mut Actions) {
         out.ask(Question::Connect {
             user: grant.user.clone(),
             client_id: None,
@@ -81,7 +82,7 @@ impl Talk {
     }
 
     /// The client may come in: into its room as well?
-    fn choose(&mut self, grant: Grant, out: &mut Actions) {
+    fn choose(&mut self, grant: Box<Grant>, out: &mut Actions) {
         if self.may_join(&grant) {
             self.enter(grant, out);
         } else if self.settings.offers.decides_joins() {
@@ -112,11 +113,11 @@ impl Talk {
     }
 
     /// Lets the client in. Success is silent.
-    fn enter(&mut self, grant: Grant, out: &mut Actions) {
+    fn enter(&mut self, grant: Box<Grant>, out: &mut Actions) {
         let is_agent = self.is_agent(&grant);
         let Grant {
             user, name, rooms, ..
-        } = grant;
+        } = *grant;
         match &user {
             Some(user) => out.authenticate(user.clone()),
             None => out.enter(),
@@ -177,7 +178,7 @@ impl Conversation for Talk {
     fn answered(&mut self, answer: Answer, _now: Now, out: &mut Actions) {
         match (mem::replace(&mut self.state, State::Ended), answer) {
             (State::Asked(_), Answer::Granted(grant)) if grant.user.is_some() => {
-                self.know(grant, true, out);
+                self.know(Box::new(grant), true, out);
             }
             (State::Asked(claimed), Answer::Granted(grant)) => {
                 self.know(merged(claimed, grant), false, out);
@@ -217,7 +218,7 @@ impl Presented {
     pub(super) fn read(query: &str, settings: &Settings) -> Option<Self> {
         let value = |key| query_text(query, key).ok();
         let token = value("token")?;
-        let mut claimed = Grant::default();
+        let mut claimed = Box::<Grant>::default();
         if settings.believes {
             let (user, agent) = (value("user")?, value("agent")?);
             claimed.name = value("name")?;
@@ -231,7 +232,7 @@ impl Presented {
 }
 
 /// What is known of a client when `more` is, which goes before what was known.
-fn merged(mut grant: Grant, more: Grant) -> Grant {
+fn merged(mut grant: Box<Grant>, more: Grant) -> Box<Grant> {
     grant.user = more.user.or(grant.user);
     grant.role = more.role.or(grant.role);
     grant.name = more.name.or(grant.name);
