@@ -30,6 +30,24 @@ async def ready(client):
     assert (answer["type"], answer["code"]) == ("error", 400), answer
 
 
+async def meet(speaker, room, hearers):
+    """Returns when what is said to the room reaches these: nodes learn of one another's clients."""
+
+    async def knock():
+        while True:
+            await say(speaker, room, "knock")
+            await asyncio.sleep(0.05)
+
+    knocking = asyncio.create_task(knock())
+    for client in hearers:
+        assert json.loads(await client.recv()) == "knock"
+    knocking.cancel()
+    await say(speaker, room, "come in")
+    for client in hearers:
+        while json.loads(await client.recv()) != "come in":
+            pass
+
+
 async def main():
     async with asyncio.timeout(40):
         async with (
@@ -39,6 +57,7 @@ async def main():
         ):
             for client in (user, doctor, inbox):
                 await ready(client)
+            await meet(user, "12", [doctor, user])
             for message in ("在吗", {"name": "x", "id": 1}, [1, None]):
                 await say(user, "12", message)
                 for client in (user, doctor):
@@ -50,6 +69,8 @@ async def main():
                 assert json.loads(await client.recv()) == envelope
             await ready(user)
 
+            if PROFILE == "observed":
+                await meet(user, "doctor2", [inbox])
             await say(user, "doctor2", {"name": "张三", "id": "1"})
             if PROFILE == "observed":
                 assert json.loads(await inbox.recv()) == {"name": "张三", "id": "1"}
