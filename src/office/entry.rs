@@ -144,7 +144,7 @@ mod tests {
         let messages = entry.messages().into_iter();
         let said = messages.map(|message| {
             let data = String::from_utf8(message.data.to_vec()).unwrap();
-            (message.topic.to_string(), message.event.into(), data)
+            (message.topic.as_str().to_owned(), message.event.into(), data)
         });
         said.collect()
     }

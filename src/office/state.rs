@@ -8,8 +8,6 @@ mod seats;
 mod tell;
 mod view;
 
-#[cfg(test)]
-mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},

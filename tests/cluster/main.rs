@@ -26,6 +26,7 @@ mod logs;
 mod machine;
 mod mail;
 mod members;
+mod offices;
 #[path = "../support/old_redis.rs"]
 mod old_redis;
 mod place;
@@ -145,6 +146,20 @@ async fn keeps_the_contract<R: Rig>(rig: R) {
         schedules::an_occurrence_is_fired_by_one_of_all_and_pushes_once,
         schedules::what_is_due_is_what_has_its_time_behind_it,
         schedules::an_id_belongs_to_its_schedule,
+        offices::a_customer_keeps_its_agent_and_is_told_who_it_is,
+        offices::round_robin_is_the_tutorials_table,
+        offices::the_hash_is_stable,
+        offices::who_finds_nobody_waits_and_is_served_in_order,
+        offices::an_agent_who_is_back_in_time_keeps_its_customers,
+        offices::who_loses_its_agent_waits_at_its_old_place,
+        offices::a_transfer_is_told_to_all_and_only_the_agents_own,
+        offices::a_release_ends_it,
+        offices::too_much_is_refused,
+        offices::a_seat_that_was_given_up_is_not_taken,
+        offices::what_a_dead_node_was_given_last_is_given_again,
+        offices::what_nobody_has_told_is_told_by_the_next,
+        offices::many_at_once_have_one_agent_each,
+        offices::whatever_happens_in_whichever_order,
         mail::letters_are_read_in_order_and_by_the_page,
         mail::every_user_has_mail_of_its_own,
         mail::the_oldest_letters_give_way_and_are_counted,
