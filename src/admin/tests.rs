@@ -8,6 +8,7 @@ mod jobs;
 mod process;
 mod publish;
 mod serve;
+mod service;
 mod sessions;
 
 use std::{
@@ -37,6 +38,8 @@ use crate::{
     lookup::Lookup,
     mail::post,
     message::Message,
+    office::Ahead,
+    reception,
     router::{
         fanout::Walker,
         shard::Queue,
@@ -44,8 +47,8 @@ use crate::{
         transport::{End, Transport},
     },
     store::sqlite::{
-        Database, SqliteContacts, SqliteJobs, SqliteJournal, SqliteMail, SqliteOrders, SqliteQueue,
-        SqliteSchedules,
+        Database, SqliteContacts, SqliteJobs, SqliteJournal, SqliteMail, SqliteOffice, SqliteOrders,
+        SqliteQueue, SqliteSchedules,
     },
     telemetry::Sources,
     topic::Topic,
@@ -64,6 +67,7 @@ const LIMITS: Limits = Limits {
 struct Node {
     state: Arc<State>,
     process: Arc<FakeProcess>,
+    office: Arc<SqliteOffice>,
 }
 
 #[derive(Debug, Default)]
@@ -198,10 +202,17 @@ impl Node {
             router: Arc::clone(&router),
             journal,
             contacts: Arc::new(SqliteContacts::new(database.clone(), clock)),
-            orders: Arc::new(SqliteOrders::new(database, &Lookup::default())),
+            orders: Arc::new(SqliteOrders::new(database.clone(), &Lookup::default())),
             post: post.clone(),
             clock,
         });
+        let office = Arc::new(SqliteOffice::new(database, clock, Ahead::default()));
+        let parts = reception::Parts {
+            office: Arc::<SqliteOffice>::clone(&office),
+            router: Arc::clone(&router),
+            clock,
+        };
+        let reception = Reception::new(parts, service::RULES);
         let hooks = hooks::of_test(clock);
         let witness = Witness::of_test(&router, clock);
         let telemetry = Telemetry::new(Sources {
@@ -217,6 +228,7 @@ impl Node {
             post: post.clone(),
             ingest: Arc::default(),
             work: Default::default(),
+            service: Arc::clone(reception.stats()),
             bridge: Arc::default(),
             chat: Arc::default(),
             archive: Arc::default(),
@@ -232,6 +244,7 @@ impl Node {
             telemetry: Arc::new(telemetry),
             post,
             desk,
+            reception,
             witness,
             queue: SqliteQueue::of_test(),
             board,
@@ -243,7 +256,11 @@ impl Node {
             admin: "127.0.0.1:8081".parse().unwrap(),
             limits: LIMITS,
         });
-        Self { state, process }
+        Self {
+            state,
+            process,
+            office,
+        }
     }
 
     fn router(&self) -> &crate::router::Router {
