@@ -5,6 +5,9 @@
 
 mod tell;
 
+#[cfg(test)]
+mod tests;
+
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
@@ -126,7 +129,10 @@ impl Reception {
             false => End::Died,
         };
         let unavailable = |error: OfficeError| DuesError::Unavailable(error.to_string().into());
-        let done = office.rise(session.clone(), end).await.map_err(unavailable)?;
+        let done = office
+            .rise(session.clone(), end)
+            .await
+            .map_err(unavailable)?;
         self.tell(done).await;
         Ok(dues::Done::Now)
     }
@@ -137,7 +143,8 @@ impl Reception {
     ///
     /// [`ServiceError`].
     pub async fn transfer(&self, customer: UserId, to: UserId) -> Result<(), ServiceError> {
-        self.settle(self.0.parts.office.transfer(None, customer, to).await).await
+        self.settle(self.0.parts.office.transfer(None, customer, to).await)
+            .await
     }
 
     /// A customer needs no agent any more, whoever has it.
@@ -146,7 +153,8 @@ impl Reception {
     ///
     /// [`ServiceError`].
     pub async fn release(&self, customer: UserId) -> Result<(), ServiceError> {
-        self.settle(self.0.parts.office.release(None, customer).await).await
+        self.settle(self.0.parts.office.release(None, customer).await)
+            .await
     }
 
     /// Who serves whom: see [`Office::view`].

@@ -120,7 +120,11 @@ pub(super) async fn service(
     Ok(Json(Service {
         next: last.map(|customer| customer.number.to_string()),
         agents: view.agents.into_iter().map(ServiceAgent::new).collect(),
-        customers: view.customers.into_iter().map(ServiceCustomer::new).collect(),
+        customers: view
+            .customers
+            .into_iter()
+            .map(ServiceCustomer::new)
+            .collect(),
         assigned: view.figures.assigned,
         waiting: view.figures.waiting,
     }))
@@ -149,7 +153,10 @@ pub(super) async fn customer(
     Segment(id): Segment,
 ) -> Result<Json<ServiceCustomer>, Problem> {
     let found = state.parts.reception.find(user("id", &id)?).await?;
-    found.map(ServiceCustomer::new).map(Json).ok_or_else(unknown)
+    found
+        .map(ServiceCustomer::new)
+        .map(Json)
+        .ok_or_else(unknown)
 }
 
 /// Give a customer to another agent

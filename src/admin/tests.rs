@@ -47,8 +47,8 @@ use crate::{
         transport::{End, Transport},
     },
     store::sqlite::{
-        Database, SqliteContacts, SqliteJobs, SqliteJournal, SqliteMail, SqliteOffice, SqliteOrders,
-        SqliteQueue, SqliteSchedules,
+        Database, SqliteContacts, SqliteJobs, SqliteJournal, SqliteMail, SqliteOffice,
+        SqliteOrders, SqliteQueue, SqliteSchedules,
     },
     telemetry::Sources,
     topic::Topic,

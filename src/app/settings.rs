@@ -19,8 +19,7 @@ use crate::{
     },
     endpoint::Endpoint,
     ingress::{self, mounts::Mounts, tls},
-    office,
-    session,
+    office, session,
 };
 
 /// How many shards.

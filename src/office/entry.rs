@@ -57,7 +57,8 @@ impl Entry {
         match self {
             Self::Agent { agent, is_online } => {
                 let (id, name) = (text(agent.id.as_str()), text(&agent.name));
-                let data = format!(r#"{{"type":"agent","id":{id},"name":{name},"online":{is_online}}}"#);
+                let data =
+                    format!(r#"{{"type":"agent","id":{id},"name":{name},"online":{is_online}}}"#);
                 vec![to_agents("agent", data)]
             }
             Self::Change(change) => change.messages(),
@@ -81,7 +82,9 @@ impl Change {
         let (id, name) = (text(customer.id.as_str()), text(&customer.name));
         let mut messages = Vec::new();
         if let Some(former) = former {
-            let to = agent.as_ref().map_or("null".to_owned(), |to| text(to.id.as_str()));
+            let to = agent
+                .as_ref()
+                .map_or("null".to_owned(), |to| text(to.id.as_str()));
             let data = format!(r#"{{"type":"unassigned","id":{id},"name":{name},"to":{to}}}"#);
             messages.push(to_user(former, "unassigned", data));
         }
@@ -144,7 +147,11 @@ mod tests {
         let messages = entry.messages().into_iter();
         let said = messages.map(|message| {
             let data = String::from_utf8(message.data.to_vec()).unwrap();
-            (message.topic.as_str().to_owned(), message.event.into(), data)
+            (
+                message.topic.as_str().to_owned(),
+                message.event.into(),
+                data,
+            )
         });
         said.collect()
     }
@@ -162,9 +169,21 @@ mod tests {
             position: None,
         };
         let expected = [
-            one("user:1", "unassigned", r#"{"type":"unassigned","id":"7","name":"a \"b\"","to":"2"}"#),
-            one("user:2", "assigned", r#"{"type":"assigned","id":"7","name":"a \"b\""}"#),
-            one("user:7", "assigned", r#"{"type":"assigned","id":"2","name":"Li"}"#),
+            one(
+                "user:1",
+                "unassigned",
+                r#"{"type":"unassigned","id":"7","name":"a \"b\"","to":"2"}"#,
+            ),
+            one(
+                "user:2",
+                "assigned",
+                r#"{"type":"assigned","id":"7","name":"a \"b\""}"#,
+            ),
+            one(
+                "user:7",
+                "assigned",
+                r#"{"type":"assigned","id":"2","name":"Li"}"#,
+            ),
             one(
                 "room:agents",
                 "assignment",

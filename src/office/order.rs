@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn agents_stand_by_their_numbers_and_then_by_their_texts() {
-        let mut keys = ["b", "10", "2", "a", "02", "9", "B", "é"].map(|id| AgentKey::new(&user(id)));
+        let mut keys =
+            ["b", "10", "2", "a", "02", "9", "B", "é"].map(|id| AgentKey::new(&user(id)));
         keys.sort();
         let ids = keys.each_ref().map(|key| key.id().as_str());
         assert_eq!(ids, ["2", "9", "10", "02", "B", "a", "b", "é"]);
@@ -91,7 +92,10 @@ mod tests {
     fn the_hash_of_an_id_is_the_beginning_of_its_sha_256() {
         // printf %s abc | sha256sum
         assert_eq!(hash(&user("abc")), 0xba78_16bf_8f01);
-        assert_eq!(by_hash(&user("abc"), 7), (0xba78_16bf_8f01_u64 % 7) as usize);
+        assert_eq!(
+            by_hash(&user("abc"), 7),
+            (0xba78_16bf_8f01_u64 % 7) as usize
+        );
         assert_eq!(by_number(&user("abc"), 7), by_hash(&user("abc"), 7));
     }
 }

@@ -8,7 +8,6 @@ mod seats;
 mod tell;
 mod view;
 
-
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     mem,

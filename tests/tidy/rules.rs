@@ -109,7 +109,11 @@ pub(crate) const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "histories and contacts are asked for there",
     ),
     ("admin", "mail", "durable messages are handed in there"),
-    ("admin", "reception", "customers and agents are asked for there"),
+    (
+        "admin",
+        "reception",
+        "customers and agents are asked for there",
+    ),
     (
         "telemetry",
         "backend::hooks::Hooks",

@@ -37,29 +37,47 @@ impl Node {
 async fn customers_and_agents_are_listed_page_by_page() {
     let node = Node::new();
     let nobody = node.get("/api/service").await.json(200);
-    let expected = json!({"agents": [], "customers": [], "assigned": 0, "waiting": 0, "next": null});
+    let expected =
+        json!({"agents": [], "customers": [], "assigned": 0, "waiting": 0, "next": null});
     assert_eq!(nobody, expected);
     for customer in ["a", "b", "c/d"] {
         node.ask(customer).await;
     }
     let first = node.get("/api/service?limit=2").await.json(200);
-    assert_eq!((&first["waiting"], &first["assigned"]), (&json!(3), &json!(0)));
+    assert_eq!(
+        (&first["waiting"], &first["assigned"]),
+        (&json!(3), &json!(0))
+    );
     let ids = |page: &Value| {
         let customers = page["customers"].as_array().unwrap().iter();
-        customers.map(|one| one["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        customers
+            .map(|one| one["id"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(ids(&first), ["a", "b"]);
     let next = first["next"].as_str().unwrap();
-    let second = node.get(&format!("/api/service?limit=2&cursor={next}")).await.json(200);
-    assert_eq!((ids(&second), &second["next"]), (vec!["c/d".to_owned()], &Value::Null));
+    let second = node
+        .get(&format!("/api/service?limit=2&cursor={next}"))
+        .await
+        .json(200);
+    assert_eq!(
+        (ids(&second), &second["next"]),
+        (vec!["c/d".to_owned()], &Value::Null)
+    );
     let one = node.get("/api/service/customers/c%2Fd").await.json(200);
     assert_eq!(one["position"], 3);
-    assert_eq!((&one["name"], &one["agent"]), (&json!("c/d!"), &Value::Null));
+    assert_eq!(
+        (&one["name"], &one["agent"]),
+        (&json!("c/d!"), &Value::Null)
+    );
     assert!(1.7e9 < one["last"].as_f64().unwrap());
     node.sit("7").await;
     let all = node.get("/api/service").await.json(200);
     let agent = &all["agents"][0];
-    assert_eq!((&agent["id"], &agent["online"], &agent["customers"]), (&json!("7"), &json!(true), &json!(3)));
+    assert_eq!(
+        (&agent["id"], &agent["online"], &agent["customers"]),
+        (&json!("7"), &json!(true), &json!(3))
+    );
     assert_eq!(all["customers"][2]["agent"], "7");
     node.get("/api/service/customers/x").await.problem(404);
     node.get("/api/service/customers/%07").await.problem(422);
@@ -86,7 +104,9 @@ async fn a_customer_is_given_to_an_agent_who_is_there() {
     transfer("b", "1").await.problem(404);
     transfer("a", "").await.problem(422);
     let path = "/api/service/customers/a/transfer";
-    node.send(Method::POST, path, Some("read"), r#"{"to":"1"}"#).await.problem(403);
+    node.send(Method::POST, path, Some("read"), r#"{"to":"1"}"#)
+        .await
+        .problem(403);
 }
 
 #[tokio::test]
@@ -94,7 +114,9 @@ async fn a_customer_is_released() {
     let node = Node::new();
     node.ask("a").await;
     let path = "/api/service/customers/a";
-    node.send(Method::DELETE, path, Some("read"), "").await.problem(403);
+    node.send(Method::DELETE, path, Some("read"), "")
+        .await
+        .problem(403);
     assert_eq!(node.delete(path).await.status.as_u16(), 204);
     node.delete(path).await.problem(404);
     assert_eq!(node.state.parts.reception.stats().dropped.load(), 1);

@@ -79,7 +79,11 @@ impl RedisOffice {
 
 impl Office for RedisOffice {
     fn sit(&self, agent: Party, session: SessionId, rules: Rules) -> Pending<'_, Decided> {
-        let arguments = vec![user(&agent.id), text(&agent.name), text(&session.to_string())];
+        let arguments = vec![
+            user(&agent.id),
+            text(&agent.name),
+            text(&session.to_string()),
+        ];
         Box::pin(self.decide(&scripts::SIT, Some(rules.strategy), arguments))
     }
 

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{Client, Decided, Party, QUEUE_MAX, Reason, Refusal, Rules, STEP, State, Step, Strategy};
+use super::{
+    Client, Decided, Party, QUEUE_MAX, Reason, Refusal, Rules, STEP, State, Step, Strategy,
+};
 use crate::{
     id::UserId,
     office::{
@@ -154,11 +156,18 @@ impl State {
     }
 
     fn check_room(&self, client: &Client, data: &Bytes) -> Result<(), Refusal> {
-        let is_served = client.agent.as_ref().is_some_and(|agent| self.is_online(agent));
+        let is_served = client
+            .agent
+            .as_ref()
+            .is_some_and(|agent| self.is_online(agent));
         let is_alone = client.waiting.is_empty() && is_served;
-        let fits = client.waiting.len() < MESSAGES_MAX
-            && client.bytes() + data.len() <= MESSAGE_BYTES_MAX;
-        if fits || is_alone { Ok(()) } else { Err(Refusal::TooMany) }
+        let fits =
+            client.waiting.len() < MESSAGES_MAX && client.bytes() + data.len() <= MESSAGE_BYTES_MAX;
+        if fits || is_alone {
+            Ok(())
+        } else {
+            Err(Refusal::TooMany)
+        }
     }
 
     /// Puts a new customer at the end of the queue.
@@ -176,10 +185,16 @@ impl State {
     }
 
     /// Whose a customer is, if it is `by`'s or if that does not matter.
-    fn agent_of(&self, by: Option<&UserId>, customer: &UserId) -> Result<Option<AgentKey>, Refusal> {
+    fn agent_of(
+        &self,
+        by: Option<&UserId>,
+        customer: &UserId,
+    ) -> Result<Option<AgentKey>, Refusal> {
         let client = self.customers.get(customer).ok_or(Refusal::NoCustomer)?;
         let is_theirs = by.is_none() || client.agent.as_ref().map(AgentKey::id) == by;
-        is_theirs.then(|| client.agent.clone()).ok_or(Refusal::NotYours)
+        is_theirs
+            .then(|| client.agent.clone())
+            .ok_or(Refusal::NotYours)
     }
 
     fn pick(&self, customer: &UserId, strategy: Strategy) -> Option<AgentKey> {

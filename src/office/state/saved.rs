@@ -142,7 +142,11 @@ impl State {
             last_ms: form.last,
             told: form.told,
             waiting: waiting.collect(),
-            sent: form.sent.iter().map(|(at_ms, data)| (*at_ms, bytes(data))).collect(),
+            sent: form
+                .sent
+                .iter()
+                .map(|(at_ms, data)| (*at_ms, bytes(data)))
+                .collect(),
         };
         self.customers.insert(customer.clone(), client);
         self.forget_sent(customer, End::Died, now_ms);
@@ -165,7 +169,9 @@ impl State {
             agent,
             last: client.last_ms,
             told: client.told,
-            waiting: waiting.map(|(_, data)| String::from_utf8_lossy(data)).collect(),
+            waiting: waiting
+                .map(|(_, data)| String::from_utf8_lossy(data))
+                .collect(),
             sent: sent
                 .map(|(at_ms, data)| (*at_ms, String::from_utf8_lossy(data)))
                 .collect(),

@@ -138,7 +138,9 @@ impl State {
         let name = |kind: char, number: u64| EntryId(format!("{kind}{number}").into());
         let news = self.news.get(lane).into_iter().flatten();
         let news = news.map(|(number, entry)| (name(NEWS, *number), entry.clone()));
-        let client = lane.as_ref().and_then(|customer| self.customers.get(customer));
+        let client = lane
+            .as_ref()
+            .and_then(|customer| self.customers.get(customer));
         let served = client.and_then(|client| {
             let agent = client.agent.as_ref()?;
             self.is_online(agent).then(|| (client, agent.id()))

@@ -70,7 +70,8 @@ impl SqliteOffice {
             let made = work(state, now_ms);
             held.calls += 1;
             let changed = state.take_changed().into_iter();
-            held.unsaved.extend(changed.map(|customer| (customer, held.calls)));
+            held.unsaved
+                .extend(changed.map(|customer| (customer, held.calls)));
             let rows = held.unsaved.keys().map(|customer| state.row(customer));
             save(on, rows)?;
             Ok((made, held.calls))
@@ -95,15 +96,15 @@ impl Office for SqliteOffice {
     }
 
     fn transfer(&self, by: Option<UserId>, customer: UserId, to: UserId) -> Pending<'_, Decided> {
-        Box::pin(self.carry_out(move |state, now_ms| {
-            state.transfer(by.as_ref(), &customer, &to, now_ms)
-        }))
+        Box::pin(
+            self.carry_out(move |state, now_ms| {
+                state.transfer(by.as_ref(), &customer, &to, now_ms)
+            }),
+        )
     }
 
     fn release(&self, by: Option<UserId>, customer: UserId) -> Pending<'_, Decided> {
-        Box::pin(
-            self.carry_out(move |state, now_ms| state.release(by.as_ref(), &customer, now_ms)),
-        )
+        Box::pin(self.carry_out(move |state, now_ms| state.release(by.as_ref(), &customer, now_ms)))
     }
 
     fn look(&self, rules: Rules) -> Pending<'_, Look> {

@@ -7,12 +7,48 @@ mod scene;
 pub(crate) use self::random::whatever_happens_in_whichever_order;
 use std::{collections::BTreeSet, time::Duration};
 
+use tokio::task::JoinSet;
+
 use tidegate::office::{End, LEASE, MESSAGES_MAX, Reason, Refusal, Strategy, TOLD_MAX, WINDOW};
 
-use self::scene::{AWAY, IDLE, Scene, user};
 pub(crate) use self::scene::Make;
+use self::scene::{AWAY, IDLE, Scene, user};
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// Every clause, each in a place of its own.
+pub(crate) async fn holds(make: impl Fn() -> Make) {
+    let mut cases = JoinSet::new();
+    macro_rules! start {
+        ($($case:ident),+ $(,)?) => {
+            $(
+                let case = $case(make());
+                cases.spawn(async move {
+                    case.await;
+                    stringify!($case)
+                });
+            )+
+        };
+    }
+    start!(
+        a_customer_keeps_its_agent_and_is_told_who_it_is,
+        round_robin_is_the_tutorials_table,
+        the_hash_is_stable,
+        who_finds_nobody_waits_and_is_served_in_order,
+        an_agent_who_is_back_in_time_keeps_its_customers,
+        who_loses_its_agent_waits_at_its_old_place,
+        a_transfer_is_told_to_all_and_only_the_agents_own,
+        a_release_ends_it,
+        too_much_is_refused,
+        a_seat_that_was_given_up_is_not_taken,
+        what_a_dead_node_was_given_last_is_given_again,
+        what_nobody_has_told_is_told_by_the_next,
+        many_at_once_have_one_agent_each,
+    );
+    while let Some(ended) = cases.join_next().await {
+        println!("  held: {}", ended.unwrap());
+    }
+}
 
 /// The texts, in order, that were published to a user.
 macro_rules! assert_said {
@@ -22,18 +58,33 @@ macro_rules! assert_said {
     };
 }
 
-pub(crate) async fn a_customer_keeps_its_agent_and_is_told_who_it_is(make: Make) {
+async fn a_customer_keeps_its_agent_and_is_told_who_it_is(make: Make) {
     let mut scene = Scene::new(make, Strategy::RoundRobin);
     scene.sit("2", "n.1.1").await;
     scene.sit("1", "n.1.2").await;
     scene.ask("3", "\"hello\"").await.unwrap();
-    assert_said!(scene, 1, [r#"{"type":"assigned","id":"3","name":"name of 3"}"#, "\"hello\""]);
-    assert_said!(scene, 3, [r#"{"type":"assigned","id":"1","name":"name of 1"}"#]);
+    assert_said!(
+        scene,
+        1,
+        [
+            r#"{"type":"assigned","id":"3","name":"name of 3"}"#,
+            "\"hello\""
+        ]
+    );
+    assert_said!(
+        scene,
+        3,
+        [r#"{"type":"assigned","id":"1","name":"name of 1"}"#]
+    );
     scene.sit("0", "n.1.3").await;
     scene.ask("3", "1").await.unwrap();
     scene.ask("5", "2").await.unwrap();
     assert_said!(scene, 1, ["1"]);
-    assert_said!(scene, 2, [r#"{"type":"assigned","id":"5","name":"name of 5"}"#, "2"]);
+    assert_said!(
+        scene,
+        2,
+        [r#"{"type":"assigned","id":"5","name":"name of 5"}"#, "2"]
+    );
     assert_said!(scene, 3, []);
     let found = scene.find("3").await.unwrap();
     assert_eq!(found.agent.unwrap().id, user("1"));
@@ -41,7 +92,7 @@ pub(crate) async fn a_customer_keeps_its_agent_and_is_told_who_it_is(make: Make)
     assert_eq!(scene.assigned, [2, 0, 0, 0]);
 }
 
-pub(crate) async fn round_robin_is_the_tutorials_table(make: Make) {
+async fn round_robin_is_the_tutorials_table(make: Make) {
     let mut scene = Scene::new(make, Strategy::RoundRobin);
     for agent in ["30", "4", "10"] {
         scene.sit(agent, &format!("n.1.{agent}")).await;
@@ -58,7 +109,7 @@ pub(crate) async fn round_robin_is_the_tutorials_table(make: Make) {
     assert!(served.eq(["4", "10", "30", "4", "10", "30", "4", "10", "30"]));
 }
 
-pub(crate) async fn the_hash_is_stable(make: Make) {
+async fn the_hash_is_stable(make: Make) {
     let mut scene = Scene::new(make, Strategy::Hash);
     for (agent, session) in ["1", "2", "3", "x", "y"].iter().zip(1..) {
         scene.sit(agent, &format!("n.1.{session}")).await;
@@ -73,7 +124,7 @@ pub(crate) async fn the_hash_is_stable(make: Make) {
     }
 }
 
-pub(crate) async fn who_finds_nobody_waits_and_is_served_in_order(make: Make) {
+async fn who_finds_nobody_waits_and_is_served_in_order(make: Make) {
     let mut scene = Scene::new(make, Strategy::LeastLoaded);
     for customer in ["c", "a", "b"] {
         scene.ask(customer, "\"first\"").await.unwrap();
@@ -82,20 +133,31 @@ pub(crate) async fn who_finds_nobody_waits_and_is_served_in_order(make: Make) {
     assert_said!(scene, "c", [r#"{"type":"queued","position":1}"#]);
     assert_said!(scene, "b", [r#"{"type":"queued","position":3}"#]);
     let places = scene.view().await.customers.into_iter();
-    assert!(places.map(|customer| customer.position).eq([Some(1), Some(2), Some(3)]));
+    assert!(
+        places
+            .map(|customer| customer.position)
+            .eq([Some(1), Some(2), Some(3)])
+    );
     scene.release("c").await.unwrap();
     assert_eq!(scene.dropped, 2);
     scene.take_said("user:a");
     assert_said!(scene, "b", [r#"{"type":"queued","position":2}"#]);
     scene.sit("1", "n.1.1").await;
     let said = scene.take_said("user:1");
-    let told: BTreeSet<_> = said.iter().filter(|text| text.contains("assigned")).collect();
+    let told: BTreeSet<_> = said
+        .iter()
+        .filter(|text| text.contains("assigned"))
+        .collect();
     assert_eq!((said.len(), told.len()), (6, 2));
-    assert_said!(scene, "a", [r#"{"type":"assigned","id":"1","name":"name of 1"}"#]);
+    assert_said!(
+        scene,
+        "a",
+        [r#"{"type":"assigned","id":"1","name":"name of 1"}"#]
+    );
     assert_eq!(scene.assigned, [0, 2, 0, 0]);
 }
 
-pub(crate) async fn an_agent_who_is_back_in_time_keeps_its_customers(make: Make) {
+async fn an_agent_who_is_back_in_time_keeps_its_customers(make: Make) {
     let mut scene = Scene::new(make, Strategy::LeastLoaded);
     scene.sit("1", "n.1.1").await;
     scene.ask("c", "1").await.unwrap();
@@ -109,14 +171,22 @@ pub(crate) async fn an_agent_who_is_back_in_time_keeps_its_customers(make: Make)
     assert_said!(scene, 2, []);
     scene.rise("n.1.3", End::Left).await;
     scene.pass(AWAY).await;
-    assert_said!(scene, 1, [r#"{"type":"unassigned","id":"c","name":"name of c","to":"2"}"#]);
-    assert_said!(scene, 2, [r#"{"type":"assigned","id":"c","name":"name of c"}"#]);
+    assert_said!(
+        scene,
+        1,
+        [r#"{"type":"unassigned","id":"c","name":"name of c","to":"2"}"#]
+    );
+    assert_said!(
+        scene,
+        2,
+        [r#"{"type":"assigned","id":"c","name":"name of c"}"#]
+    );
     assert_eq!(scene.assigned, [1, 0, 1, 0]);
     let agents = scene.view().await.agents;
     assert_eq!(agents.len(), 1, "who was given up is none any more");
 }
 
-pub(crate) async fn who_loses_its_agent_waits_at_its_old_place(make: Make) {
+async fn who_loses_its_agent_waits_at_its_old_place(make: Make) {
     let mut scene = Scene::new(make, Strategy::LeastLoaded);
     scene.sit("1", "n.1.1").await;
     scene.ask("old", "1").await.unwrap();
@@ -126,7 +196,11 @@ pub(crate) async fn who_loses_its_agent_waits_at_its_old_place(make: Make) {
     }
     scene.said.clear();
     scene.pass(AWAY).await;
-    assert_said!(scene, 1, [r#"{"type":"unassigned","id":"old","name":"name of old","to":null}"#]);
+    assert_said!(
+        scene,
+        1,
+        [r#"{"type":"unassigned","id":"old","name":"name of old","to":null}"#]
+    );
     assert_said!(scene, "old", [r#"{"type":"queued","position":1}"#]);
     assert_said!(scene, "new 49", [r#"{"type":"queued","position":50}"#]);
     // Too far behind to be told of every move.
@@ -135,47 +209,83 @@ pub(crate) async fn who_loses_its_agent_waits_at_its_old_place(make: Make) {
     assert_eq!(found.position, Some(51));
 }
 
-pub(crate) async fn a_transfer_is_told_to_all_and_only_the_agents_own(make: Make) {
+async fn a_transfer_is_told_to_all_and_only_the_agents_own(make: Make) {
     let mut scene = Scene::new(make, Strategy::LeastLoaded);
     scene.sit("1", "n.1.1").await;
     scene.ask("c", "1").await.unwrap();
     scene.sit("2", "n.1.2").await;
     scene.said.clear();
-    assert_eq!(scene.transfer(Some("2"), "c", "2").await, Err(Refusal::NotYours));
-    assert_eq!(scene.transfer(Some("1"), "c", "3").await, Err(Refusal::NoAgent));
-    assert_eq!(scene.transfer(None, "d", "2").await, Err(Refusal::NoCustomer));
+    assert_eq!(
+        scene.transfer(Some("2"), "c", "2").await,
+        Err(Refusal::NotYours)
+    );
+    assert_eq!(
+        scene.transfer(Some("1"), "c", "3").await,
+        Err(Refusal::NoAgent)
+    );
+    assert_eq!(
+        scene.transfer(None, "d", "2").await,
+        Err(Refusal::NoCustomer)
+    );
     assert_eq!(scene.transfer(Some("1"), "c", "1").await, Ok(()));
     assert!(scene.said.is_empty());
     assert_eq!(scene.transfer(Some("1"), "c", "2").await, Ok(()));
-    assert_said!(scene, 1, [r#"{"type":"unassigned","id":"c","name":"name of c","to":"2"}"#]);
-    assert_said!(scene, 2, [r#"{"type":"assigned","id":"c","name":"name of c"}"#]);
-    assert_said!(scene, "c", [r#"{"type":"assigned","id":"2","name":"name of 2"}"#]);
+    assert_said!(
+        scene,
+        1,
+        [r#"{"type":"unassigned","id":"c","name":"name of c","to":"2"}"#]
+    );
+    assert_said!(
+        scene,
+        2,
+        [r#"{"type":"assigned","id":"c","name":"name of c"}"#]
+    );
+    assert_said!(
+        scene,
+        "c",
+        [r#"{"type":"assigned","id":"2","name":"name of 2"}"#]
+    );
     let view = r#"{"type":"assignment","customer":{"id":"c","name":"name of c"},"agent":{"id":"2","name":"name of 2"},"position":null}"#;
     assert_eq!(scene.take_said("room:agents"), [view]);
     assert_eq!(scene.assigned[Reason::Transferred as usize], 1);
-    assert_eq!(scene.transfer(None, "c", "1").await, Ok(()), "whoever has it");
+    assert_eq!(
+        scene.transfer(None, "c", "1").await,
+        Ok(()),
+        "whoever has it"
+    );
 }
 
-pub(crate) async fn a_release_ends_it(make: Make) {
+async fn a_release_ends_it(make: Make) {
     let mut scene = Scene::new(make, Strategy::LeastLoaded);
     scene.sit("1", "n.1.1").await;
     scene.ask("c", "1").await.unwrap();
     assert_eq!(scene.release_by("2", "c").await, Err(Refusal::NotYours));
     scene.said.clear();
     assert_eq!(scene.release_by("1", "c").await, Ok(()));
-    assert_said!(scene, 1, [r#"{"type":"unassigned","id":"c","name":"name of c","to":null}"#]);
+    assert_said!(
+        scene,
+        1,
+        [r#"{"type":"unassigned","id":"c","name":"name of c","to":null}"#]
+    );
     assert_eq!(scene.release("c").await, Err(Refusal::NoCustomer));
     assert_eq!(scene.view().await.customers, []);
     scene.ask("c", "2").await.unwrap();
     scene.pass(IDLE - SECOND).await;
     scene.ask("c", "3").await.unwrap();
     scene.pass(IDLE - SECOND).await;
-    assert!(scene.find("c").await.is_some(), "it has said something meanwhile");
+    assert!(
+        scene.find("c").await.is_some(),
+        "it has said something meanwhile"
+    );
     scene.pass(SECOND).await;
-    assert_eq!(scene.find("c").await, None, "it has said nothing for so long");
+    assert_eq!(
+        scene.find("c").await,
+        None,
+        "it has said nothing for so long"
+    );
 }
 
-pub(crate) async fn too_much_is_refused(make: Make) {
+async fn too_much_is_refused(make: Make) {
     let mut scene = Scene::new(make, Strategy::LeastLoaded);
     for _ in 0..MESSAGES_MAX {
         scene.ask("c", "1").await.unwrap();
@@ -194,7 +304,7 @@ pub(crate) async fn too_much_is_refused(make: Make) {
     }
 }
 
-pub(crate) async fn a_seat_that_was_given_up_is_not_taken(make: Make) {
+async fn a_seat_that_was_given_up_is_not_taken(make: Make) {
     let mut scene = Scene::new(make, Strategy::LeastLoaded);
     scene.rise("n.1.1", End::Died).await;
     assert_eq!(scene.try_sit("1", "n.1.1").await, Err(Refusal::Gone));
@@ -207,11 +317,12 @@ pub(crate) async fn a_seat_that_was_given_up_is_not_taken(make: Make) {
     scene.rise("n.1.3", End::Left).await;
     assert!(!scene.view().await.agents[0].is_online);
     let view = scene.take_said("room:agents");
-    let agent = |online| format!(r#"{{"type":"agent","id":"1","name":"name of 1","online":{online}}}"#);
+    let agent =
+        |online| format!(r#"{{"type":"agent","id":"1","name":"name of 1","online":{online}}}"#);
     assert_eq!(view, [agent(true), agent(false)]);
 }
 
-pub(crate) async fn what_a_dead_node_was_given_last_is_given_again(make: Make) {
+async fn what_a_dead_node_was_given_last_is_given_again(make: Make) {
     let mut scene = Scene::new(make, Strategy::LeastLoaded);
     scene.sit("1", "n.1.1").await;
     scene.ask("c", "1").await.unwrap();
@@ -223,13 +334,22 @@ pub(crate) async fn what_a_dead_node_was_given_last_is_given_again(make: Make) {
     scene.rise("n.1.1", End::Died).await;
     scene.ask("c", "4").await.unwrap();
     scene.pass(AWAY).await;
-    assert_said!(scene, 2, [r#"{"type":"assigned","id":"c","name":"name of c"}"#, 2, 3, 4]);
+    assert_said!(
+        scene,
+        2,
+        [
+            r#"{"type":"assigned","id":"c","name":"name of c"}"#,
+            2,
+            3,
+            4
+        ]
+    );
     scene.rise("m.1.1", End::Left).await;
     scene.sit("2", "m.1.2").await;
     assert_said!(scene, 2, []);
 }
 
-pub(crate) async fn what_nobody_has_told_is_told_by_the_next(make: Make) {
+async fn what_nobody_has_told_is_told_by_the_next(make: Make) {
     let mut scene = Scene::new(make, Strategy::LeastLoaded);
     scene.sit("1", "n.1.1").await;
     scene.tells = false;
@@ -240,7 +360,16 @@ pub(crate) async fn what_nobody_has_told_is_told_by_the_next(make: Make) {
     scene.pass(Duration::ZERO).await;
     assert_said!(scene, 1, []);
     scene.pass(LEASE).await;
-    assert_said!(scene, 1, [r#"{"type":"assigned","id":"c","name":"name of c"}"#, 1, 2, 3]);
+    assert_said!(
+        scene,
+        1,
+        [
+            r#"{"type":"assigned","id":"c","name":"name of c"}"#,
+            1,
+            2,
+            3
+        ]
+    );
     scene.dies_while_telling = true;
     scene.ask("c", "4").await.unwrap();
     scene.dies_while_telling = false;
@@ -248,7 +377,7 @@ pub(crate) async fn what_nobody_has_told_is_told_by_the_next(make: Make) {
     assert_said!(scene, 1, [4, 4]);
 }
 
-pub(crate) async fn many_at_once_have_one_agent_each(make: Make) {
+async fn many_at_once_have_one_agent_each(make: Make) {
     let mut scene = Scene::new(make, Strategy::LeastLoaded);
     for agent in 1..=4 {
         scene.sit(&agent.to_string(), &format!("n.1.{agent}")).await;

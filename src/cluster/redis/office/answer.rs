@@ -90,7 +90,8 @@ pub(super) fn view(answer: Value) -> Parsed<View> {
         figures: figures(&parts, 2)?,
     };
     // Those who are there come before those who are away.
-    view.agents.sort_by_cached_key(|agent| crate::office::order::AgentKey::new(&agent.party.id));
+    view.agents
+        .sort_by_cached_key(|agent| crate::office::order::AgentKey::new(&agent.party.id));
     Ok(view)
 }
 

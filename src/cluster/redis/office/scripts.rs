@@ -56,6 +56,9 @@ local TOLD_MAX, STEP, TURNS_MAX, ENTRIES_MAX = {TOLD_MAX}, {STEP}, {TURNS_MAX}, 
             ms(WINDOW),
             ms(RISEN)
         );
-        assert!(include_str!("prelude.lua").contains(&expected), "{expected}");
+        assert!(
+            include_str!("prelude.lua").contains(&expected),
+            "{expected}"
+        );
     }
 }

@@ -71,7 +71,9 @@ impl Model {
 
     pub(super) fn agent_of(&self, customer: &UserId) -> Option<&Option<AgentKey>> {
         let mut customers = self.customers.iter();
-        customers.find(|(id, _)| id == customer).map(|(_, agent)| agent)
+        customers
+            .find(|(id, _)| id == customer)
+            .map(|(_, agent)| agent)
     }
 
     pub(super) fn come(&mut self, customer: &UserId) {
@@ -87,7 +89,10 @@ impl Model {
     /// Compares what is with what may be, and goes on from there.
     pub(super) fn check(&mut self, view: &View, strategy: Strategy, may: May) {
         let ids = view.customers.iter().map(|customer| &customer.party.id);
-        assert!(ids.eq(self.customers.iter().map(|(id, _)| id)), "nobody is forgotten");
+        assert!(
+            ids.eq(self.customers.iter().map(|(id, _)| id)),
+            "nobody is forgotten"
+        );
         let online = self.online();
         let mut given_up = BTreeSet::new();
         if matches!(may, May::GiveUp) {
@@ -111,7 +116,10 @@ impl Model {
             }
         }
         for ((id, agent), customer) in self.customers.iter_mut().zip(&view.customers) {
-            let is = customer.agent.as_ref().map(|agent| AgentKey::new(&agent.id));
+            let is = customer
+                .agent
+                .as_ref()
+                .map(|agent| AgentKey::new(&agent.id));
             if agent.is_none() && !online.is_empty() {
                 let expected = match strategy {
                     Strategy::Hash => online[by_hash(id, online.len())].clone(),

@@ -108,7 +108,10 @@ impl Run {
         match step {
             Step::Sit(agent, seat) => {
                 // A session is one user's.
-                let session = format!("{NODE}{}{seat:x}", AGENTS.iter().position(|a| *a == agent).unwrap() + 1);
+                let session = format!(
+                    "{NODE}{}{seat:x}",
+                    AGENTS.iter().position(|a| *a == agent).unwrap() + 1
+                );
                 let sat = self.scene.try_sit(agent, &session).await;
                 assert_eq!(sat.is_ok(), self.model.can_sit(&session));
                 if sat.is_ok() {
@@ -212,7 +215,11 @@ impl Run {
                 _ => None,
             });
             let told = last.map(|change| (change.agent.clone(), change.position));
-            assert_eq!(told, Some((customer.agent, customer.position)), "as it was told");
+            assert_eq!(
+                told,
+                Some((customer.agent, customer.position)),
+                "as it was told"
+            );
         }
     }
 }

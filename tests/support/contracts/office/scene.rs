@@ -6,8 +6,8 @@ use bytes::Bytes;
 use tidegate::{
     id::{SessionId, UserId},
     office::{
-        Ahead, Customer, Decided, Done, End, Look, Office, PAGE_MAX, Party, Reason, Refusal,
-        Rules, Strategy, Turn, View, entry::Entry,
+        Ahead, Customer, Decided, Done, End, Look, Office, PAGE_MAX, Party, Reason, Refusal, Rules,
+        Strategy, Turn, View, entry::Entry,
     },
 };
 use tokio::task::JoinSet;
@@ -187,7 +187,10 @@ impl Scene {
             told = Vec::new();
             for (id, entry) in entries {
                 for message in entry.messages() {
-                    let topic = self.said.entry(message.topic.as_str().to_owned()).or_default();
+                    let topic = self
+                        .said
+                        .entry(message.topic.as_str().to_owned())
+                        .or_default();
                     topic.push(String::from_utf8(message.data.to_vec()).unwrap());
                 }
                 self.told.push(entry);
