@@ -9,7 +9,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use tokio::task::JoinSet;
 
-use tidegate::office::{End, LEASE, MESSAGES_MAX, Reason, Refusal, Strategy, TOLD_MAX, WINDOW};
+use tidegate::office::{
+    End, EntryId, LEASE, MESSAGES_MAX, Reason, Refusal, Strategy, TOLD_MAX, WINDOW,
+};
 
 pub(crate) use self::scene::Make;
 use self::scene::{AWAY, IDLE, Scene, user};
@@ -43,6 +45,7 @@ pub(crate) async fn holds(make: impl Fn() -> Make) {
         a_seat_that_was_given_up_is_not_taken,
         what_a_dead_node_was_given_last_is_given_again,
         what_nobody_has_told_is_told_by_the_next,
+        a_turn_that_is_somebody_elses_takes_nothing_out,
         many_at_once_have_one_agent_each,
     );
     while let Some(ended) = cases.join_next().await {
@@ -375,6 +378,26 @@ async fn what_nobody_has_told_is_told_by_the_next(make: Make) {
     scene.dies_while_telling = false;
     scene.pass(LEASE).await;
     assert_said!(scene, 1, [4, 4]);
+}
+
+async fn a_turn_that_is_somebody_elses_takes_nothing_out(make: Make) {
+    let mut scene = Scene::new(make, Strategy::LeastLoaded);
+    scene.sit("1", "n.1.1").await;
+    scene.tells = false;
+    scene.ask("c", "1").await.unwrap();
+    let old = scene.turns.pop().unwrap();
+    let told = scene.next(&old, Vec::new()).await.unwrap();
+    let told: Vec<EntryId> = told.into_iter().map(|(id, _)| id).collect();
+    scene.pass(LEASE).await;
+    let new = scene.turns.pop().unwrap();
+    assert_eq!((&new.lane, old.number < new.number), (&old.lane, true));
+    assert_eq!(scene.next(&old, told.clone()).await, None);
+    assert_eq!(
+        scene.next(&new, Vec::new()).await.unwrap().len(),
+        told.len()
+    );
+    assert_eq!(scene.next(&new, told.clone()).await, Some(Vec::new()));
+    assert_eq!(scene.next(&new, told).await, None, "it is over");
 }
 
 async fn many_at_once_have_one_agent_each(make: Make) {

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use tidegate::{
     id::{SessionId, UserId},
     office::{
-        Ahead, Customer, Decided, Done, End, Look, Office, PAGE_MAX, Party, Reason, Refusal, Rules,
-        Strategy, Turn, View, entry::Entry,
+        Ahead, Customer, Decided, Done, End, EntryId, Look, Office, PAGE_MAX, Party, Reason,
+        Refusal, Rules, Strategy, Turn, View, entry::Entry,
     },
 };
 use tokio::task::JoinSet;
@@ -28,6 +28,8 @@ pub(super) struct Scene {
     pub(super) rules: Rules,
     /// Whoever has a turn uses it.
     pub(super) tells: bool,
+    /// Those that were not used.
+    pub(super) turns: Vec<Turn>,
     /// It does, but does not come to say so.
     pub(super) dies_while_telling: bool,
     /// What was published, by topic.
@@ -53,6 +55,7 @@ impl Scene {
                 idle: IDLE,
             },
             tells: true,
+            turns: Vec::new(),
             dies_while_telling: false,
             said: BTreeMap::new(),
             told: Vec::new(),
@@ -157,6 +160,14 @@ impl Scene {
         self.said.remove(topic).unwrap_or_default()
     }
 
+    pub(super) async fn next(
+        &mut self,
+        turn: &Turn,
+        told: Vec<EntryId>,
+    ) -> Option<Vec<(EntryId, Entry)>> {
+        self.office().next(turn.clone(), told).await.unwrap()
+    }
+
     async fn settle(&mut self, decided: Decided) -> Result<(), Refusal> {
         let done = decided?;
         self.tell(done).await;
@@ -169,6 +180,7 @@ impl Scene {
         }
         self.dropped += done.dropped;
         if !self.tells {
+            self.turns.extend(done.turns);
             return;
         }
         for turn in done.turns {
