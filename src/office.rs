@@ -59,7 +59,7 @@ pub const QUEUE_MAX: usize = 10_000;
 pub const CUSTOMERS_MAX: usize = 100_000;
 /// Most agents, there or away.
 pub const AGENTS_MAX: usize = 1000;
-/// Most messages of one customer that wait to be passed on.
+/// Most messages of one customer that wait to be passed on for the first time.
 pub const MESSAGES_MAX: usize = 20;
 /// Most bytes of them. A longer one is taken if it does not have to wait.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;

@@ -68,6 +68,8 @@ struct Client {
     told: Option<u64>,
     /// What it has said and was not passed on.
     waiting: VecDeque<(u64, Bytes)>,
+    /// How many of the first of them were passed on before.
+    again: usize,
     /// What was passed on last, and when.
     sent: VecDeque<(u64, Bytes)>,
 }
@@ -184,8 +186,11 @@ impl Member {
 // === impl Client ===
 
 impl Client {
-    fn bytes(&self) -> usize {
-        self.waiting.iter().map(|(_, data)| data.len()).sum()
+    /// How many messages wait that were never passed on, and their bytes.
+    fn unheard(&self) -> (usize, usize) {
+        let unheard = self.waiting.range(self.again..);
+        let bytes = unheard.clone().map(|(_, data)| data.len()).sum();
+        (unheard.len(), bytes)
     }
 }
 

@@ -156,13 +156,10 @@ impl State {
     }
 
     fn check_room(&self, client: &Client, data: &Bytes) -> Result<(), Refusal> {
-        let is_served = client
-            .agent
-            .as_ref()
-            .is_some_and(|agent| self.is_online(agent));
-        let is_alone = client.waiting.is_empty() && is_served;
-        let fits =
-            client.waiting.len() < MESSAGES_MAX && client.bytes() + data.len() <= MESSAGE_BYTES_MAX;
+        let (count, bytes) = client.unheard();
+        let mut agent = client.agent.iter();
+        let is_alone = count == 0 && agent.any(|agent| self.is_online(agent));
+        let fits = count < MESSAGES_MAX && bytes + data.len() <= MESSAGE_BYTES_MAX;
         if fits || is_alone {
             Ok(())
         } else {

@@ -45,6 +45,7 @@ struct ClientForm<'a> {
     last: u64,
     told: Option<u64>,
     waiting: Vec<Cow<'a, str>>,
+    again: usize,
     sent: Vec<(u64, Cow<'a, str>)>,
 }
 
@@ -142,6 +143,7 @@ impl State {
             last_ms: form.last,
             told: form.told,
             waiting: waiting.collect(),
+            again: form.again,
             sent: form
                 .sent
                 .iter()
@@ -168,6 +170,7 @@ impl State {
             number: client.number,
             agent,
             last: client.last_ms,
+            again: client.again,
             told: client.told,
             waiting: waiting
                 .map(|(_, data)| String::from_utf8_lossy(data))

@@ -83,6 +83,7 @@ impl State {
         forget_old(&mut client.sent, now_ms);
         let sent = std::mem::take(&mut client.sent);
         if end == End::Died {
+            client.again += sent.len();
             let again = sent.into_iter().map(|(_, data)| data);
             let waiting = std::mem::take(&mut client.waiting);
             let waiting = waiting.into_iter().map(|(_, data)| data);
@@ -112,6 +113,7 @@ impl State {
             && let Some(at) = client.waiting.iter().position(|(id, _)| *id == number)
             && let Some((_, data)) = client.waiting.remove(at)
         {
+            client.again -= usize::from(at < client.again);
             forget_old(&mut client.sent, now_ms);
             client.sent.push_back((now_ms, data));
             if WINDOW_MESSAGES_MAX < client.sent.len() {

@@ -44,6 +44,7 @@ pub(crate) async fn holds(make: impl Fn() -> Make) {
         too_much_is_refused,
         a_seat_that_was_given_up_is_not_taken,
         what_a_dead_node_was_given_last_is_given_again,
+        what_is_given_again_takes_nobodys_room,
         what_nobody_has_told_is_told_by_the_next,
         a_turn_that_is_somebody_elses_takes_nothing_out,
         many_at_once_have_one_agent_each,
@@ -350,6 +351,27 @@ async fn what_a_dead_node_was_given_last_is_given_again(make: Make) {
     scene.rise("m.1.1", End::Left).await;
     scene.sit("2", "m.1.2").await;
     assert_said!(scene, 2, []);
+}
+
+async fn what_is_given_again_takes_nobodys_room(make: Make) {
+    let mut scene = Scene::new(make, Strategy::LeastLoaded);
+    scene.sit("1", "n.1.1").await;
+    for _ in 0..2 * MESSAGES_MAX {
+        scene.ask("c", "1").await.unwrap();
+    }
+    scene.rise("n.1.1", End::Died).await;
+    for _ in 0..MESSAGES_MAX {
+        scene.ask("c", "2").await.unwrap();
+    }
+    assert_eq!(scene.ask("c", "2").await, Err(Refusal::TooMany));
+    scene.take_said("user:1");
+    scene.sit("1", "n.1.2").await;
+    assert_eq!(scene.take_said("user:1").len(), 3 * MESSAGES_MAX);
+    scene.rise("n.1.2", End::Left).await;
+    for _ in 0..MESSAGES_MAX {
+        scene.ask("c", "3").await.unwrap();
+    }
+    assert_eq!(scene.ask("c", "3").await, Err(Refusal::TooMany));
 }
 
 async fn what_nobody_has_told_is_told_by_the_next(make: Make) {

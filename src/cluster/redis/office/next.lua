@@ -10,7 +10,8 @@ for at = 5, #ARGV do
     if entry then
       local data = field(entry, 'd')
       call('XDEL', MAIL(lane), id)
-      call('HINCRBY', CUSTOMER(lane), 'bytes', -#data)
+      if field(entry, 'r') then call('HINCRBY', CUSTOMER(lane), 'again', -1)
+      else call('HINCRBY', CUSTOMER(lane), 'bytes', -#data) end
       forget_old(lane)
       call('XADD', SENT(lane), 'MAXLEN', WINDOW_MESSAGES_MAX, '*', 'd', data, 't', now)
     end

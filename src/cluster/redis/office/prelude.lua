@@ -179,15 +179,11 @@ local function forget_sent(id, died)
   if call('XLEN', SENT(id)) == 0 then return end
   forget_old(id)
   if died == '1' then
-    local all, bytes = call('XRANGE', SENT(id), '-', '+'), 0
-    for _, entry in ipairs(call('XRANGE', MAIL(id), '-', '+')) do all[#all + 1] = entry end
+    local again, waiting = call('XRANGE', SENT(id), '-', '+'), call('XRANGE', MAIL(id), '-', '+')
     call('DEL', MAIL(id))
-    for _, entry in ipairs(all) do
-      local data = field(entry, 'd')
-      bytes = bytes + #data
-      call('XADD', MAIL(id), '*', 'd', data)
-    end
-    call('HSET', CUSTOMER(id), 'bytes', bytes)
+    for _, entry in ipairs(again) do call('XADD', MAIL(id), '*', 'd', field(entry, 'd'), 'r', '1') end
+    for _, entry in ipairs(waiting) do call('XADD', MAIL(id), '*', unpack(entry[2])) end
+    call('HINCRBY', CUSTOMER(id), 'again', #again)
   end
   call('DEL', SENT(id))
 end
