@@ -27,4 +27,5 @@ mod pushes;
 mod reload;
 mod ride;
 mod schedules;
+mod service;
 mod support;
