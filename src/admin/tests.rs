@@ -38,8 +38,6 @@ use crate::{
     lookup::Lookup,
     mail::post,
     message::Message,
-    office::Ahead,
-    reception,
     router::{
         fanout::Walker,
         shard::Queue,
@@ -198,21 +196,8 @@ impl Node {
         let board = Board::new(Arc::new(jobs), Arc::default());
         board.set_kinds(vec!["ocr".into(), "pdf".into()]);
         let schedules = Arc::new(SqliteSchedules::new(database.clone(), "push", clock));
-        let desk = Desk::new(chat::Parts {
-            router: Arc::clone(&router),
-            journal,
-            contacts: Arc::new(SqliteContacts::new(database.clone(), clock)),
-            orders: Arc::new(SqliteOrders::new(database.clone(), &Lookup::default())),
-            post: post.clone(),
-            clock,
-        });
-        let office = Arc::new(SqliteOffice::new(database, clock, Ahead::default()));
-        let parts = reception::Parts {
-            office: Arc::<SqliteOffice>::clone(&office),
-            router: Arc::clone(&router),
-            clock,
-        };
-        let reception = Reception::new(parts, service::RULES);
+        let (office, reception) = service::open(database.clone(), &router, clock);
+        let desk = desk(database, &router, journal, &post, clock);
         let hooks = hooks::of_test(clock);
         let witness = Witness::of_test(&router, clock);
         let telemetry = Telemetry::new(Sources {
@@ -346,6 +331,23 @@ impl Node {
     async fn delete(&self, path: &str) -> Answer {
         self.send(Method::DELETE, path, Some("admin"), "").await
     }
+}
+
+fn desk(
+    database: Database,
+    router: &Arc<crate::router::Router>,
+    journal: Arc<SqliteJournal>,
+    post: &Post,
+    clock: Clock,
+) -> Desk {
+    Desk::new(chat::Parts {
+        router: Arc::clone(router),
+        journal,
+        contacts: Arc::new(SqliteContacts::new(database.clone(), clock)),
+        orders: Arc::new(SqliteOrders::new(database, &Lookup::default())),
+        post: post.clone(),
+        clock,
+    })
 }
 
 impl Session {

@@ -9,7 +9,7 @@ use std::{
 
 use futures_util::{SinkExt as _, StreamExt as _, stream::SplitSink};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, sync::mpsc, task::JoinHandle};
+use tokio::{net::TcpStream, sync::mpsc, task::JoinSet};
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 
 use crate::{GONE, WHOLE, fleet::Node, redis::Redis, soon, within};
@@ -22,7 +22,8 @@ const AWAY: Duration = Duration::from_secs(2);
 /// A client of `room` whose frames go into one channel with those of all others.
 struct Client {
     sink: SplitSink<WebSocketStream<TcpStream>, Message>,
-    reading: JoinHandle<()>,
+    /// Reads until it is dropped.
+    _reading: JoinSet<()>,
 }
 
 /// What has come to somebody.
@@ -61,7 +62,8 @@ impl Client {
             .unwrap();
         let (sink, mut frames) = socket.split();
         let who = who.to_owned();
-        let reading = tokio::spawn(async move {
+        let mut reading = JoinSet::new();
+        reading.spawn(async move {
             while let Some(Ok(message)) = frames.next().await {
                 if let Message::Text(text) = message {
                     let (who, frame) = (who.clone(), serde_json::from_str(&text).unwrap());
@@ -69,13 +71,10 @@ impl Client {
                 }
             }
         });
-        Self { sink, reading }
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        self.reading.abort();
+        Self {
+            sink,
+            _reading: reading,
+        }
     }
 }
 

@@ -4,13 +4,31 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::*;
-use crate::office::{Office as _, Party, Rules, Strategy};
+use crate::{
+    office::{Ahead, Office as _, Party, Rules, Strategy},
+    reception,
+};
 
-pub(super) const RULES: Rules = Rules {
+const RULES: Rules = Rules {
     strategy: Strategy::LeastLoaded,
     reassign_after: Duration::from_secs(10),
     idle: Duration::from_secs(3600),
 };
+
+/// Customer service, and who decides about it.
+pub(super) fn open(
+    database: Database,
+    router: &Arc<crate::router::Router>,
+    clock: Clock,
+) -> (Arc<SqliteOffice>, Reception) {
+    let office = Arc::new(SqliteOffice::new(database, clock, Ahead::default()));
+    let parts = reception::Parts {
+        office: Arc::<SqliteOffice>::clone(&office),
+        router: Arc::clone(router),
+        clock,
+    };
+    (office, Reception::new(parts, RULES))
+}
 
 fn party(id: &str) -> Party {
     Party {

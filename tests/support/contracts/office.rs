@@ -3,18 +3,15 @@
 mod model;
 mod random;
 mod scene;
+mod trouble;
 
-pub(crate) use self::random::whatever_happens_in_whichever_order;
 use std::{collections::BTreeSet, time::Duration};
 
+use tidegate::office::{End, Reason, Refusal, Strategy, TOLD_MAX};
 use tokio::task::JoinSet;
 
-use tidegate::office::{
-    End, EntryId, LEASE, MESSAGES_MAX, Reason, Refusal, Strategy, TOLD_MAX, WINDOW,
-};
-
-pub(crate) use self::scene::Make;
 use self::scene::{AWAY, IDLE, Scene, user};
+pub(crate) use self::{random::whatever_happens_in_whichever_order, scene::Make};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -22,7 +19,7 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(crate) async fn holds(make: impl Fn() -> Make) {
     let mut cases = JoinSet::new();
     macro_rules! start {
-        ($($case:ident),+ $(,)?) => {
+        ($($case:path),+ $(,)?) => {
             $(
                 let case = $case(make());
                 cases.spawn(async move {
@@ -41,12 +38,12 @@ pub(crate) async fn holds(make: impl Fn() -> Make) {
         who_loses_its_agent_waits_at_its_old_place,
         a_transfer_is_told_to_all_and_only_the_agents_own,
         a_release_ends_it,
-        too_much_is_refused,
-        a_seat_that_was_given_up_is_not_taken,
-        what_a_dead_node_was_given_last_is_given_again,
-        what_is_given_again_takes_nobodys_room,
-        what_nobody_has_told_is_told_by_the_next,
-        a_turn_that_is_somebody_elses_takes_nothing_out,
+        trouble::too_much_is_refused,
+        trouble::a_seat_that_was_given_up_is_not_taken,
+        trouble::what_a_dead_node_was_given_last_is_given_again,
+        trouble::what_is_given_again_takes_nobodys_room,
+        trouble::what_nobody_has_told_is_told_by_the_next,
+        trouble::a_turn_that_is_somebody_elses_takes_nothing_out,
         many_at_once_have_one_agent_each,
     );
     while let Some(ended) = cases.join_next().await {
@@ -61,6 +58,7 @@ macro_rules! assert_said {
         assert_eq!($scene.take_said(concat!("user:", $user)), expected);
     };
 }
+use assert_said;
 
 async fn a_customer_keeps_its_agent_and_is_told_who_it_is(make: Make) {
     let mut scene = Scene::new(make, Strategy::RoundRobin);
@@ -287,139 +285,6 @@ async fn a_release_ends_it(make: Make) {
         None,
         "it has said nothing for so long"
     );
-}
-
-async fn too_much_is_refused(make: Make) {
-    let mut scene = Scene::new(make, Strategy::LeastLoaded);
-    for _ in 0..MESSAGES_MAX {
-        scene.ask("c", "1").await.unwrap();
-    }
-    assert_eq!(scene.ask("c", "1").await, Err(Refusal::TooMany));
-    let long = format!("\"{}\"", "x".repeat(60_000));
-    scene.ask("d", &long).await.unwrap();
-    assert_eq!(scene.ask("d", &long).await, Err(Refusal::TooMany));
-    scene.sit("1", "n.1.1").await;
-    assert_eq!(scene.take_said("user:1").len(), MESSAGES_MAX + 3);
-    let longer = format!("\"{}\"", "x".repeat(100_000));
-    scene.ask("d", &longer).await.unwrap();
-    assert_said!(scene, 1, [longer]);
-    for _ in 0..2 * MESSAGES_MAX {
-        scene.ask("c", "1").await.unwrap();
-    }
-}
-
-async fn a_seat_that_was_given_up_is_not_taken(make: Make) {
-    let mut scene = Scene::new(make, Strategy::LeastLoaded);
-    scene.rise("n.1.1", End::Died).await;
-    assert_eq!(scene.try_sit("1", "n.1.1").await, Err(Refusal::Gone));
-    scene.sit("1", "n.1.2").await;
-    scene.sit("1", "n.1.3").await;
-    scene.sit("1", "n.1.3").await;
-    scene.rise("n.1.2", End::Left).await;
-    scene.rise("n.1.2", End::Left).await;
-    assert!(scene.view().await.agents[0].is_online, "it has another one");
-    scene.rise("n.1.3", End::Left).await;
-    assert!(!scene.view().await.agents[0].is_online);
-    let view = scene.take_said("room:agents");
-    let agent =
-        |online| format!(r#"{{"type":"agent","id":"1","name":"name of 1","online":{online}}}"#);
-    assert_eq!(view, [agent(true), agent(false)]);
-}
-
-async fn what_a_dead_node_was_given_last_is_given_again(make: Make) {
-    let mut scene = Scene::new(make, Strategy::LeastLoaded);
-    scene.sit("1", "n.1.1").await;
-    scene.ask("c", "1").await.unwrap();
-    scene.pass(WINDOW + SECOND).await;
-    scene.ask("c", "2").await.unwrap();
-    scene.ask("c", "3").await.unwrap();
-    scene.sit("2", "m.1.1").await;
-    scene.said.clear();
-    scene.rise("n.1.1", End::Died).await;
-    scene.ask("c", "4").await.unwrap();
-    scene.pass(AWAY).await;
-    assert_said!(
-        scene,
-        2,
-        [
-            r#"{"type":"assigned","id":"c","name":"name of c"}"#,
-            2,
-            3,
-            4
-        ]
-    );
-    scene.rise("m.1.1", End::Left).await;
-    scene.sit("2", "m.1.2").await;
-    assert_said!(scene, 2, []);
-}
-
-async fn what_is_given_again_takes_nobodys_room(make: Make) {
-    let mut scene = Scene::new(make, Strategy::LeastLoaded);
-    scene.sit("1", "n.1.1").await;
-    for _ in 0..2 * MESSAGES_MAX {
-        scene.ask("c", "1").await.unwrap();
-    }
-    scene.rise("n.1.1", End::Died).await;
-    for _ in 0..MESSAGES_MAX {
-        scene.ask("c", "2").await.unwrap();
-    }
-    assert_eq!(scene.ask("c", "2").await, Err(Refusal::TooMany));
-    scene.take_said("user:1");
-    scene.sit("1", "n.1.2").await;
-    assert_eq!(scene.take_said("user:1").len(), 3 * MESSAGES_MAX);
-    scene.rise("n.1.2", End::Left).await;
-    for _ in 0..MESSAGES_MAX {
-        scene.ask("c", "3").await.unwrap();
-    }
-    assert_eq!(scene.ask("c", "3").await, Err(Refusal::TooMany));
-}
-
-async fn what_nobody_has_told_is_told_by_the_next(make: Make) {
-    let mut scene = Scene::new(make, Strategy::LeastLoaded);
-    scene.sit("1", "n.1.1").await;
-    scene.tells = false;
-    scene.ask("c", "1").await.unwrap();
-    scene.ask("c", "2").await.unwrap();
-    scene.tells = true;
-    scene.ask("c", "3").await.unwrap();
-    scene.pass(Duration::ZERO).await;
-    assert_said!(scene, 1, []);
-    scene.pass(LEASE).await;
-    assert_said!(
-        scene,
-        1,
-        [
-            r#"{"type":"assigned","id":"c","name":"name of c"}"#,
-            1,
-            2,
-            3
-        ]
-    );
-    scene.dies_while_telling = true;
-    scene.ask("c", "4").await.unwrap();
-    scene.dies_while_telling = false;
-    scene.pass(LEASE).await;
-    assert_said!(scene, 1, [4, 4]);
-}
-
-async fn a_turn_that_is_somebody_elses_takes_nothing_out(make: Make) {
-    let mut scene = Scene::new(make, Strategy::LeastLoaded);
-    scene.sit("1", "n.1.1").await;
-    scene.tells = false;
-    scene.ask("c", "1").await.unwrap();
-    let old = scene.turns.pop().unwrap();
-    let told = scene.next(&old, Vec::new()).await.unwrap();
-    let told: Vec<EntryId> = told.into_iter().map(|(id, _)| id).collect();
-    scene.pass(LEASE).await;
-    let new = scene.turns.pop().unwrap();
-    assert_eq!((&new.lane, old.number < new.number), (&old.lane, true));
-    assert_eq!(scene.next(&old, told.clone()).await, None);
-    assert_eq!(
-        scene.next(&new, Vec::new()).await.unwrap().len(),
-        told.len()
-    );
-    assert_eq!(scene.next(&new, told.clone()).await, Some(Vec::new()));
-    assert_eq!(scene.next(&new, told).await, None, "it is over");
 }
 
 async fn many_at_once_have_one_agent_each(make: Make) {
