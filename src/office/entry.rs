@@ -9,8 +9,8 @@ use crate::{id::UserId, message::Message, topic::Topic};
 
 /// The room of those who look after customer service.
 pub const AGENTS_ROOM: &str = "agents";
-/// Event of what a customer says.
-pub const MESSAGE_EVENT: &str = "message";
+/// Event of what a customer says, as of anything that one user writes to another.
+pub const MESSAGE_EVENT: &str = "single";
 
 /// Something to be told.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -225,6 +225,6 @@ mod tests {
             data: Bytes::from_static(b"{\"a\": 1}"),
             waits: true,
         };
-        assert_eq!(said(&entry), [one("user:2", "message", "{\"a\": 1}")]);
+        assert_eq!(said(&entry), [one("user:2", "single", "{\"a\": 1}")]);
     }
 }
