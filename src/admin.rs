@@ -24,6 +24,7 @@ mod rooms;
 mod schedules;
 mod schema;
 mod serve;
+mod service;
 mod sessions;
 mod topics;
 
@@ -58,6 +59,7 @@ use crate::{
     ledger::Ledger,
     mail::post::Post,
     queue::{self, Queue},
+    reception::Reception,
     router,
     schedules::Schedules,
     stats::{ApiOutcome, ApiStats},
@@ -87,6 +89,8 @@ pub struct Parts {
     pub post: Post,
     /// What was kept, and who may write to whom.
     pub desk: Desk,
+    /// Customer service.
+    pub reception: Reception,
     /// What sessions owe.
     pub witness: Arc<Witness>,
     /// Messages for later.

@@ -10,6 +10,7 @@ mod calls;
 mod cluster;
 mod hooks;
 pub mod names;
+mod service;
 mod sheet;
 mod witness;
 mod work;
@@ -34,7 +35,7 @@ use crate::{
     stats::{
         ApiOutcome, ApiStats, ArchiveStats, AuthStats, BridgeStats, ChatOutcome, ChatStats, Count,
         DecidingStats, DialectStats, HookOutcome, IngestStats, IngressStats, LoginOutcome,
-        MethodStats, RejectReason, RetentionStats, ShardStats, TokenOutcome,
+        MethodStats, ReceptionStats, RejectReason, RetentionStats, ShardStats, TokenOutcome,
     },
     topic::TopicKind,
     witness::Witness,
@@ -65,6 +66,8 @@ pub struct Sources {
     pub ingest: Arc<IngestStats>,
     /// Jobs and schedules.
     pub work: Work,
+    /// Customer service.
+    pub service: Arc<ReceptionStats>,
     /// What comes over the bridge.
     pub bridge: Arc<BridgeStats>,
     /// Chat messages.
@@ -111,6 +114,7 @@ impl Telemetry {
             witness,
             ingest,
             work,
+            service,
             bridge,
             chat,
             archive,
@@ -134,6 +138,7 @@ impl Telemetry {
         witness::write(&sheet, witness);
         write_ingest(&sheet, ingest);
         work.write(&mut sheet);
+        service::write(&sheet, service);
         write_bridge(&sheet, bridge);
         write_chat(&mut sheet, chat);
         write_archive(&sheet, archive);

@@ -22,7 +22,7 @@ use super::{
     access::AnyCaller,
     contacts, health, history, hooks, jobs, nodes, on_close,
     problem::{AccessProblems, ProblemDocument},
-    process, publish, rooms, schedules, sessions, topics,
+    process, publish, rooms, schedules, service, sessions, topics,
 };
 
 /// Every endpoint, with its documentation.
@@ -63,6 +63,9 @@ pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
         .routes(routes!(rooms::join))
         .routes(routes!(rooms::quit_user))
         .routes(routes!(rooms::quit_session))
+        .routes(routes!(service::service))
+        .routes(routes!(service::customer, service::release))
+        .routes(routes!(service::transfer))
         .routes(routes!(nodes::nodes))
         .routes(routes!(nodes::drain))
         .routes(routes!(hooks::hooks))
@@ -92,6 +95,7 @@ pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
         (name = "contacts", description = "Who may write to whom, and who is a courier"),
         (name = "sessions", description = "Who is connected"),
         (name = "rooms", description = "Who is in which room"),
+        (name = "service", description = "Which agent serves which customer"),
         (name = "hooks", description = "What applications are told, and what they could not be told"),
         (name = "nodes", description = "The members of the cluster"),
         (name = "health", description = "For probes and scrapers, without a key"),
@@ -111,8 +115,8 @@ impl Modify for Security {
         let components = document.components.get_or_insert_default();
         let key = "An API key of the configuration. Publishing, jobs and schedules need the scope publish; asking who is \
                    where, and what was kept, read; ending sessions, changing what rooms they are in, what is kept \
-                   with them and what is done when they end, draining, retrying and dropping jobs, changing contacts and looking \
-                   after webhooks, admin, which includes the other two.";
+                   with them and what is done when they end, draining, retrying and dropping jobs, changing contacts, \
+                   giving customers to agents and looking after webhooks, admin, which includes the other two.";
         components.add_security_scheme("key", bearer(key));
         let control = "The secret of the running process, which stands in its pid file.";
         components.add_security_scheme("control", bearer(control));

@@ -71,6 +71,11 @@ pub(super) enum JobState {
 #[schema(value_type = String, pattern = "^(0|[1-9][0-9]{0,8})$", example = "100")]
 pub(super) struct Offset(String);
 
+/// A number
+#[derive(Debug, ToSchema)]
+#[schema(value_type = String, pattern = "^(0|[1-9][0-9]{0,15})$", example = "17")]
+pub(super) struct Number(String);
+
 /// The name of something that a webhook could not be told
 #[derive(Debug, ToSchema)]
 #[schema(value_type = String, pattern = "^(0|[1-9][0-9]{0,17})(-(0|[1-9][0-9]{0,17}))?$",

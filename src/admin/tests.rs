@@ -8,6 +8,7 @@ mod jobs;
 mod process;
 mod publish;
 mod serve;
+mod service;
 mod sessions;
 
 use std::{
@@ -44,8 +45,8 @@ use crate::{
         transport::{End, Transport},
     },
     store::sqlite::{
-        Database, SqliteContacts, SqliteJobs, SqliteJournal, SqliteMail, SqliteOrders, SqliteQueue,
-        SqliteSchedules,
+        Database, SqliteContacts, SqliteJobs, SqliteJournal, SqliteMail, SqliteOffice,
+        SqliteOrders, SqliteQueue, SqliteSchedules,
     },
     telemetry::Sources,
     topic::Topic,
@@ -64,6 +65,7 @@ const LIMITS: Limits = Limits {
 struct Node {
     state: Arc<State>,
     process: Arc<FakeProcess>,
+    office: Arc<SqliteOffice>,
 }
 
 #[derive(Debug, Default)]
@@ -196,14 +198,8 @@ impl Node {
         let board = Board::new(Arc::new(jobs), Arc::default());
         board.set_kinds(vec!["ocr".into(), "pdf".into()]);
         let schedules = Arc::new(SqliteSchedules::new(database.clone(), "push", clock));
-        let desk = Desk::new(chat::Parts {
-            router: Arc::clone(&router),
-            journal,
-            contacts: Arc::new(SqliteContacts::new(database.clone(), clock)),
-            orders: Arc::new(SqliteOrders::new(database, &Lookup::default())),
-            post: post.clone(),
-            clock,
-        });
+        let (office, reception) = service::open(database.clone(), &router, clock);
+        let desk = desk(database, &router, journal, &post, clock);
         let hooks = hooks::of_test(clock);
         let witness = Witness::of_test(&router, clock);
         let telemetry = Telemetry::new(Sources {
@@ -219,6 +215,7 @@ impl Node {
             post: post.clone(),
             ingest: Arc::default(),
             work: Default::default(),
+            service: Arc::clone(reception.stats()),
             bridge: Arc::default(),
             chat: Arc::default(),
             archive: Arc::default(),
@@ -234,6 +231,7 @@ impl Node {
             telemetry: Arc::new(telemetry),
             post,
             desk,
+            reception,
             witness,
             queue: SqliteQueue::of_test(),
             board,
@@ -245,7 +243,11 @@ impl Node {
             admin: "127.0.0.1:8081".parse().unwrap(),
             limits: LIMITS,
         });
-        Self { state, process }
+        Self {
+            state,
+            process,
+            office,
+        }
     }
 
     fn router(&self) -> &crate::router::Router {
@@ -331,6 +333,23 @@ impl Node {
     async fn delete(&self, path: &str) -> Answer {
         self.send(Method::DELETE, path, Some("admin"), "").await
     }
+}
+
+fn desk(
+    database: Database,
+    router: &Arc<crate::router::Router>,
+    journal: Arc<SqliteJournal>,
+    post: &Post,
+    clock: Clock,
+) -> Desk {
+    Desk::new(chat::Parts {
+        router: Arc::clone(router),
+        journal,
+        contacts: Arc::new(SqliteContacts::new(database.clone(), clock)),
+        orders: Arc::new(SqliteOrders::new(database, &Lookup::default())),
+        post: post.clone(),
+        clock,
+    })
 }
 
 impl Session {

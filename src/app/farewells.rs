@@ -12,16 +12,24 @@ use crate::{
     dues::{Done, DuesError, Pending},
     farewell::Farewells,
     id::SessionId,
+    reception::Reception,
     topic::Topic,
 };
 
-/// Says things as the admin listener would, which knows what was said before.
+/// Says things as the admin listener would, which knows what was said before; seats are given back at the
+/// reception.
 #[derive(Debug)]
-pub(super) struct Last(Publisher);
+pub(super) struct Last {
+    publisher: Publisher,
+    reception: Reception,
+}
 
 impl Last {
-    pub(super) fn new(state: &Arc<admin::State>) -> Self {
-        Self(Publisher(Arc::clone(state)))
+    pub(super) fn new(state: &Arc<admin::State>, reception: Reception) -> Self {
+        Self {
+            publisher: Publisher(Arc::clone(state)),
+            reception,
+        }
     }
 }
 
@@ -39,7 +47,7 @@ impl Farewells for Last {
             .raw("data", data)
             .finish();
         Box::pin(async move {
-            match self.0.publish(id, &request).await {
+            match self.publisher.publish(id, &request).await {
                 Ok(()) => Ok(Done::Now),
                 Err(NotPublished::Invalid(reason)) => Ok(Done::Failed(reason.into())),
                 Err(NotPublished::Busy(reason)) => Err(DuesError::Unavailable(reason.into())),
@@ -47,8 +55,7 @@ impl Farewells for Last {
         })
     }
 
-    /// There are no seats.
-    fn rise<'a>(&'a self, _: &'a SessionId) -> Pending<'a, Done> {
-        Box::pin(async { Ok(Done::Before) })
+    fn rise<'a>(&'a self, session: &'a SessionId) -> Pending<'a, Done> {
+        Box::pin(self.reception.rise(session))
     }
 }

@@ -13,6 +13,7 @@ use super::{
     identity::Identity,
     member::Membership,
     opening::{Home, Opening},
+    settings,
     stored::{self, Base, Moving, Stored},
     work::{self, Work, Workforce},
 };
@@ -35,9 +36,11 @@ use crate::{
         post::{self, Post},
         postman,
     },
+    office::{Ahead, Office},
     queue::Queue,
+    reception::{self, Reception},
     stats::{ArchiveStats, IngestStats, RetentionStats},
-    store::sqlite::{SqliteDues, SqliteMail, SqliteQueue},
+    store::sqlite::{SqliteDues, SqliteMail, SqliteOffice, SqliteQueue},
     witness::{self, Witness},
 };
 
@@ -56,6 +59,8 @@ pub(super) struct Kept {
     pub(super) work: Work,
     /// Chat.
     pub(super) desk: Desk,
+    /// Customer service.
+    pub(super) reception: Reception,
     /// Webhooks.
     pub(super) hooks: Hooks,
     /// What happens, and what sessions owe.
@@ -115,6 +120,7 @@ pub(super) fn open(
         work: work::open(opening),
         ledger,
         desk,
+        reception: reception(opening),
         witness,
         archive: Arc::clone(&moving.archive_stats),
         retention: Arc::clone(&moving.retention_stats),
@@ -146,6 +152,24 @@ fn letters(opening: &Opening<'_>) -> (Arc<dyn Mail>, Arc<dyn Queue>) {
             (Arc::new(mail), Arc::new(redis.queue(name, claim_after)))
         }
     }
+}
+
+/// Customer service: in Redis, or in the store of a node that is alone.
+fn reception(opening: &Opening<'_>) -> Reception {
+    let Identity { router, clock, .. } = opening.identity;
+    let office: Arc<dyn Office> = match opening.home {
+        Home::Store(database) => {
+            let office = SqliteOffice::new(database.clone(), *clock, Ahead::default());
+            Arc::new(office)
+        }
+        Home::Redis(membership) => Arc::new(membership.redis().office(Ahead::default())),
+    };
+    let parts = reception::Parts {
+        office,
+        router: Arc::clone(router),
+        clock: *clock,
+    };
+    Reception::new(parts, settings::service(opening.config))
 }
 
 /// Who sees what happens.
@@ -180,6 +204,7 @@ fn witness(opening: &Opening<'_>, hooks: &Hooks) -> Arc<Witness> {
 /// Those who bring what was kept to where it belongs.
 pub(super) struct Couriers {
     desk: Desk,
+    reception: Reception,
     post: Post,
     workforce: Arc<Workforce>,
     stop: CancellationToken,
@@ -195,7 +220,12 @@ impl Couriers {
     ) -> Self {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(postman::run(node.kept.post.clone(), stop.clone()));
-        node.kept.witness.set_farewells(Arc::new(Last::new(state)));
+        let reception = &node.kept.reception;
+        let last = Last::new(state, reception.clone());
+        node.kept.witness.set_farewells(Arc::new(last));
+        if node.config.load().dialect.room.mount.enabled {
+            tasks.spawn(reception.clone().run(stop.clone()));
+        }
         let publisher = Arc::new(Publisher(Arc::clone(state)));
         let (pushes, stats) = (Arc::clone(&node.kept.pushes), Arc::clone(&node.kept.ingest));
         tasks.spawn(ingest::run(pushes, publisher, stats, stop.clone()));
@@ -221,6 +251,7 @@ impl Couriers {
         }
         Self {
             desk: node.kept.desk.clone(),
+            reception: node.kept.reception.clone(),
             post: node.kept.post.clone(),
             workforce,
             stop,
@@ -238,6 +269,7 @@ impl Couriers {
     pub(super) async fn end(self, until: Instant) {
         self.workforce.end(until).await;
         self.desk.close().await;
+        self.reception.close().await;
         self.stop.cancel();
         self.post.close().await;
         self.tasks.close();

@@ -83,6 +83,7 @@ impl Node {
                 intake: Arc::clone(&self.kept.work.intake),
                 schedules: Arc::clone(&self.kept.work.schedule_stats),
             },
+            service: Arc::clone(self.kept.reception.stats()),
             bridge: Arc::clone(&self.bridge),
             chat: Arc::clone(self.kept.desk.stats()),
             archive: Arc::clone(&self.kept.archive),
@@ -99,6 +100,7 @@ impl Node {
             telemetry: Arc::new(telemetry),
             post: self.kept.post.clone(),
             desk: self.kept.desk.clone(),
+            reception: self.kept.reception.clone(),
             witness: Arc::clone(&self.kept.witness),
             queue: Arc::clone(&self.kept.pushes),
             board: self.kept.work.board.clone(),
@@ -166,6 +168,7 @@ impl Node {
         self.authenticator.reload(&next.dialect);
         self.keys.reload(&next.api.keys);
         self.kept.hooks.set(&next.backend);
+        self.kept.reception.set_rules(settings::service(&next));
         if let Some(cluster) = self.cluster.as_ref().and_then(Weak::upgrade) {
             cluster.set(&member::settings(&next));
         }

@@ -9,6 +9,7 @@ use crate::{
     clock::Clock,
     config::{Backend, DecidingHook},
     dialect::{DialectId, MethodCall, Offers, Outcome, Question, Request},
+    reception::Reception,
     services::{Asked, Caller, Outcomes, Services},
 };
 
@@ -27,6 +28,7 @@ pub(super) struct Front {
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) applications: Applications,
     pub(super) desk: Desk,
+    pub(super) reception: Reception,
 }
 
 // === impl Applications ===
@@ -86,6 +88,10 @@ impl Services for Front {
     fn carry_out(&self, caller: Caller, mut requests: Vec<Request>) -> Outcomes {
         match requests.pop() {
             Some(Request::Method(call)) if requests.is_empty() => self.method(caller, call),
+            Some(last @ Request::Service(_)) => {
+                requests.push(last);
+                self.reception.carry_out(caller, requests)
+            }
             last => {
                 requests.extend(last);
                 self.desk.carry_out(caller, requests)

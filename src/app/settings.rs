@@ -10,7 +10,7 @@ use crate::{
         issue::{TTL, TokenRequest, issue},
         token_endpoint::TokenEndpoint,
     },
-    config::{Config, Ping, RideTokens},
+    config::{AgentStrategy, Config, Ping, RideTokens},
     dialect::{
         Dialect, DialectId,
         device::{self, Device},
@@ -20,7 +20,7 @@ use crate::{
     },
     endpoint::Endpoint,
     ingress::{self, mounts::Mounts, tls},
-    session,
+    office, session,
 };
 
 /// How many shards.
@@ -191,6 +191,20 @@ fn page(config: &Config) -> Option<ingress::Page> {
         // Without a key of its own the page's device stays outside, which it shows.
         issue(&config, &request, now.unix_seconds()).unwrap_or_default()
     }))
+}
+
+/// Who gets which agent.
+pub(super) fn service(config: &Config) -> office::Rules {
+    let room = &config.dialect.room;
+    office::Rules {
+        strategy: match room.strategy {
+            AgentStrategy::Hash => office::Strategy::Hash,
+            AgentStrategy::LeastLoaded => office::Strategy::LeastLoaded,
+            AgentStrategy::RoundRobin => office::Strategy::RoundRobin,
+        },
+        reassign_after: room.reassign_after,
+        idle: room.service_idle,
+    }
 }
 
 /// How much of something the HTTP API takes and gives.

@@ -26,6 +26,7 @@ mod ledger;
 mod legacy;
 mod mail;
 mod occupancy;
+mod office;
 mod probe;
 mod queue;
 mod reader;
@@ -51,12 +52,13 @@ pub use self::{
     ledger::RedisLedger,
     legacy::{Drawn, RedisLegacy},
     mail::{RedisMail, Settings as MailSettings},
+    office::RedisOffice,
     queue::RedisQueue,
     schedules::RedisSchedules,
     writer::Settings as JournalSettings,
 };
 use super::streams::{StreamsError, new_generation};
-use crate::{config::Secret, store::MessageStore};
+use crate::{config::Secret, office::Ahead, store::MessageStore};
 
 /// The consumer group of an inbox.
 const INBOX_GROUP: &str = "gateway";
@@ -139,6 +141,11 @@ impl Redis {
     /// The jobs in it, over connections of their own. Those that are done are known for `keep`.
     pub fn jobs(&self, keep: Duration) -> RedisJobs {
         RedisJobs::new(self.servers.apart(), &self.keys, keep)
+    }
+
+    /// Customer service in it, over connections of its own.
+    pub fn office(&self, ahead: Ahead) -> RedisOffice {
+        RedisOffice::new(self.servers.apart(), &self.keys, ahead)
     }
 
     /// The schedules in it, over connections of their own.

@@ -12,6 +12,7 @@ mod jobs;
 mod journal;
 mod mail;
 mod messages;
+mod office;
 mod orders;
 mod queue;
 mod readers;
@@ -40,8 +41,8 @@ use tokio::{
 
 pub use self::{
     contacts::SqliteContacts, dues::SqliteDues, hooks::SqliteHooks, jobs::SqliteJobs,
-    journal::SqliteJournal, mail::SqliteMail, messages::SqliteMessages, orders::SqliteOrders,
-    queue::SqliteQueue, schedules::SqliteSchedules,
+    journal::SqliteJournal, mail::SqliteMail, messages::SqliteMessages, office::SqliteOffice,
+    orders::SqliteOrders, queue::SqliteQueue, schedules::SqliteSchedules,
 };
 use self::{readers::Readers, recipients::Recipients};
 use super::StoreError;

@@ -251,6 +251,24 @@ families! {
         "Looks for what is due that failed; they are repeated";
     SCHEDULES = Counter None, "tidegate_schedules_total" ["outcome"]
         "Occurrences of schedules that this node has dealt with, and jobs of theirs that nobody does";
+    SERVICE_AGENTS = Gauge None, "tidegate_service_agents" []
+        "Agents of all nodes who are there, as this node has seen them last";
+    SERVICE_ASSIGNMENTS = Counter None, "tidegate_service_assignments_total" ["reason"]
+        "Customers who got an agent by a call of this node";
+    SERVICE_CUSTOMERS = Gauge None, "tidegate_service_customers" ["state"]
+        "Customers of all nodes, as this node has seen them last";
+    SERVICE_ERRORS = Counter None, "tidegate_service_errors_total" []
+        "Calls of whoever keeps customer service that failed";
+    SERVICE_LANES = Gauge None, "tidegate_service_lanes" []
+        "Customers of all nodes of whom something is to be told, as this node has seen them last";
+    SERVICE_DROPPED = Counter None, "tidegate_service_messages_dropped_total" []
+        "Messages of customers who were released before anybody was there for them";
+    SERVICE_REFUSALS = Counter None, "tidegate_service_refusals_total" ["reason"]
+        "Calls of customers, agents and the API that were refused";
+    SERVICE_TOLD = Counter None, "tidegate_service_told_total" []
+        "Changes and messages of customers that this node has published";
+    SERVICE_WAITS = Counter None, "tidegate_service_waits_total" []
+        "Times that something is told later, for want of room or of the agent it is for";
     SESSIONS = Gauge None, "tidegate_sessions" []
         "Sessions that messages can reach";
     SESSIONS_CLOSED = Counter None, "tidegate_sessions_closed_total" ["dialect", "reason"]

@@ -23,6 +23,7 @@ const LABELS: &[&str] = &[
     "phase",
     "prefix",
     "reason",
+    "state",
     "version",
     "le",
 ];
@@ -48,6 +49,7 @@ fn telemetry() -> Telemetry {
         router,
         ingest: Arc::default(),
         work: Work::default(),
+        service: Arc::default(),
         bridge: Arc::default(),
         chat: Arc::default(),
         archive: Arc::default(),

@@ -26,6 +26,7 @@ mod logs;
 mod machine;
 mod mail;
 mod members;
+mod offices;
 #[path = "../support/old_redis.rs"]
 mod old_redis;
 mod place;
@@ -145,6 +146,8 @@ async fn keeps_the_contract<R: Rig>(rig: R) {
         schedules::an_occurrence_is_fired_by_one_of_all_and_pushes_once,
         schedules::what_is_due_is_what_has_its_time_behind_it,
         schedules::an_id_belongs_to_its_schedule,
+        offices::customers_have_one_agent_or_wait,
+        offices::whatever_happens_in_whichever_order,
         mail::letters_are_read_in_order_and_by_the_page,
         mail::every_user_has_mail_of_its_own,
         mail::the_oldest_letters_give_way_and_are_counted,

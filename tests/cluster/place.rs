@@ -11,6 +11,7 @@ use tidegate::{
     jobs::Jobs,
     mail::{Bounds, Mail},
     occupancy::Occupancy,
+    office::{Ahead, Office},
     queue::Queue,
     schedules::Schedules,
 };
@@ -47,6 +48,9 @@ pub(crate) trait Rig: Send + Sync + 'static {
 
     /// The schedules of that cluster, which push into its queue.
     fn schedules(&self, prefix: &str) -> Box<dyn Schedules>;
+
+    /// Customer service of that cluster, as two members have it.
+    fn offices(&self, prefix: &str, ahead: Ahead) -> [Arc<dyn Office>; 2];
 
     /// Loses everything.
     fn wipe(&self);
@@ -96,6 +100,12 @@ impl<R: Rig> Place<R> {
     /// The schedules, as one more member has them.
     pub(crate) fn schedules(&self) -> Box<dyn Schedules> {
         self.rig.schedules(&self.prefix)
+    }
+
+    /// Customer service, as two members have it: with a number for those of this place that are apart.
+    pub(crate) fn offices(&self, number: usize, ahead: Ahead) -> [Arc<dyn Office>; 2] {
+        let prefix = format!("{}{number}:", self.prefix);
+        self.rig.offices(&prefix, ahead)
     }
 
     /// What one more member has.

@@ -16,10 +16,11 @@ use tidegate::{
     jobs::Jobs,
     mail::{Bounds, Mail},
     occupancy::Occupancy,
+    office::{Ahead, Office},
     queue::Queue,
     schedules::Schedules,
     store::sqlite::{
-        self, Database, SqliteDues, SqliteHooks, SqliteJobs, SqliteMail, SqliteQueue,
+        self, Database, SqliteDues, SqliteHooks, SqliteJobs, SqliteMail, SqliteOffice, SqliteQueue,
         SqliteSchedules,
     },
 };
@@ -129,6 +130,11 @@ impl<R: InRedis> Rig for R {
         Box::new(self.redis(prefix).schedules())
     }
 
+    fn offices(&self, prefix: &str, ahead: Ahead) -> [Arc<dyn Office>; 2] {
+        let office = || self.redis(prefix).office(ahead.clone());
+        [Arc::new(office()), Arc::new(office())]
+    }
+
     fn wipe(&self) {
         for server in self.primaries() {
             server.tell(&["FLUSHALL"]);
@@ -200,6 +206,14 @@ impl Rig for InProcess {
     fn dues(&self, prefix: &str) -> (Arc<dyn Dues>, Arc<dyn Occupancy>) {
         let dues = Arc::new(SqliteDues::new(self.database(prefix), Clock::start()));
         (Arc::clone(&dues) as Arc<_>, dues)
+    }
+
+    /// The same one: a node without Redis is alone. Nothing is to outlive it.
+    fn offices(&self, _: &str, ahead: Ahead) -> [Arc<dyn Office>; 2] {
+        let database = Database::open(&sqlite::Place::Memory).unwrap();
+        let office = SqliteOffice::new(database, Clock::start(), ahead);
+        let office: Arc<dyn Office> = Arc::new(office);
+        [Arc::clone(&office), office]
     }
 
     fn wipe(&self) {

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod client;
+mod customers;
 mod dues;
 mod fleet;
 mod hooks;

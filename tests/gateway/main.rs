@@ -28,4 +28,5 @@ mod reload;
 mod ride;
 mod room;
 mod schedules;
+mod service;
 mod support;

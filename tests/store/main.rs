@@ -12,6 +12,7 @@ mod machine;
 #[path = "../support/mariadb.rs"]
 mod mariadb;
 mod mysql;
+mod offices;
 mod outages;
 mod refusals;
 mod sqlite;

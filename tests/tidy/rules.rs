@@ -44,6 +44,7 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("ledger.rs", Layer::Core),
     ("mail.rs", Layer::Core),
     ("occupancy.rs", Layer::Core),
+    ("office", Layer::Core),
     ("orders", Layer::Core),
     ("outbox", Layer::Core),
     ("pauses", Layer::Core),
@@ -66,6 +67,7 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("log", Layer::Edge),
     ("mail", Layer::Edge),
     ("presence", Layer::Edge),
+    ("reception", Layer::Edge),
     ("session", Layer::Edge),
     ("sockets", Layer::Edge),
     ("store", Layer::Edge),
@@ -107,6 +109,11 @@ pub(crate) const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "histories and contacts are asked for there",
     ),
     ("admin", "mail", "durable messages are handed in there"),
+    (
+        "admin",
+        "reception",
+        "customers and agents are asked for there",
+    ),
     (
         "telemetry",
         "backend::hooks::Hooks",

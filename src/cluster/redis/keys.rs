@@ -145,6 +145,12 @@ impl Keys {
         }
     }
 
+    /// What all keys of customer service begin with. They are on one server.
+    pub(super) fn service(&self) -> String {
+        let service = format!("{}service", self.prefix);
+        format!("{service}:{{{service}}}:")
+    }
+
     /// What schedules consist of.
     pub(super) fn schedules(&self) -> ScheduleKeys {
         let pushes = format!("{}push", self.prefix);

@@ -26,6 +26,12 @@ impl Check<'_> {
         self.im();
         self.room();
         self.device();
+        self.service();
+    }
+
+    fn service(&mut self) {
+        let room = &self.config.dialect.room;
+        self.not_zero("dialect.room.service_idle", room.service_idle);
     }
 
     fn paths(&mut self) {

@@ -38,6 +38,8 @@ pub struct Room {
     pub hook: Option<LoginHook>,
     /// An agent that is away for longer loses its customers to others.
     pub reassign_after: Duration,
+    /// A customer with an agent who says nothing for so long is released.
+    pub service_idle: Duration,
 }
 
 /// How a customer gets an agent.
@@ -76,6 +78,7 @@ impl Default for Room {
             keys: Vec::new(),
             hook: None,
             reassign_after: Duration::from_secs(10),
+            service_idle: Duration::from_secs(24 * 60 * 60),
         }
     }
 }
@@ -98,5 +101,6 @@ impl Section for Room {
         visitor.sections("keys", &mut self.keys);
         visitor.sections("hook", &mut self.hook);
         visitor.setting("reassign_after", &mut self.reassign_after);
+        visitor.setting("service_idle", &mut self.service_idle);
     }
 }

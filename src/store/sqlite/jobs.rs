@@ -50,7 +50,7 @@ pub struct SqliteJobs {
 
 /// A clock that jumps of the system's do not move: what was taken stays so for as long as it should.
 #[derive(Clone, Copy, Debug)]
-struct Steady {
+pub(super) struct Steady {
     clock: Clock,
     begin_ms: u64,
     begin: Duration,
@@ -59,7 +59,7 @@ struct Steady {
 // === impl Steady ===
 
 impl Steady {
-    fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock) -> Self {
         let now = clock.now();
         Self {
             clock,
@@ -68,7 +68,7 @@ impl Steady {
         }
     }
 
-    fn now_ms(&self) -> u64 {
+    pub(super) fn now_ms(&self) -> u64 {
         let since = self.clock.uptime().saturating_sub(self.begin);
         self.begin_ms + millis(since)
     }

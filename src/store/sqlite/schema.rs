@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use super::{DatabaseError, LOCK_TIMEOUT, failed};
 
 /// The steps, in order. One that was released is never changed.
-const STEPS: [&str; 5] = [MAIL, MESSAGES, HOOKS, DUES, WORK];
+const STEPS: [&str; 6] = [MAIL, MESSAGES, HOOKS, DUES, WORK, SERVICE];
 /// Pause between two attempts at what others are in the way of.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -162,6 +162,14 @@ CREATE TABLE schedule (
     body BLOB NOT NULL
 ) STRICT;
 CREATE INDEX schedule_by_time ON schedule (next_ms, id);
+";
+
+/// Customers, and what is to be told of them.
+const SERVICE: &str = "
+CREATE TABLE service (
+    customer TEXT PRIMARY KEY,
+    body BLOB NOT NULL
+) STRICT;
 ";
 
 /// Makes the steps that a file has not had.

@@ -3,6 +3,7 @@
 
 pub(crate) mod contacts;
 pub(crate) mod journal;
+pub(crate) mod office;
 pub(crate) mod orders;
 pub(crate) mod store;
 
