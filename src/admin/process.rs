@@ -180,6 +180,8 @@ pub(super) struct SocketsRequest {
     request_body = SocketsRequest,
     responses(
         (status = 204, description = "They are given"),
+        (status = 404, description = "Nobody waits for them there", body = ProblemDocument,
+            content_type = "application/problem+json"),
         AccessProblems,
         BodyProblems,
     ),
@@ -194,7 +196,7 @@ pub(super) async fn sockets(
     let given = task::spawn_blocking(move || process.give_sockets(Path::new(&path))).await;
     match given {
         Ok(Ok(())) => Ok(StatusCode::NO_CONTENT),
-        Ok(Err(error)) => Err(Problem::unprocessable(format!("path: {error}")).field("path")),
+        Ok(Err(_)) => Err(Problem::not_found("nobody waits for them there")),
         Err(_) => Err(Problem::busy("the sockets could not be given")),
     }
 }
