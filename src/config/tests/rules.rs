@@ -257,6 +257,10 @@ fn limits_that_would_let_nothing_through_are_mistakes() {
         "limits.messages_burst: is 0, expected at least 1, since limits.messages_per_second is a \
          limit",
     );
+    check_mistake(
+        "dialect.room.service_idle = 0",
+        "dialect.room.service_idle: is 0, expected a duration such as \"10s\"",
+    );
     check_mistake("drain.rate = 0", "drain.rate: is 0, expected at least 1");
     check_mistake(
         "listen.accept_backlog = 0",

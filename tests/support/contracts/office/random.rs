@@ -1,7 +1,7 @@
 //! The contract as a property: whatever happens in whichever order, nobody is forgotten, nobody has two
 //! agents, and everything is told.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, env, time::Duration};
 
 use proptest::{
     prelude::*,
@@ -25,7 +25,13 @@ const AGENTS: [&str; 4] = ["10", "9", "b", "a"];
 const CUSTOMERS: [&str; 6] = ["1", "2", "6", "zo\u{eb}", "x", "a"];
 /// Sessions are numbers of it.
 const NODE: &str = "n.1.";
-const CASES: u32 = 16;
+/// How many runs: with `TG_TEST_LONG=1` in the environment more.
+fn cases() -> u32 {
+    match env::var("TG_TEST_LONG").as_deref() {
+        Ok("1") => 1000,
+        _ => 16,
+    }
+}
 
 /// Something that happens.
 #[derive(Clone, Debug)]
@@ -68,7 +74,7 @@ pub(crate) async fn whatever_happens_in_whichever_order(make: impl Fn() -> Make 
     let handle = Handle::current();
     let running = tokio::task::spawn_blocking(move || {
         let mut runner = TestRunner::new(Config {
-            cases: CASES,
+            cases: cases(),
             max_shrink_iters: 200,
             failure_persistence: None,
             ..Config::default()
