@@ -45,6 +45,7 @@ pub mod presence;
 pub mod queue;
 pub mod record;
 pub mod router;
+pub mod sayings;
 pub mod schedules;
 pub mod services;
 pub mod session;

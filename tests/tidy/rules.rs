@@ -50,6 +50,7 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("presence.rs", Layer::Core),
     ("queue.rs", Layer::Core),
     ("router", Layer::Core),
+    ("sayings", Layer::Core),
     ("schedules", Layer::Core),
     ("services", Layer::Core),
     ("store.rs", Layer::Core),
