@@ -169,6 +169,7 @@ impl App {
             authenticator: Arc::clone(&authenticator),
             applications: applications.clone(),
             desk: kept.desk.clone(),
+            stage: kept.stage.clone(),
         };
         let session_settings = Arc::new(ArcSwap::from_pointee(settings::session(&config)));
         let bridge = Bridge::new(&config, membership.as_ref(), &identity, &session_settings);

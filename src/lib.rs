@@ -31,6 +31,7 @@ pub mod iso8601;
 pub mod jobs;
 pub mod journal;
 pub mod ledger;
+pub mod live;
 pub mod log;
 pub mod lookup;
 pub mod mail;

@@ -33,8 +33,9 @@ use crate::{
     router::{Router, shard::Shard},
     stats::{
         ApiOutcome, ApiStats, ArchiveStats, AuthStats, BridgeStats, ChatOutcome, ChatStats, Count,
-        DecidingStats, DialectStats, HookOutcome, IngestStats, IngressStats, LoginOutcome,
-        MethodStats, RejectReason, RetentionStats, ShardStats, TokenOutcome,
+        DecidingStats, DialectStats, HookOutcome, IngestStats, IngressStats, LiveOutcome,
+        LiveStats, LoginOutcome, MethodStats, RejectReason, RetentionStats, ShardStats,
+        TokenOutcome,
     },
     topic::TopicKind,
     witness::Witness,
@@ -69,6 +70,8 @@ pub struct Sources {
     pub bridge: Arc<BridgeStats>,
     /// Chat messages.
     pub chat: Arc<ChatStats>,
+    /// Live rooms.
+    pub live: Arc<LiveStats>,
     /// Messages on their way to the database.
     pub archive: Arc<ArchiveStats>,
     /// Messages removed from the database.
@@ -113,6 +116,7 @@ impl Telemetry {
             work,
             bridge,
             chat,
+            live,
             archive,
             retention,
             hooks,
@@ -136,6 +140,7 @@ impl Telemetry {
         work.write(&mut sheet);
         write_bridge(&sheet, bridge);
         write_chat(&mut sheet, chat);
+        write_live(&sheet, live);
         write_archive(&sheet, archive);
         sheet.counter(&names::STORE_REMOVED, &[], retention.removed.load());
         sheet.counter(&names::STORE_ERRORS, &[], retention.errors.load());
@@ -311,6 +316,14 @@ fn write_chat(sheet: &mut Sheet<'_>, stats: &ChatStats) {
     }
     sheet.durations(&names::CHAT_ACK_SECONDS, &[], [&stats.acknowledged]);
     sheet.counter(&names::CHAT_FAILURES, &[], stats.failed.load());
+}
+
+fn write_live(sheet: &Sheet<'_>, stats: &LiveStats) {
+    for outcome in LiveOutcome::ALL {
+        let count = stats.calls[outcome as usize].load();
+        sheet.counter(&names::LIVE_CALLS, &[outcome.label()], count);
+    }
+    sheet.counter(&names::LIVE_UNROUTED, &[], stats.unrouted.load());
 }
 
 fn write_archive(sheet: &Sheet<'_>, stats: &ArchiveStats) {

@@ -81,7 +81,7 @@ pub(super) struct TokenAnswer {
 }))]
 #[allow(dead_code)] // Only the schema is used.
 struct TokenForm {
-    /// `ride`, `im` or `device`.
+    /// `ride`, `im`, `live` or `device`.
     dialect: String,
     /// `ride`: the client id.
     client_id: Option<String>,
@@ -89,15 +89,21 @@ struct TokenForm {
     token: Option<String>,
     /// `im`: the user.
     id: Option<u64>,
-    /// `device`: the user.
+    /// `live` and `device`: the user.
     user: Option<String>,
+    /// `live`: the type, `wechatUser` or `wall`.
+    r#type: Option<String>,
+    /// `live`: the code of the room.
+    code: Option<String>,
+    /// `live`: the nickname.
+    nickname: Option<String>,
     /// `device`: devices to watch.
     devices: Option<Vec<String>>,
     /// `device`: rooms to join.
     rooms: Option<Vec<String>>,
     /// `device`: topics to publish to.
     publish: Option<Vec<String>>,
-    /// `ride` and `device`: how long it lasts.
+    /// `ride`, `live` and `device`: how long it lasts, if it is signed.
     #[schema(default = 3600)]
     ttl_seconds: Option<u64>,
 }

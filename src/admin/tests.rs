@@ -125,7 +125,7 @@ impl Process for FakeProcess {
         Box::pin(std::future::ready(match request {
             TokenRequest::Device { user, .. } => Ok(format!("token of {user}")),
             TokenRequest::Im { .. } => Err(IssueError::Unavailable("away".into())),
-            TokenRequest::Ride { .. } => Err(IssueError::Hook),
+            TokenRequest::Live { .. } | TokenRequest::Ride { .. } => Err(IssueError::Hook),
         }))
     }
 }
@@ -219,6 +219,7 @@ impl Node {
             work: Default::default(),
             bridge: Arc::default(),
             chat: Arc::default(),
+            live: Arc::default(),
             archive: Arc::default(),
             retention: Arc::default(),
             clock,

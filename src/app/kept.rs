@@ -30,6 +30,7 @@ use crate::{
     id::Person,
     ingress,
     ledger::Ledger,
+    live::{self, Stage},
     mail::{
         Bounds, Mail,
         post::{self, Post},
@@ -56,6 +57,8 @@ pub(super) struct Kept {
     pub(super) work: Work,
     /// Chat.
     pub(super) desk: Desk,
+    /// Live rooms.
+    pub(super) stage: Stage,
     /// Webhooks.
     pub(super) hooks: Hooks,
     /// What happens, and what sessions owe.
@@ -85,6 +88,8 @@ pub(super) fn open(
         journal,
         contacts,
         orders,
+        drafts,
+        sayings,
         moving,
     } = stored::open(opening);
     let (mail, pushes) = letters(opening);
@@ -106,6 +111,13 @@ pub(super) fn open(
     let hooks = hooks::open(opening);
     let witness = witness(opening, &hooks);
     router.set_witness(Arc::clone(&witness));
+    let stage = Stage::new(live::Parts {
+        router: Arc::clone(router),
+        witness: Arc::clone(&witness),
+        drafts,
+        sayings,
+        clock: *clock,
+    });
     let ledger = membership.map(|membership| Arc::new(membership.redis().ledger()) as Arc<_>);
     let kept = Kept {
         hooks,
@@ -115,6 +127,7 @@ pub(super) fn open(
         work: work::open(opening),
         ledger,
         desk,
+        stage,
         witness,
         archive: Arc::clone(&moving.archive_stats),
         retention: Arc::clone(&moving.retention_stats),
@@ -180,6 +193,7 @@ fn witness(opening: &Opening<'_>, hooks: &Hooks) -> Arc<Witness> {
 /// Those who bring what was kept to where it belongs.
 pub(super) struct Couriers {
     desk: Desk,
+    stage: Stage,
     post: Post,
     workforce: Arc<Workforce>,
     stop: CancellationToken,
@@ -221,6 +235,7 @@ impl Couriers {
         }
         Self {
             desk: node.kept.desk.clone(),
+            stage: node.kept.stage.clone(),
             post: node.kept.post.clone(),
             workforce,
             stop,
@@ -238,6 +253,7 @@ impl Couriers {
     pub(super) async fn end(self, until: Instant) {
         self.workforce.end(until).await;
         self.desk.close().await;
+        self.stage.close().await;
         self.stop.cancel();
         self.post.close().await;
         self.tasks.close();

@@ -8,6 +8,7 @@ use crate::{
     app::Mounted,
     auth::{
         issue::{TTL, TokenRequest, issue},
+        live::LivePasses,
         token_endpoint::TokenEndpoint,
     },
     config::{Config, Ping, RideTokens},
@@ -15,10 +16,12 @@ use crate::{
         Dialect, DialectId,
         device::{self, Device},
         im::{self, Im},
+        live::{self, Live},
         ride::{self, Ride},
     },
     endpoint::Endpoint,
     ingress::{self, mounts::Mounts, tls},
+    live::Stage,
     session,
 };
 
@@ -102,8 +105,9 @@ fn mounts(config: &Config, mounted: &Mounted, applications: &Applications) -> Mo
             DialectId::Ride => Arc::new(Ride::new(ride(config))),
             DialectId::Device => Arc::new(Device::new(device(config, applications))),
             DialectId::Im => Arc::new(Im::new(im(config))),
+            DialectId::Live => Arc::new(Live::new(live(config, applications))),
             // Refused by the configuration as long as they are not there.
-            DialectId::Room | DialectId::Live => continue,
+            DialectId::Room => continue,
         };
         for path in &config.dialect.mount(id).paths {
             mounts.mount(path, Arc::clone(&dialect));
@@ -157,6 +161,17 @@ fn device(config: &Config, applications: &Applications) -> device::Settings {
         heartbeat: device.heartbeat,
         ping_limit: device.ping_limit,
         offers: applications.offers(DialectId::Device),
+    }
+}
+
+fn live(config: &Config, applications: &Applications) -> live::Settings {
+    let live = &config.dialect.live;
+    live::Settings {
+        profile: live.mount.profile,
+        receipts: live.receipts,
+        passes: Arc::new(LivePasses::new(live)),
+        builtins: Stage::builtins(),
+        offers: applications.offers(DialectId::Live),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Credentials for people who try a dialect out, made from the configuration.
 
+mod live;
+
 use std::time::Duration;
 
 use jsonwebtoken::{EncodingKey, Header, encode};
@@ -34,6 +36,22 @@ pub enum TokenRequest {
     Im {
         /// The user.
         id: u64,
+    },
+    /// For the `live` dialect.
+    Live {
+        /// The user's id.
+        user: String,
+        /// `wechatUser` or `wall`.
+        r#type: String,
+        /// The code of the room.
+        #[serde(default)]
+        code: String,
+        /// The nickname.
+        #[serde(default)]
+        nickname: String,
+        /// How long a signed one lasts.
+        #[serde(default = "ttl_seconds")]
+        ttl_seconds: u64,
     },
     /// For the `device` dialect.
     Device {
@@ -113,6 +131,7 @@ pub fn issue(
             Validity::new(unix_seconds, *ttl_seconds),
         ),
         TokenRequest::Im { id } => im(&config.dialect.im, person(*id)?, unix_seconds),
+        TokenRequest::Live { .. } => live::live(&config.dialect.live, request, unix_seconds),
         TokenRequest::Device {
             user,
             devices,
@@ -202,7 +221,7 @@ fn shared_secret(keys: &[TokenKey]) -> Option<&Secret> {
     shared.filter_map(|key| key.secret.as_ref()).next()
 }
 
-fn sign(claims: &Claims<'_>, alg: Algorithm, key: &Secret) -> Result<String, IssueError> {
+fn sign(claims: &impl Serialize, alg: Algorithm, key: &Secret) -> Result<String, IssueError> {
     let key = key.expose().as_bytes();
     let (alg, key) = match alg {
         Algorithm::Hs256 => (
@@ -248,6 +267,7 @@ impl TokenRequest {
                 }
             }
             Self::Im { id } => person(*id).map(drop),
+            Self::Live { .. } => live::check(self),
             Self::Device {
                 user,
                 devices,
@@ -335,6 +355,7 @@ impl std::fmt::Debug for TokenRequest {
         f.write_str(match self {
             Self::Ride { .. } => "Ride(..)",
             Self::Im { .. } => "Im(..)",
+            Self::Live { .. } => "Live(..)",
             Self::Device { .. } => "Device(..)",
         })
     }

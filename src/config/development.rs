@@ -5,7 +5,7 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use super::{
     Config,
     api::{ApiKey, Scope},
-    dialects::{Algorithm, RideTokens, TokenKey},
+    dialects::{Algorithm, LiveAuth, RideTokens, TokenKey},
     value::Secret,
 };
 use crate::{digest, id::NodeId};
@@ -21,6 +21,7 @@ pub struct Generated {
     api_key: Secret,
     page_key: Secret,
     ride_backend: Secret,
+    live_key: Secret,
     device_secret: Secret,
 }
 
@@ -35,6 +36,8 @@ pub struct ThrowAway {
     pub page_key: Option<Secret>,
     /// The secret of the `ride` backend [`RIDE_BACKEND`].
     pub ride_backend: Option<Secret>,
+    /// The key of the `live` dialect's cipher.
+    pub live_key: Option<Secret>,
     /// The secret that `device` tokens are signed with.
     pub device_secret: Option<Secret>,
 }
@@ -51,6 +54,7 @@ impl Generated {
             api_key: Secret::new(random_hex::<16>()),
             page_key: Secret::new(random_hex::<16>()),
             ride_backend: Secret::new(random_hex::<16>()),
+            live_key: Secret::new(random_hex::<12>()),
             device_secret: Secret::new(random_hex::<32>()),
         }
     }
@@ -95,6 +99,12 @@ impl Config {
         };
         // What is compared with the next configuration.
         im.wanted = Some(im.mount.enabled);
+        let live = &mut self.dialect.live;
+        let has_keys = live.has_keys();
+        let can_have_one = self.development && live.auth == LiveAuth::TripleDes;
+        let may_be = live.mount.enabled && (has_keys || can_have_one);
+        live.mount.enabled = live.wanted.unwrap_or(may_be);
+        live.wanted = Some(live.mount.enabled);
         if !self.development {
             return;
         }
@@ -124,6 +134,11 @@ impl Config {
                     .insert(RIDE_BACKEND.to_owned(), secret.clone());
                 self.throw_away.ride_backend = Some(secret);
             }
+        }
+        let live = &mut self.dialect.live;
+        if live.mount.enabled && !has_keys && live.auth == LiveAuth::TripleDes {
+            live.key = Some(generated.live_key.clone());
+            self.throw_away.live_key = Some(generated.live_key.clone());
         }
         let device = &mut self.dialect.device;
         if device.mount.enabled && device.keys.is_empty() && device.hook.is_none() {

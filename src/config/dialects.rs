@@ -22,7 +22,12 @@ use super::{
 use crate::dialect::{DialectId, Profile};
 
 /// The dialects of this version. The settings of the others are read, but they are off.
-pub const IMPLEMENTED: &[DialectId] = &[DialectId::Ride, DialectId::Im, DialectId::Device];
+pub const IMPLEMENTED: &[DialectId] = &[
+    DialectId::Ride,
+    DialectId::Im,
+    DialectId::Live,
+    DialectId::Device,
+];
 
 /// `[dialect]`.
 #[derive(Clone, Debug, Default)]

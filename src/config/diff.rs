@@ -97,6 +97,7 @@ impl Config {
             taken.paths.clone_from(&mount.paths);
         }
         new.dialect.im.wanted = old.dialect.im.wanted;
+        new.dialect.live.wanted = old.dialect.live.wanted;
         new.dialect.im.orders = old.dialect.im.orders;
         new.dialect.im.legacy_mq = old.dialect.im.legacy_mq;
         new.backend.pubsub_channel = old.backend.pubsub_channel;

@@ -50,6 +50,7 @@ fn telemetry() -> Telemetry {
         work: Work::default(),
         bridge: Arc::default(),
         chat: Arc::default(),
+        live: Arc::default(),
         archive: Arc::default(),
         retention: Arc::default(),
         ingress: Arc::default(),

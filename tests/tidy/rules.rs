@@ -64,6 +64,7 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("cluster", Layer::Edge),
     ("drain", Layer::Edge),
     ("ingress", Layer::Edge),
+    ("live", Layer::Edge),
     ("log", Layer::Edge),
     ("mail", Layer::Edge),
     ("presence", Layer::Edge),
@@ -158,6 +159,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["src/admin"]),
     ("clap", &["src/cli"]),
     ("croner", &["src/schedules"]),
+    ("des", &["src/auth"]),
     ("fastwebsockets", &["src/session", "src/ingress"]),
     ("jiff", &["src/schedules"]),
     // The configuration is told by it whether a key can be used.

@@ -71,6 +71,7 @@ const ROUTES: &[&str] = &[
     "POST /api/publish",
     "POST /api/publish/batch",
     "POST /api/rooms/{room}/members",
+    "POST /api/say",
     "POST /api/schedules",
     "POST /api/sessions/{id}/on-close",
     "PUT /api/im/couriers/{id}",

@@ -6,7 +6,7 @@ use jsonwebtoken::{DecodingKey, EncodingKey};
 
 use super::Check;
 use crate::{
-    config::{Algorithm, IMPLEMENTED, LoginHook, RideTokens, TokenKey, setting::Scalar},
+    config::{Algorithm, IMPLEMENTED, LiveAuth, LoginHook, RideTokens, TokenKey, setting::Scalar},
     dialect::DialectId,
 };
 
@@ -24,6 +24,7 @@ impl Check<'_> {
         self.paths();
         self.ride();
         self.im();
+        self.live();
         self.device();
     }
 
@@ -99,6 +100,27 @@ impl Check<'_> {
         if device.mount.enabled && device.keys.is_empty() && device.hook.is_none() {
             let problem = "is missing, expected at least one key, or dialect.device.hook";
             self.mistake("dialect.device.keys", problem);
+        }
+    }
+
+    fn live(&mut self) {
+        let live = &self.config.dialect.live;
+        self.token_keys("dialect.live.keys", &live.keys);
+        if !live.mount.enabled {
+            return;
+        }
+        match live.auth {
+            LiveAuth::TripleDes if live.key.is_none() => {
+                let problem = "is missing, expected the key that applications seal the auth of \
+                               clients with, since dialect.live.auth is \"3des\"";
+                self.mistake("dialect.live.key", problem);
+            }
+            LiveAuth::Jwt if live.keys.is_empty() => {
+                let problem =
+                    "is missing, expected at least one key, since dialect.live.auth is \"jwt\"";
+                self.mistake("dialect.live.keys", problem);
+            }
+            LiveAuth::Jwt | LiveAuth::TripleDes => {}
         }
     }
 
