@@ -11,7 +11,8 @@ use crate::{
     close::CloseForm,
     dialect::{
         Action, Actions, Answer, Call, Conversation, Dialect, Grant, Hello, Incoming, MethodFailure, Now,
-        Outcome, Question, Request, im,
+        Outcome, Question, Request, ServiceOutcome, im,
+        live::{Effect, Reply},
     },
     frame::Frame,
     id::{Member, Person, Serial, SessionId},
@@ -130,11 +131,18 @@ impl<'a> Stage<'a> {
             (Request::Chat(_), false) => Outcome::NotFriends,
             (Request::Chat(_), true) => Outcome::Kept { time_ms: 1 },
             (Request::History(_), true) => Outcome::History(vec![record()]),
+            (Request::Live(call), true) => Outcome::Live(vec![
+                Effect::Reply(Reply::plain(200, "success", "well").with("[1]")),
+                Effect::Then(call),
+            ]),
+            (Request::Live(_), false) => Outcome::Live(Vec::new()),
             (Request::Locate(_), false) => Outcome::NoCourier,
             (Request::Locate(_), true) => Outcome::Located,
             (Request::Online(_), is_online) => Outcome::Online(is_online),
             (Request::Method(_), true) => Outcome::Answered(b"[1]".as_slice().into()),
             (Request::Method(_), false) => Outcome::NotAnswered(MethodFailure::Timeout),
+            (Request::Service(_), true) => Outcome::Service(ServiceOutcome::Done),
+            (Request::Service(_), false) => Outcome::Service(ServiceOutcome::Unavailable),
             (Request::TakeOrder(_), true) => Outcome::Taken { customer: person() },
             (Request::History(_) | Request::TakeOrder(_), false) => Outcome::Unavailable,
         };
@@ -190,7 +198,7 @@ impl<'a> Stage<'a> {
                 assert!(!self.asked, "asked again before the answer");
                 self.asked = true;
             }
-            Action::Authenticate(_) => {
+            Action::Authenticate(_) | Action::Enter => {
                 assert!(!self.authenticated, "authenticated twice");
                 self.authenticated = true;
             }
@@ -231,11 +239,18 @@ impl<'a> Stage<'a> {
             Request::Locate(position) => {
                 assert!(position.longitude.abs() <= 180.0 && position.latitude.abs() <= 85.06);
             }
+            Request::Live(call) => {
+                let body = serde_json::from_slice::<serde::de::IgnoredAny>(&call.request);
+                assert!(body.is_ok(), "a controller would be given no JSON: {call:?}");
+            }
             Request::Method(call) => {
                 let body = serde_json::from_slice::<serde::de::IgnoredAny>(&call.body);
                 assert!(body.is_ok(), "a service would be sent no JSON: {call:?}");
             }
-            Request::History(_) | Request::Online(_) | Request::TakeOrder(_) => {}
+            Request::History(_)
+            | Request::Online(_)
+            | Request::Service(_)
+            | Request::TakeOrder(_) => {}
         }
     }
 
