@@ -21,6 +21,7 @@ mod problem;
 mod process;
 mod publish;
 mod rooms;
+mod say;
 mod schedules;
 mod schema;
 mod serve;

@@ -170,6 +170,7 @@ impl App {
             applications: applications.clone(),
             desk: kept.desk.clone(),
             reception: kept.reception.clone(),
+            stage: kept.stage.clone(),
         };
         let session_settings = Arc::new(ArcSwap::from_pointee(settings::session(&config)));
         let bridge = Bridge::new(&config, membership.as_ref(), &identity, &session_settings);

@@ -10,6 +10,7 @@ mod budget;
 mod grant;
 pub mod issue;
 pub mod jwt;
+pub mod live;
 mod login;
 pub mod token_endpoint;
 pub mod wstoken;

@@ -142,7 +142,7 @@ impl Desk {
             Request::Chat(_) => Ok(Outcome::NotKept),
             Request::History(query) => self.history(query).await.map(Outcome::History),
             // Others do those.
-            Request::Method(_) | Request::Service(_) => Ok(Outcome::Unavailable),
+            Request::Live(_) | Request::Method(_) | Request::Service(_) => Ok(Outcome::Unavailable),
             Request::Locate(position) => self.locate(caller.user, position).await,
             Request::Online(user) => Ok(Outcome::Online(self.is_online(&user))),
             Request::TakeOrder(order) => self.take_order(caller, &order).await,

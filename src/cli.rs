@@ -65,6 +65,7 @@ pub fn run(invocation: Invocation, environment: BTreeMap<String, String>) -> Exi
         Command::Reload => manage::reload(&source),
         Command::Restart => restart::restart(source),
         Command::Status => manage::status(&source),
+        Command::Say { text } => manage::say(&source, &text),
         Command::Check => check(&source),
         Command::Token(wanted) => token::token(&source, wanted),
         Command::Keys(wanted) => keys::keys(&wanted),

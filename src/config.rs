@@ -31,8 +31,8 @@ pub use cluster::{Cluster, Drain, Mail, Presence, Runtime, Store};
 pub(crate) use development::random_hex;
 pub use development::{Generated, RIDE_BACKEND, ThrowAway};
 pub use dialects::{
-    AgentStrategy, Algorithm, Device, Dialects, IMPLEMENTED, Im, Live, LiveAuth, Mount, Orders,
-    Ride, RideTokens, Room, TokenKey,
+    AgentStrategy, Algorithm, Device, Dialects, Im, Live, LiveAuth, Mount, Orders, Ride,
+    RideTokens, Room, TokenKey,
 };
 pub use diff::Changes;
 pub use limits::Limits;

@@ -11,6 +11,7 @@ mod call;
 pub mod device;
 pub mod im;
 pub mod json;
+pub mod live;
 mod offers;
 pub mod ride;
 pub mod room;
@@ -256,6 +257,18 @@ impl DialectId {
     /// Position in a table of dialects.
     pub const fn index(self) -> usize {
         self as usize
+    }
+
+    /// Whether `method` begins with `prefix` in this protocol: of that of live rooms small letters are as
+    /// good as capitals.
+    pub fn begins_with(self, method: &str, prefix: &str) -> bool {
+        match self {
+            Self::Live => method
+                .as_bytes()
+                .get(..prefix.len())
+                .is_some_and(|begin| begin.eq_ignore_ascii_case(prefix.as_bytes())),
+            _ => method.starts_with(prefix),
+        }
     }
 
     /// Name in paths, configuration and metric labels.

@@ -11,6 +11,7 @@ mod edges;
 mod hooks;
 mod ingest;
 mod jobs;
+mod live;
 mod mail;
 mod methods;
 mod reception;
@@ -29,6 +30,7 @@ pub use edges::{
 pub use hooks::{HookDrop, HooksStats};
 pub use ingest::IngestStats;
 pub use jobs::{Gauge, JobStats, ScheduleStats};
+pub use live::{LiveOutcome, LiveStats};
 pub use mail::MailStats;
 pub use methods::{BreakerPhase, MethodOutcome, MethodStats, ServiceStats};
 pub use reception::ReceptionStats;

@@ -7,7 +7,7 @@
 //! - **Order**: records are read newest first, by their ids.
 //! - **Duplicates**: a record whose id is there already is passed over, so that whoever does not know
 //!   what became of a call repeats it, and several may insert the same at once.
-//! - **Loss**: none but by [`MessageStore::prune`]. A record that cannot be stored ever is named by
+//! - **Loss**: none but by [`Prunes::prune`]. A record that cannot be stored ever is named by
 //!   [`StoreError::Poison`]; nothing of that call is stored.
 //! - **Blocking**: every call ends within a limit of the implementation's own, with an error if need
 //!   be.
@@ -26,16 +26,19 @@ pub use crate::record::{Chat, Content, Of, Push, Query, Record, RecordId, TEXT_U
 /// What a call comes to.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
+/// Forgets what is older than it has to be.
+pub trait Prunes: fmt::Debug + Send + Sync + 'static {
+    /// Removes what is older than this, at most `max` of it. Says how much.
+    fn prune(&self, before_ms: u64, max: usize) -> Pending<'_, u64>;
+}
+
 /// Keeps records. See the module's documentation for the contract.
-pub trait MessageStore: fmt::Debug + Send + Sync + 'static {
+pub trait MessageStore: Prunes {
     /// Stores records.
     fn insert(&self, records: Vec<Record>) -> Pending<'_, ()>;
 
     /// The newest records that a query asks for, newest first.
     fn history(&self, query: Query) -> Pending<'_, Vec<Record>>;
-
-    /// Removes records that are older than this, at most `max` of them. Says how many.
-    fn prune(&self, before_ms: u64, max: usize) -> Pending<'_, u64>;
 }
 
 /// Why a call came to nothing.

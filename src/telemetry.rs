@@ -34,8 +34,9 @@ use crate::{
     router::{Router, shard::Shard},
     stats::{
         ApiOutcome, ApiStats, ArchiveStats, AuthStats, BridgeStats, ChatOutcome, ChatStats, Count,
-        DecidingStats, DialectStats, HookOutcome, IngestStats, IngressStats, LoginOutcome,
-        MethodStats, ReceptionStats, RejectReason, RetentionStats, ShardStats, TokenOutcome,
+        DecidingStats, DialectStats, HookOutcome, IngestStats, IngressStats, LiveOutcome,
+        LiveStats, LoginOutcome, MethodStats, ReceptionStats, RejectReason, RetentionStats,
+        ShardStats, TokenOutcome,
     },
     topic::TopicKind,
     witness::Witness,
@@ -72,6 +73,8 @@ pub struct Sources {
     pub bridge: Arc<BridgeStats>,
     /// Chat messages.
     pub chat: Arc<ChatStats>,
+    /// Live rooms.
+    pub live: Arc<LiveStats>,
     /// Messages on their way to the database.
     pub archive: Arc<ArchiveStats>,
     /// Messages removed from the database.
@@ -117,6 +120,7 @@ impl Telemetry {
             service,
             bridge,
             chat,
+            live,
             archive,
             retention,
             hooks,
@@ -141,6 +145,7 @@ impl Telemetry {
         service::write(&sheet, service);
         write_bridge(&sheet, bridge);
         write_chat(&mut sheet, chat);
+        write_live(&sheet, live);
         write_archive(&sheet, archive);
         sheet.counter(&names::STORE_REMOVED, &[], retention.removed.load());
         sheet.counter(&names::STORE_ERRORS, &[], retention.errors.load());
@@ -316,6 +321,14 @@ fn write_chat(sheet: &mut Sheet<'_>, stats: &ChatStats) {
     }
     sheet.durations(&names::CHAT_ACK_SECONDS, &[], [&stats.acknowledged]);
     sheet.counter(&names::CHAT_FAILURES, &[], stats.failed.load());
+}
+
+fn write_live(sheet: &Sheet<'_>, stats: &LiveStats) {
+    for outcome in LiveOutcome::ALL {
+        let count = stats.calls[outcome as usize].load();
+        sheet.counter(&names::LIVE_CALLS, &[outcome.label()], count);
+    }
+    sheet.counter(&names::LIVE_UNROUTED, &[], stats.unrouted.load());
 }
 
 fn write_archive(sheet: &Sheet<'_>, stats: &ArchiveStats) {

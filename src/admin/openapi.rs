@@ -22,7 +22,7 @@ use super::{
     access::AnyCaller,
     contacts, health, history, hooks, jobs, nodes, on_close,
     problem::{AccessProblems, ProblemDocument},
-    process, publish, rooms, schedules, service, sessions, topics,
+    process, publish, rooms, say, schedules, service, sessions, topics,
 };
 
 /// Every endpoint, with its documentation.
@@ -33,6 +33,7 @@ pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
         .routes(routes!(health::metrics))
         .routes(routes!(publish::publish))
         .routes(routes!(publish::batch::publish_batch))
+        .routes(routes!(say::say))
         .routes(routes!(history::history))
         .routes(routes!(jobs::jobs, jobs::add))
         .routes(routes!(jobs::job, jobs::remove))

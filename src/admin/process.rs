@@ -81,7 +81,7 @@ pub(super) struct TokenAnswer {
 }))]
 #[allow(dead_code)] // Only the schema is used.
 struct TokenForm {
-    /// `ride`, `im`, `device` or `room`.
+    /// `ride`, `im`, `room`, `live` or `device`.
     dialect: String,
     /// `ride`: the client id.
     client_id: Option<String>,
@@ -89,8 +89,14 @@ struct TokenForm {
     token: Option<String>,
     /// `im`: the user.
     id: Option<u64>,
-    /// `device` and `room`: the user.
+    /// `room`, `live` and `device`: the user.
     user: Option<String>,
+    /// `live`: the type, `wechatUser` or `wall`.
+    r#type: Option<String>,
+    /// `live`: the code of the room.
+    code: Option<String>,
+    /// `live`: the nickname.
+    nickname: Option<String>,
     /// `device`: devices to watch.
     devices: Option<Vec<String>>,
     /// `device` and `room`: rooms to join.
@@ -101,7 +107,7 @@ struct TokenForm {
     agent: Option<bool>,
     /// `room`: what people call the user.
     name: Option<String>,
-    /// All but `im`: how long it lasts.
+    /// All but `im`: how long it lasts, if it is signed.
     #[schema(default = 3600)]
     ttl_seconds: Option<u64>,
 }

@@ -129,7 +129,7 @@ impl Process for FakeProcess {
                 Ok(format!("token of {user}"))
             }
             TokenRequest::Im { .. } => Err(IssueError::Unavailable("away".into())),
-            TokenRequest::Ride { .. } => Err(IssueError::Hook),
+            TokenRequest::Live { .. } | TokenRequest::Ride { .. } => Err(IssueError::Hook),
         }))
     }
 }
@@ -218,6 +218,7 @@ impl Node {
             service: Arc::clone(reception.stats()),
             bridge: Arc::default(),
             chat: Arc::default(),
+            live: Arc::default(),
             archive: Arc::default(),
             retention: Arc::default(),
             clock,

@@ -31,6 +31,7 @@ use crate::{
     id::Person,
     ingress,
     ledger::Ledger,
+    live::{self, Stage},
     mail::{
         Bounds, Mail,
         post::{self, Post},
@@ -61,6 +62,8 @@ pub(super) struct Kept {
     pub(super) desk: Desk,
     /// Customer service.
     pub(super) reception: Reception,
+    /// Live rooms.
+    pub(super) stage: Stage,
     /// Webhooks.
     pub(super) hooks: Hooks,
     /// What happens, and what sessions owe.
@@ -90,6 +93,8 @@ pub(super) fn open(
         journal,
         contacts,
         orders,
+        drafts,
+        sayings,
         moving,
     } = stored::open(opening);
     let (mail, pushes) = letters(opening);
@@ -111,6 +116,13 @@ pub(super) fn open(
     let hooks = hooks::open(opening);
     let witness = witness(opening, &hooks);
     router.set_witness(Arc::clone(&witness));
+    let stage = Stage::new(live::Parts {
+        router: Arc::clone(router),
+        witness: Arc::clone(&witness),
+        drafts,
+        sayings,
+        clock: *clock,
+    });
     let ledger = membership.map(|membership| Arc::new(membership.redis().ledger()) as Arc<_>);
     let kept = Kept {
         hooks,
@@ -121,6 +133,7 @@ pub(super) fn open(
         ledger,
         desk,
         reception: reception(opening),
+        stage,
         witness,
         archive: Arc::clone(&moving.archive_stats),
         retention: Arc::clone(&moving.retention_stats),
@@ -205,6 +218,7 @@ fn witness(opening: &Opening<'_>, hooks: &Hooks) -> Arc<Witness> {
 pub(super) struct Couriers {
     desk: Desk,
     reception: Reception,
+    stage: Stage,
     post: Post,
     workforce: Arc<Workforce>,
     stop: CancellationToken,
@@ -252,6 +266,7 @@ impl Couriers {
         Self {
             desk: node.kept.desk.clone(),
             reception: node.kept.reception.clone(),
+            stage: node.kept.stage.clone(),
             post: node.kept.post.clone(),
             workforce,
             stop,
@@ -270,6 +285,7 @@ impl Couriers {
         self.workforce.end(until).await;
         self.desk.close().await;
         self.reception.close().await;
+        self.stage.close().await;
         self.stop.cancel();
         self.post.close().await;
         self.tasks.close();

@@ -86,6 +86,7 @@ impl Node {
             service: Arc::clone(self.kept.reception.stats()),
             bridge: Arc::clone(&self.bridge),
             chat: Arc::clone(self.kept.desk.stats()),
+            live: Arc::clone(self.kept.stage.stats()),
             archive: Arc::clone(&self.kept.archive),
             retention: Arc::clone(&self.kept.retention),
             hooks: self.kept.hooks.clone(),

@@ -9,6 +9,7 @@ use crate::{
     clock::Clock,
     config::{Backend, DecidingHook},
     dialect::{DialectId, MethodCall, Offers, Outcome, Question, Request},
+    live::Stage,
     reception::Reception,
     services::{Asked, Caller, Outcomes, Services},
 };
@@ -29,6 +30,7 @@ pub(super) struct Front {
     pub(super) applications: Applications,
     pub(super) desk: Desk,
     pub(super) reception: Reception,
+    pub(super) stage: Stage,
 }
 
 // === impl Applications ===
@@ -88,6 +90,10 @@ impl Services for Front {
     fn carry_out(&self, caller: Caller, mut requests: Vec<Request>) -> Outcomes {
         match requests.pop() {
             Some(Request::Method(call)) if requests.is_empty() => self.method(caller, call),
+            Some(last @ Request::Live(_)) => {
+                requests.push(last);
+                self.live(caller, requests)
+            }
             Some(last @ Request::Service(_)) => {
                 requests.push(last);
                 self.reception.carry_out(caller, requests)
@@ -101,6 +107,21 @@ impl Services for Front {
 }
 
 impl Front {
+    /// One after the other.
+    fn live(&self, caller: Caller, requests: Vec<Request>) -> Outcomes {
+        let stage = self.stage.clone();
+        Box::pin(async move {
+            let mut outcomes = Vec::with_capacity(requests.len());
+            for request in requests {
+                outcomes.push(match request {
+                    Request::Live(call) => stage.carry_out(&caller, call).await,
+                    _ => Outcome::Unavailable,
+                });
+            }
+            outcomes
+        })
+    }
+
     fn method(&self, caller: Caller, call: MethodCall) -> Outcomes {
         let methods = Arc::clone(&self.applications.methods);
         Box::pin(async move {

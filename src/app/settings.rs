@@ -8,6 +8,7 @@ use crate::{
     app::Mounted,
     auth::{
         issue::{TTL, TokenRequest, issue},
+        live::LivePasses,
         token_endpoint::TokenEndpoint,
     },
     config::{AgentStrategy, Config, Ping, RideTokens},
@@ -15,11 +16,13 @@ use crate::{
         Dialect, DialectId,
         device::{self, Device},
         im::{self, Im},
+        live::{self, Live},
         ride::{self, Ride},
         room::{self, Room},
     },
     endpoint::Endpoint,
     ingress::{self, mounts::Mounts, tls},
+    live::Stage,
     office, session,
 };
 
@@ -104,8 +107,7 @@ fn mounts(config: &Config, mounted: &Mounted, applications: &Applications) -> Mo
             DialectId::Device => Arc::new(Device::new(device(config, applications))),
             DialectId::Im => Arc::new(Im::new(im(config))),
             DialectId::Room => Arc::new(Room::new(room(config, applications))),
-            // Refused by the configuration as long as it is not there.
-            DialectId::Live => continue,
+            DialectId::Live => Arc::new(Live::new(live(config, applications))),
         };
         for path in &config.dialect.mount(id).paths {
             mounts.mount(path, Arc::clone(&dialect));
@@ -173,6 +175,17 @@ fn room(config: &Config, applications: &Applications) -> room::Settings {
         believes: config.development,
         room_chars_max: config.limits.room_chars_max,
         offers: applications.offers(DialectId::Room),
+    }
+}
+
+fn live(config: &Config, applications: &Applications) -> live::Settings {
+    let live = &config.dialect.live;
+    live::Settings {
+        profile: live.mount.profile,
+        receipts: live.receipts,
+        passes: Arc::new(LivePasses::new(live)),
+        builtins: Stage::builtins(),
+        offers: applications.offers(DialectId::Live),
     }
 }
 

@@ -21,12 +21,16 @@ use crate::{
     journal::Journal,
     lookup::Lookup,
     orders::Orders,
+    sayings::{Drafts, Sayings},
     stats::{ArchiveStats, RetentionStats},
     store::{
-        MessageStore,
-        mysql::{MysqlMessages, MysqlOrders, Server},
+        MessageStore, Prunes,
+        mysql::{MysqlMessages, MysqlOrders, MysqlSayings, Server},
         retention::Retention,
-        sqlite::{Database, Place, SqliteContacts, SqliteJournal, SqliteMessages, SqliteOrders},
+        sqlite::{
+            Database, Place, SqliteContacts, SqliteDrafts, SqliteJournal, SqliteMessages,
+            SqliteOrders, SqliteSayings,
+        },
     },
 };
 
@@ -38,6 +42,8 @@ pub(super) struct Stored {
     pub(super) journal: Arc<dyn Journal>,
     pub(super) contacts: Arc<dyn Contacts>,
     pub(super) orders: Arc<dyn Orders>,
+    pub(super) drafts: Arc<dyn Drafts>,
+    pub(super) sayings: Arc<dyn Sayings>,
     pub(super) moving: Moving,
 }
 
@@ -45,6 +51,7 @@ pub(super) struct Stored {
 #[derive(Debug)]
 pub(super) struct Moving {
     store: Arc<dyn MessageStore>,
+    sayings: Arc<dyn Sayings>,
     /// Absent if they are in the database from the beginning.
     archive: Option<Archive>,
     /// Asked at the start whether it can be used.
@@ -91,6 +98,13 @@ impl Base {
         }
     }
 
+    fn sayings(&self) -> Arc<dyn Sayings> {
+        match self {
+            Self::Sqlite(database) => Arc::new(SqliteSayings::new(database.clone())),
+            Self::Mysql(server) => Arc::new(MysqlSayings::new(server.clone())),
+        }
+    }
+
     fn orders(&self, lookup: &Lookup) -> Arc<dyn Orders> {
         match self {
             Self::Sqlite(database) => Arc::new(SqliteOrders::new(database.clone(), lookup)),
@@ -104,8 +118,10 @@ pub(super) fn open(opening: &Opening<'_>) -> Stored {
     let Opening { config, base, .. } = *opening;
     let clock = opening.identity.clock;
     let (store, server) = base.messages();
+    let sayings = base.sayings();
     let moving = |archive| Moving {
         store: Arc::clone(&store),
+        sayings: Arc::clone(&sayings),
         archive,
         server,
         keep: config.store.retention,
@@ -119,6 +135,8 @@ pub(super) fn open(opening: &Opening<'_>) -> Stored {
             journal: Arc::new(SqliteJournal::new(database.clone(), clock)),
             contacts: Arc::new(SqliteContacts::new(database.clone(), clock)),
             orders,
+            drafts: Arc::new(SqliteDrafts::new(database.clone())),
+            sayings: Arc::clone(&sayings),
             moving: moving(None),
         },
         Home::Redis(membership) => {
@@ -132,6 +150,8 @@ pub(super) fn open(opening: &Opening<'_>) -> Stored {
                 journal: Arc::new(journal),
                 contacts: Arc::new(redis.contacts()),
                 orders,
+                drafts: Arc::new(redis.drafts()),
+                sayings: Arc::clone(&sayings),
                 moving: moving(Some(archive(config, redis, settings))),
             }
         }
@@ -182,6 +202,7 @@ impl Moving {
     pub(super) fn begin(self, tasks: &TaskTracker, stop: &CancellationToken) {
         let Self {
             store,
+            sayings,
             archive,
             keep,
             clock,
@@ -189,13 +210,16 @@ impl Moving {
             retention_stats,
             ..
         } = self;
-        let retention = Retention {
-            store: Arc::clone(&store),
-            keep,
-            clock,
-            stats: retention_stats,
-        };
-        tasks.spawn(retention.run(stop.clone()));
+        let kept: [Arc<dyn Prunes>; 2] = [Arc::clone(&store) as _, sayings];
+        for store in kept {
+            let retention = Retention {
+                store,
+                keep,
+                clock,
+                stats: Arc::clone(&retention_stats),
+            };
+            tasks.spawn(retention.run(stop.clone()));
+        }
         let Some(Archive { backlog, legacy }) = archive else {
             return;
         };

@@ -1,6 +1,7 @@
 //! Credentials for people who try a dialect out, made from the configuration.
 
 mod check;
+mod live;
 
 use std::time::Duration;
 
@@ -35,6 +36,22 @@ pub enum TokenRequest {
     Im {
         /// The user.
         id: u64,
+    },
+    /// For the `live` dialect.
+    Live {
+        /// The user's id.
+        user: String,
+        /// `wechatUser` or `wall`.
+        r#type: String,
+        /// The code of the room.
+        #[serde(default)]
+        code: String,
+        /// The nickname.
+        #[serde(default)]
+        nickname: String,
+        /// How long a signed one lasts.
+        #[serde(default = "ttl_seconds")]
+        ttl_seconds: u64,
     },
     /// For the `device` dialect.
     Device {
@@ -135,6 +152,7 @@ pub fn issue(
             Validity::new(unix_seconds, *ttl_seconds),
         ),
         TokenRequest::Im { id } => im(&config.dialect.im, person(*id)?, unix_seconds),
+        TokenRequest::Live { .. } => live::live(&config.dialect.live, request, unix_seconds),
         TokenRequest::Device {
             user,
             devices,
@@ -239,7 +257,7 @@ fn shared_secret(keys: &[TokenKey]) -> Option<&Secret> {
     shared.filter_map(|key| key.secret.as_ref()).next()
 }
 
-fn sign(claims: &Claims<'_>, alg: Algorithm, key: &Secret) -> Result<String, IssueError> {
+fn sign(claims: &impl Serialize, alg: Algorithm, key: &Secret) -> Result<String, IssueError> {
     let key = key.expose().as_bytes();
     let (alg, key) = match alg {
         Algorithm::Hs256 => (
@@ -307,6 +325,7 @@ impl std::fmt::Debug for TokenRequest {
         f.write_str(match self {
             Self::Ride { .. } => "Ride(..)",
             Self::Im { .. } => "Im(..)",
+            Self::Live { .. } => "Live(..)",
             Self::Device { .. } => "Device(..)",
             Self::Room { .. } => "Room(..)",
         })

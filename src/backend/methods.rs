@@ -138,7 +138,8 @@ impl Methods {
     pub async fn call(&self, caller: &Caller, call: MethodCall) -> Result<Bytes, MethodFailure> {
         let fits = |service: &&Arc<Service>| {
             let settings = &service.settings;
-            settings.serves(caller.dialect) && call.method.starts_with(&*settings.prefix)
+            settings.serves(caller.dialect)
+                && caller.dialect.begins_with(&call.method, &settings.prefix)
         };
         let service = self.services.load().iter().find(fits).cloned();
         let Some(service) = service else {

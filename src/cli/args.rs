@@ -41,6 +41,11 @@ pub enum Command {
     Restart,
     /// Show the node that runs here
     Status,
+    /// Say something to everybody who is connected to the node that runs here, or to its cluster
+    Say {
+        /// What to say
+        text: String,
+    },
     /// Look for mistakes in a configuration
     Check,
     /// Print a credential that a client can log in with
@@ -91,6 +96,24 @@ pub enum Token {
         /// The user, a whole number
         #[arg(long)]
         id: u64,
+    },
+    /// An auth for the live dialect, which goes into the query
+    Live {
+        /// The user's id
+        #[arg(long, value_name = "ID")]
+        id: String,
+        /// The type: wechatUser for somebody with a phone, wall for a big screen
+        #[arg(long, value_name = "TYPE", default_value = "wechatUser")]
+        r#type: String,
+        /// The code of the room
+        #[arg(long, default_value = "")]
+        code: String,
+        /// The nickname
+        #[arg(long, default_value = "")]
+        nickname: String,
+        /// How long a signed one lasts
+        #[arg(long, default_value = "1h", value_parser = duration)]
+        ttl: Duration,
     },
     /// A token for the device dialect
     Device {
@@ -262,6 +285,8 @@ mod tests {
             "tidegate jobs drop --dead",
             "tidegate jobs drop --all 7",
             "tidegate token device",
+            "tidegate token live",
+            "tidegate say",
             "tidegate token device --user 1 --ttl 5",
             "tidegate token room",
             "tidegate --config",

@@ -3,7 +3,7 @@
 use std::{thread, time::Duration};
 
 use rustix::process::{Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Done, Failure,
@@ -53,6 +53,18 @@ pub(super) fn status(source: &ReloadSource) -> Done {
         return Err(Failure::failed(answer.problem()));
     }
     Ok(table(&entry, &answer.body))
+}
+
+/// Says something to everybody.
+pub(super) fn say(source: &ReloadSource, text: &str) -> Done {
+    let entry = running(source)?;
+    let body = json!({ "say": text });
+    let answer = control::request(&entry, "POST", "/api/say", Some(&body));
+    let answer = answer.map_err(Failure::failed)?;
+    match answer.is_success() {
+        true => Ok("said".to_owned()),
+        false => Err(Failure::failed(answer.problem())),
+    }
 }
 
 pub(super) fn readable(source: &ReloadSource) -> Result<Readable, Failure> {

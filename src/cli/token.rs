@@ -37,6 +37,19 @@ fn request(wanted: Token) -> TokenRequest {
             ttl_seconds: ttl.as_secs(),
         },
         Token::Im { id } => TokenRequest::Im { id },
+        Token::Live {
+            id,
+            r#type,
+            code,
+            nickname,
+            ttl,
+        } => TokenRequest::Live {
+            user: id,
+            r#type,
+            code,
+            nickname,
+            ttl_seconds: ttl.as_secs(),
+        },
         Token::Device {
             user,
             device,
@@ -77,6 +90,7 @@ fn is_of_the_node(config: &Config, request: &TokenRequest) -> bool {
         }
         TokenRequest::Device { .. } => made.device_secret.is_some(),
         TokenRequest::Room { .. } => made.room_secret.is_some(),
+        TokenRequest::Live { .. } => made.live_key.is_some(),
         TokenRequest::Ride { client_id, .. } => {
             let backends = &config.dialect.ride.backends;
             made.ride_backend.is_some() && backends.contains_key(client_id)

@@ -39,6 +39,9 @@ pub fn welcome(
         let credentials = format!("client_id={RIDE_BACKEND}&token={}", secret.expose());
         row("ride backend", credentials);
     }
+    if let Some(key) = &made.live_key {
+        row("live key", key.expose().to_owned());
+    }
     if let Some(secret) = &made.device_secret {
         row("device secret", secret.expose().to_owned());
     }
@@ -63,6 +66,10 @@ pub fn welcome(
         if config.dialect.im.mount.enabled && !config.dialect.im.has_keys() {
             lines.push("And one for an im client, good for a login within two minutes:".to_owned());
             lines.push(format!("  {program} token im --id 42{option}"));
+        }
+        if made.live_key.is_some() {
+            lines.push("And an auth for a live one:".to_owned());
+            lines.push(format!("  {program} token live --id 42 --code r1{option}"));
         }
     }
     // A key of somebody's own is no throw-away one, and is not for the screen.
@@ -108,12 +115,14 @@ mod tests {
     fn it_shows_what_was_made_up() {
         let (config, text) = shown(&Source::default());
         let made = config.throw_away;
-        for secret in [
+        let secrets = [
             made.api_key,
             made.ride_backend,
-            made.device_secret,
             made.room_secret,
-        ] {
+            made.live_key,
+            made.device_secret,
+        ];
+        for secret in secrets {
             assert!(text.contains(secret.unwrap().expose()), "{text}");
         }
         assert!(text.contains("http://127.0.0.1:8080/"), "{text}");
@@ -123,6 +132,7 @@ mod tests {
             "token device --user 42",
             "token room --user 42 --room news",
             "token im --id 42",
+            "token live --id 42 --code r1",
         ] {
             let line = format!("\n  target/release/tidegate {command}\n");
             assert!(text.contains(&line), "{text}");

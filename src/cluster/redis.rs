@@ -14,6 +14,7 @@ mod channel;
 mod connect;
 mod contacts;
 mod credentials;
+mod drafts;
 mod dues;
 mod errors;
 mod find;
@@ -45,6 +46,7 @@ pub use self::{
     channel::{RedisChannel, Subscription},
     contacts::RedisContacts,
     credentials::RedisCredentials,
+    drafts::RedisDrafts,
     dues::RedisDues,
     hooks::{Current as CurrentHooks, RedisGraveyard, RedisHooks},
     jobs::RedisJobs,
@@ -120,6 +122,11 @@ impl Redis {
     /// The ledger in it, over connections of its own.
     pub fn ledger(&self) -> RedisLedger {
         RedisLedger::new(self.servers.apart(), self.keys.clone())
+    }
+
+    /// What waits in live rooms for a wall's word, over connections of its own.
+    pub fn drafts(&self) -> RedisDrafts {
+        RedisDrafts::new(self.servers.apart(), self.keys.clone())
     }
 
     /// What is owed by sessions, and who is in which room, over connections of its own.

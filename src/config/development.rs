@@ -5,7 +5,7 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use super::{
     Config,
     api::{ApiKey, Scope},
-    dialects::{Algorithm, RideTokens, TokenKey},
+    dialects::{Algorithm, LiveAuth, RideTokens, TokenKey},
     value::Secret,
 };
 use crate::{digest, id::NodeId};
@@ -21,6 +21,7 @@ pub struct Generated {
     api_key: Secret,
     page_key: Secret,
     ride_backend: Secret,
+    live_key: Secret,
     device_secret: Secret,
     room_secret: Secret,
 }
@@ -36,6 +37,8 @@ pub struct ThrowAway {
     pub page_key: Option<Secret>,
     /// The secret of the `ride` backend [`RIDE_BACKEND`].
     pub ride_backend: Option<Secret>,
+    /// The key of the `live` dialect's cipher.
+    pub live_key: Option<Secret>,
     /// The secret that `device` tokens are signed with.
     pub device_secret: Option<Secret>,
     /// The secret that `room` tokens are signed with.
@@ -54,6 +57,7 @@ impl Generated {
             api_key: Secret::new(random_hex::<16>()),
             page_key: Secret::new(random_hex::<16>()),
             ride_backend: Secret::new(random_hex::<16>()),
+            live_key: Secret::new(random_hex::<12>()),
             device_secret: Secret::new(random_hex::<32>()),
             room_secret: Secret::new(random_hex::<32>()),
         }
@@ -119,6 +123,11 @@ impl Config {
                 self.throw_away.ride_backend = Some(secret);
             }
         }
+        let live = &mut self.dialect.live;
+        if live.mount.enabled && !live.has_keys() && live.auth == LiveAuth::TripleDes {
+            live.key = Some(generated.live_key.clone());
+            self.throw_away.live_key = Some(generated.live_key.clone());
+        }
         let device = &mut self.dialect.device;
         if device.mount.enabled && device.keys.is_empty() && device.hook.is_none() {
             device.keys.push(TokenKey {
@@ -148,9 +157,14 @@ impl Config {
         let room = &mut self.dialect.room;
         let has_way_in = room.has_way_in() || self.development;
         room.mount.enabled = room.wanted.unwrap_or(room.mount.enabled && has_way_in);
+        let live = &mut self.dialect.live;
+        let can_have_key = self.development && live.auth == LiveAuth::TripleDes;
+        let has_keys = live.has_keys() || can_have_key;
+        live.mount.enabled = live.wanted.unwrap_or(live.mount.enabled && has_keys);
         // What is compared with the next configuration.
         im.wanted = Some(im.mount.enabled);
         room.wanted = Some(room.mount.enabled);
+        live.wanted = Some(live.mount.enabled);
     }
 }
 

@@ -21,14 +21,6 @@ use super::{
 };
 use crate::dialect::{DialectId, Profile};
 
-/// The dialects of this version. The settings of the others are read, but they are off.
-pub const IMPLEMENTED: &[DialectId] = &[
-    DialectId::Ride,
-    DialectId::Im,
-    DialectId::Room,
-    DialectId::Device,
-];
-
 /// `[dialect]`.
 #[derive(Clone, Debug, Default)]
 pub struct Dialects {
@@ -125,9 +117,9 @@ impl Section for Dialects {
 // === impl Mount ===
 
 impl Mount {
-    fn new(dialect: DialectId, paths: &[&str], ping: Ping) -> Self {
+    fn new(paths: &[&str], ping: Ping) -> Self {
         Self {
-            enabled: IMPLEMENTED.contains(&dialect),
+            enabled: true,
             profile: Profile::default(),
             paths: paths.iter().map(|&path| path.to_owned()).collect(),
             ping,

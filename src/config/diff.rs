@@ -98,6 +98,7 @@ impl Config {
         }
         new.dialect.im.wanted = old.dialect.im.wanted;
         new.dialect.room.wanted = old.dialect.room.wanted;
+        new.dialect.live.wanted = old.dialect.live.wanted;
         new.dialect.im.orders = old.dialect.im.orders;
         new.dialect.im.legacy_mq = old.dialect.im.legacy_mq;
         new.backend.pubsub_channel = old.backend.pubsub_channel;

@@ -2,6 +2,7 @@
 
 mod hooks;
 mod im;
+mod live;
 mod reference;
 mod room;
 mod rules;
@@ -539,6 +540,8 @@ fn a_reload_says_what_is_applied_and_what_needs_a_restart() {
             "cluster.redis",
             // Its keys can be in Redis.
             "dialect.im.enabled",
+            // It has a key now.
+            "dialect.live.enabled",
             "dialect.room.paths",
             "listen.admin",
             "log.format",

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::live::{Effect, LiveCall};
 use crate::{
     id::{Person, UserId},
     position::Position,
@@ -25,6 +26,9 @@ pub enum Request {
     Chat(ChatDraft),
     /// Read what a query asks for.
     History(Query),
+    /// Have a controller of the gateway's own do what a client calls for. Those of one session are done in
+    /// their order.
+    Live(LiveCall),
     /// Take note of where the client is, who is a courier.
     Locate(Position),
     /// Have an application answer a method.
@@ -137,13 +141,13 @@ impl Request {
         match self {
             Self::Chat(_) | Self::History(_) | Self::Locate(_) | Self::Online(_) => true,
             Self::TakeOrder(_) => true,
-            Self::Method(_) | Self::Service(_) => false,
+            Self::Live(_) | Self::Method(_) | Self::Service(_) => false,
         }
     }
 
     /// Whether it is done behind what the session has called for before.
     pub fn is_ordered(&self) -> bool {
-        matches!(self, Self::Chat(_) | Self::Service(_))
+        matches!(self, Self::Chat(_) | Self::Live(_) | Self::Service(_))
     }
 }
 
@@ -166,6 +170,8 @@ pub enum Outcome {
     NotAnswered(MethodFailure),
     /// What was asked for, newest first.
     History(Vec<Record>),
+    /// What a controller wants done with the session, in order.
+    Live(Vec<Effect>),
     /// Note was taken.
     Located,
     /// What became of a request about customers and agents.

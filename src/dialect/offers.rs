@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use arc_swap::ArcSwapOption;
 
+use super::DialectId;
+
 /// What applications offer to the clients of one dialect. It can change while sessions live.
 #[derive(Debug, Default)]
 pub struct Offers {
@@ -30,11 +32,11 @@ impl Offers {
         self.decides_joins.store(decides, Relaxed);
     }
 
-    /// Whether an application answers `method`.
-    pub fn answers(&self, method: &str) -> bool {
+    /// Whether an application answers `method` for clients of this dialect.
+    pub fn answers(&self, dialect: DialectId, method: &str) -> bool {
         let prefixes = self.methods.load();
         let mut prefixes = prefixes.iter().flat_map(|prefixes| prefixes.iter());
-        prefixes.any(|prefix| method.starts_with(&**prefix))
+        prefixes.any(|prefix| dialect.begins_with(method, prefix))
     }
 
     /// Whether somebody is asked about clients who are known, who can let them into rooms.
@@ -55,7 +57,7 @@ mod tests {
     #[test]
     fn a_method_is_answered_if_it_begins_with_a_prefix() {
         let offers = Offers::default();
-        assert!(!offers.answers("shop.order"));
+        assert!(!offers.answers(DialectId::Device, "shop.order"));
         offers.set_methods(vec!["shop.".into(), "crm:".into()]);
         for (method, expect) in [
             ("shop.order", true),
@@ -65,9 +67,16 @@ mod tests {
             ("my.shop.order", false),
             ("Shop.order", false),
         ] {
-            assert_eq!(offers.answers(method), expect, "{method}");
+            assert_eq!(
+                offers.answers(DialectId::Device, method),
+                expect,
+                "{method}"
+            );
         }
+        assert!(offers.answers(DialectId::Live, "Shop.order"));
+        assert!(!offers.answers(DialectId::Live, "shop"));
+        assert!(!offers.answers(DialectId::Live, "张op.order"));
         offers.set_methods(Vec::new());
-        assert!(!offers.answers("shop.order"));
+        assert!(!offers.answers(DialectId::Device, "shop.order"));
     }
 }

@@ -7,6 +7,7 @@ mod errors;
 mod messages;
 mod migrations;
 mod orders;
+mod sayings;
 
 use std::{
     fmt,
@@ -26,7 +27,7 @@ use sqlx::{
 use tokio::time;
 
 use self::{errors::Failure, migrations::Migrations};
-pub use self::{messages::MysqlMessages, orders::MysqlOrders};
+pub use self::{messages::MysqlMessages, orders::MysqlOrders, sayings::MysqlSayings};
 use super::StoreError;
 
 /// Most connections of a node.

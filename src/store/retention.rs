@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
-use super::{MessageStore, StoreError};
+use super::{Prunes, StoreError};
 use crate::{clock::Clock, stats::RetentionStats};
 
 /// Between two looks for old messages.
@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub struct Retention {
     /// The store.
-    pub store: Arc<dyn MessageStore>,
+    pub store: Arc<dyn Prunes>,
     /// How long messages are kept; zero: for ever.
     pub keep: Duration,
     /// The time.
@@ -70,7 +70,7 @@ mod tests {
     use crate::{
         id::Person,
         store::{
-            Chat, Content, Of, Query, Record, RecordId,
+            Chat, Content, MessageStore, Of, Query, Record, RecordId,
             sqlite::{Database, Place, SqliteMessages},
         },
     };
@@ -109,7 +109,7 @@ mod tests {
             CancellationToken::new(),
         );
         let retention = |keep: Duration| Retention {
-            store: Arc::clone(&store) as Arc<dyn MessageStore>,
+            store: Arc::clone(&store) as Arc<dyn Prunes>,
             keep,
             clock,
             stats: Arc::clone(&stats),

@@ -6,6 +6,7 @@
 //! does so on threads beside it, and holds up no commit.
 
 mod contacts;
+mod drafts;
 mod dues;
 mod hooks;
 mod jobs;
@@ -17,6 +18,7 @@ mod orders;
 mod queue;
 mod readers;
 mod recipients;
+mod sayings;
 mod schedules;
 mod schema;
 
@@ -40,9 +42,10 @@ use tokio::{
 };
 
 pub use self::{
-    contacts::SqliteContacts, dues::SqliteDues, hooks::SqliteHooks, jobs::SqliteJobs,
-    journal::SqliteJournal, mail::SqliteMail, messages::SqliteMessages, office::SqliteOffice,
-    orders::SqliteOrders, queue::SqliteQueue, schedules::SqliteSchedules,
+    contacts::SqliteContacts, drafts::SqliteDrafts, dues::SqliteDues, hooks::SqliteHooks,
+    jobs::SqliteJobs, journal::SqliteJournal, mail::SqliteMail, messages::SqliteMessages,
+    office::SqliteOffice, orders::SqliteOrders, queue::SqliteQueue, sayings::SqliteSayings,
+    schedules::SqliteSchedules,
 };
 use self::{readers::Readers, recipients::Recipients};
 use super::StoreError;

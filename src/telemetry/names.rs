@@ -175,6 +175,10 @@ families! {
         "Jobs that this node works on";
     JOB_ATTEMPTS = Counter None, "tidegate_jobs_total" ["outcome"]
         "Attempts at jobs on this node, by what came of them";
+    LIVE_CALLS = Counter None, "tidegate_live_calls_total" ["outcome"]
+        "Calls of the gateway's own methods of live rooms";
+    LIVE_UNROUTED = Counter None, "tidegate_live_unrouted_total" []
+        "What was said in live rooms and found no room on its way for ten seconds";
     LOGINS = Counter None, "tidegate_logins_total" ["dialect", "outcome"]
         "Answers to the question whether a credential is good";
     MAIL_ERRORS = Counter None, "tidegate_mail_errors_total" []

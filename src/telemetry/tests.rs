@@ -52,6 +52,7 @@ fn telemetry() -> Telemetry {
         service: Arc::default(),
         bridge: Arc::default(),
         chat: Arc::default(),
+        live: Arc::default(),
         archive: Arc::default(),
         retention: Arc::default(),
         ingress: Arc::default(),

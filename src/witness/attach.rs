@@ -63,6 +63,48 @@ impl Witness {
         }
     }
 
+    /// The id that begins like this of something that a session of this member owes the gateway itself.
+    pub fn owes(&self, session: &SessionId, begin: &str) -> Option<Box<str>> {
+        self.find(session)?;
+        let book = self.book.lock();
+        let (record, _) = book.look(session.serial)?;
+        let mut ids = record.duties.iter().map(|duty| &duty.id);
+        ids.find(|id| id.starts_with(begin)).cloned()
+    }
+
+    /// Does something, unless a session of this member has ended: what it owes is done behind that. `act` must
+    /// not wait, and not come back here.
+    pub fn while_there<T>(&self, session: &SessionId, act: impl FnOnce() -> T) -> Option<T> {
+        let book = self.book.lock();
+        let is_there = self.find(session).is_some() && !book.has_ended(session.serial);
+        is_there.then(act)
+    }
+
+    /// Does at once what a session of this member owes under this id, which it does not owe any more then. It
+    /// is done once, also if the session ends meanwhile, or the node dies.
+    ///
+    /// # Errors
+    ///
+    /// It is not known to be done, and owed still.
+    ///
+    /// Not cancel safe: it may be done or not.
+    pub async fn fulfil(&self, session: &SessionId, id: &str) -> Result<(), DuesError> {
+        let duty = self
+            .book
+            .lock()
+            .look(session.serial)
+            .and_then(|(record, _)| {
+                let mut duties = record.duties.iter();
+                duties.find(|duty| &*duty.id == id).cloned()
+            });
+        if let Some(duty) = duty {
+            self.do_deed(session, &duty, None).await?;
+            // If it is not kept yet that it is done, it may be said again, under the same name.
+            self.change(session, Change::Remove(Some(duty.id))).await;
+        }
+        Ok(())
+    }
+
     /// Gives the version that has to be kept, if anything has to be, and what is owed by it.
     fn note_change(
         &self,

@@ -189,6 +189,12 @@ impl Book {
         Some((&entry.record, entry.kept))
     }
 
+    /// Whether it is known that a session has ended.
+    pub(super) fn has_ended(&self, serial: Serial) -> bool {
+        let entry = self.sessions.get(&serial);
+        entry.is_some_and(|entry| entry.ended.is_some())
+    }
+
     /// Everything of the living has to be kept anew: what was kept is gone.
     pub(super) fn doubt(&mut self, me: &Member) {
         for entry in self.sessions.values_mut() {

@@ -111,7 +111,7 @@ impl Witness {
     }
 
     /// Nothing, if the time for it is over.
-    async fn do_deed(
+    pub(super) async fn do_deed(
         &self,
         session: &SessionId,
         duty: &Duty,

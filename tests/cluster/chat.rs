@@ -15,7 +15,7 @@ use tidegate::{
     },
     journal::Journal,
     stats::ArchiveStats,
-    store::{Chat, Content, MessageStore, Pending, Query, Record, RecordId, StoreError},
+    store::{Chat, Content, MessageStore, Pending, Prunes, Query, Record, RecordId, StoreError},
 };
 use tokio::{
     sync::Notify,
@@ -168,7 +168,9 @@ impl MessageStore for Shelf {
             Ok(found)
         })
     }
+}
 
+impl Prunes for Shelf {
     fn prune(&self, _: u64, _: usize) -> Pending<'_, u64> {
         Box::pin(async { Ok(0) })
     }

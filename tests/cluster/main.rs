@@ -14,6 +14,7 @@ mod contacts;
 #[allow(dead_code, reason = "shared with tests of other databases")]
 mod contracts;
 mod credentials;
+mod drafts;
 mod dues;
 mod hooks;
 mod inboxes;
@@ -179,6 +180,10 @@ async fn keeps_chat<R: Rig<Streams = Redis>>(rig: R) {
         journal::many_at_once,
         hooks::what_a_dead_member_has_left_is_taken_over_in_order,
         hooks::another_life_keeps_nothing_of_the_one_before,
+        drafts::oldest_first,
+        drafts::taken_by_one,
+        drafts::rejected_or_cleared,
+        drafts::bounded,
     );
     cases.end().await;
     // These have the keys of the application, which have no prefix.

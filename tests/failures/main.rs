@@ -15,6 +15,7 @@ mod hooks;
 #[path = "../gateway/support/http.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
 mod http;
+mod live;
 #[path = "../support/machine.rs"]
 mod machine;
 mod mail;

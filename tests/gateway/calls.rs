@@ -18,15 +18,15 @@ use crate::support::{
 };
 
 /// An application that answers some requests only when it is told to.
-struct Application {
-    url: String,
+pub(crate) struct Application {
+    pub(crate) url: String,
     service: Service,
     may_answer: CancellationToken,
 }
 
 impl Application {
     /// One that answers what `answer` gives; `None` waits until it is told, and is `{"late":true}` then.
-    fn start(
+    pub(crate) fn start(
         answer: impl Fn(&Request, Value) -> Option<(u16, String)> + Send + Sync + 'static,
     ) -> Self {
         let may_answer = CancellationToken::new();
@@ -54,7 +54,7 @@ impl Application {
     }
 
     /// One that never answers, until it is told to.
-    fn hanging() -> Self {
+    pub(crate) fn hanging() -> Self {
         Self::start(|_, _| None)
     }
 
@@ -63,7 +63,7 @@ impl Application {
         self.may_answer.cancel();
     }
 
-    async fn request(&mut self) -> Request {
+    pub(crate) async fn request(&mut self) -> Request {
         self.service.next().await
     }
 }
@@ -139,4 +139,4 @@ fn shop_toml(url: &str, more: &str) -> String {
 }
 
 /// Longer than any answer of a test takes that comes at once.
-const LONG: Duration = Duration::from_secs(10);
+pub(crate) const LONG: Duration = Duration::from_secs(10);

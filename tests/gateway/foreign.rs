@@ -5,6 +5,7 @@ mod browser;
 mod examples;
 mod gateway;
 mod im;
+mod live;
 mod page;
 mod receivers;
 mod room;

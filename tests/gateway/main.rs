@@ -18,6 +18,7 @@ mod hooks;
 mod im;
 mod im_token;
 mod jobs;
+mod live;
 mod mail;
 mod on_close;
 mod once;

@@ -4,7 +4,7 @@ use tidegate::{
     lookup::{Lookup, Table},
     orders::Orders,
     store::{
-        MessageStore, Of, Query, RecordId,
+        MessageStore, Of, Prunes, Query, RecordId,
         mysql::{MysqlMessages, MysqlOrders, Server},
     },
 };

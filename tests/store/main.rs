@@ -20,7 +20,7 @@ mod tls;
 
 use std::{future::Future, sync::Arc};
 
-use tidegate::store::MessageStore;
+use tidegate::{sayings::Sayings, store::MessageStore};
 use tokio::task::JoinSet;
 
 /// Cases that run side by side.
@@ -75,6 +75,20 @@ async fn stores_keep_the_contract(make: impl Fn(&str) -> Arc<dyn MessageStore>) 
         store::several_insert_the_same_at_once,
         store::a_whole_batch_is_inserted,
         store::what_is_old_is_removed_little_by_little,
+    );
+    cases.end().await;
+}
+
+/// Every case of what is published in live rooms.
+async fn sayings_keep_the_contract(make: impl Fn(&str) -> Arc<dyn Sayings>) {
+    let mut cases = Cases::default();
+    start!(
+        cases,
+        make,
+        sayings::pages_are_of_a_room_and_a_voice_newest_first,
+        sayings::a_name_is_published_once,
+        sayings::what_a_wall_said_is_recalled_once,
+        sayings::what_was_said_long_ago_is_removed,
     );
     cases.end().await;
 }

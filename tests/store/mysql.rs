@@ -7,7 +7,7 @@ use tidegate::{
     orders::Orders,
     store::{
         Content, MessageStore, Record, StoreError,
-        mysql::{MysqlMessages, MysqlOrders, Server},
+        mysql::{MysqlMessages, MysqlOrders, MysqlSayings, Server},
     },
 };
 
@@ -21,7 +21,7 @@ use super::{
         text,
     },
     mariadb::Mariadb,
-    start, stores_keep_the_contract,
+    sayings_keep_the_contract, start, stores_keep_the_contract,
 };
 
 type Row = (&'static str, Option<&'static str>, Option<&'static str>);
@@ -38,6 +38,11 @@ const ODD: [&str; 5] = [
 async fn keeps_the_contracts(server: &Mariadb) {
     stores_keep_the_contract(|case| {
         Arc::new(MysqlMessages::connect(&server.database(case)).unwrap())
+    })
+    .await;
+    sayings_keep_the_contract(|case| {
+        let server = Server::connect(&server.database(case)).unwrap();
+        Arc::new(MysqlSayings::new(server))
     })
     .await;
     let texts = ROWS.iter().chain(&TEXT_ROWS).copied();
@@ -215,5 +220,5 @@ async fn several_nodes_may_start_at_once() {
     }
     cases.end().await;
     let versions = "SELECT GROUP_CONCAT(version ORDER BY version) FROM a.tidegate_migration";
-    assert_eq!(server.ask(versions), "1,2");
+    assert_eq!(server.ask(versions), "1,2,3");
 }

@@ -3,7 +3,7 @@
 use tidegate::{
     lookup::Lookup,
     store::{
-        MessageStore, StoreError,
+        MessageStore, Prunes, StoreError,
         mysql::{MysqlError, MysqlMessages, MysqlOrders, Server},
     },
 };

@@ -8,9 +8,13 @@ use tidegate::{
     journal::{Accepted, Journal, REPEATS_MS},
     lookup::{Lookup, Table},
     orders::Orders,
+    sayings::{DRAFTS_KEPT, Draft, Drafts},
     store::{
         RecordId, StoreError,
-        sqlite::{Database, Place, SqliteContacts, SqliteJournal, SqliteMessages, SqliteOrders},
+        sqlite::{
+            Database, Place, SqliteContacts, SqliteDrafts, SqliteJournal, SqliteMessages,
+            SqliteOrders, SqliteSayings,
+        },
     },
 };
 use tokio::task::JoinSet;
@@ -24,7 +28,7 @@ use super::{
         person, text,
     },
     machine::Folder,
-    start, stores_keep_the_contract,
+    sayings_keep_the_contract, start, stores_keep_the_contract,
 };
 
 /// Makes a place for each case, which goes with it.
@@ -53,6 +57,17 @@ pub(crate) fn file(folder: &Path, name: &str) -> Place {
 async fn keeps_the_contracts(rig: impl Rig) {
     let clock = Clock::start();
     stores_keep_the_contract(|case| Arc::new(SqliteMessages::new(rig.open(case)))).await;
+    sayings_keep_the_contract(|case| Arc::new(SqliteSayings::new(rig.open(case)))).await;
+    let mut cases = Cases::default();
+    start!(
+        cases,
+        |case| -> Arc<dyn Drafts> { Arc::new(SqliteDrafts::new(rig.open(case))) },
+        sayings::drafts_are_listed_oldest_first,
+        sayings::a_draft_is_taken_by_one_after_its_approval,
+        sayings::what_is_rejected_or_cleared_is_gone,
+        sayings::a_room_has_as_many_drafts_as_it_may,
+    );
+    cases.end().await;
     let mut cases = Cases::default();
     start!(
         cases,
@@ -304,4 +319,31 @@ async fn a_reader_is_not_in_the_way_of_commits() {
     assert_eq!(tasks.join_all().await, [Ok((0, 0))], "it sees one state");
     let write = database.read(|on| on.execute("DELETE FROM im_courier", []));
     assert!(write.await.is_err());
+}
+
+/// A room that nobody has said anything in for a week has nothing that waits.
+#[tokio::test]
+async fn drafts_of_a_room_are_forgotten_a_week_after_the_last_one() {
+    let drafts = SqliteDrafts::new(Database::open(&Place::Memory).unwrap());
+    let draft = |id: &str, time_ms: u64| Draft {
+        id: id.into(),
+        user_id: "1".into(),
+        nickname: "a".into(),
+        say: "b".into(),
+        time_ms,
+    };
+    let (begin, kept) = (1_700_000_000_000, DRAFTS_KEPT.as_millis() as u64);
+    for (room, id, time_ms) in [
+        ("r", "a", begin),
+        ("other", "x", begin),
+        ("r", "b", begin + kept),
+    ] {
+        assert!(drafts.add(room, draft(id, time_ms)).await.unwrap());
+    }
+    assert_eq!(drafts.list("r", 9).await.unwrap().len(), 2);
+    let last = draft("c", begin + 2 * kept + 1);
+    assert!(drafts.add("r", last.clone()).await.unwrap());
+    assert_eq!(drafts.list("r", 9).await.unwrap(), [last]);
+    // Also if nobody says anything there any more.
+    assert_eq!(drafts.list("other", 9).await.unwrap(), []);
 }

@@ -51,6 +51,7 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("presence.rs", Layer::Core),
     ("queue.rs", Layer::Core),
     ("router", Layer::Core),
+    ("sayings", Layer::Core),
     ("schedules", Layer::Core),
     ("services", Layer::Core),
     ("store.rs", Layer::Core),
@@ -64,6 +65,7 @@ pub(crate) const LAYERS: &[(&str, Layer)] = &[
     ("cluster", Layer::Edge),
     ("drain", Layer::Edge),
     ("ingress", Layer::Edge),
+    ("live", Layer::Edge),
     ("log", Layer::Edge),
     ("mail", Layer::Edge),
     ("presence", Layer::Edge),
@@ -164,6 +166,7 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["src/admin"]),
     ("clap", &["src/cli"]),
     ("croner", &["src/schedules"]),
+    ("des", &["src/auth"]),
     ("fastwebsockets", &["src/session", "src/ingress"]),
     ("jiff", &["src/schedules"]),
     // The configuration is told by it whether a key can be used.

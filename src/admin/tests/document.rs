@@ -74,6 +74,7 @@ const ROUTES: &[&str] = &[
     "POST /api/publish",
     "POST /api/publish/batch",
     "POST /api/rooms/{room}/members",
+    "POST /api/say",
     "POST /api/schedules",
     "POST /api/service/customers/{id}/transfer",
     "POST /api/sessions/{id}/on-close",

@@ -1,6 +1,6 @@
 //! What no node could accept, whatever its configuration.
 
-use super::{IssueError, TokenRequest, person};
+use super::{IssueError, TokenRequest, live, person};
 use crate::{
     dialect::room::is_display_name,
     id::{USER_BYTES_MAX, UserId},
@@ -31,6 +31,7 @@ impl TokenRequest {
                 }
             }
             Self::Im { id } => person(*id).map(drop),
+            Self::Live { .. } => live::check(self),
             Self::Device {
                 user,
                 devices,
@@ -67,7 +68,7 @@ impl TokenRequest {
     }
 }
 
-fn user_id(text: &str) -> Result<(), String> {
+pub(super) fn user_id(text: &str) -> Result<(), String> {
     let user = text.parse::<UserId>();
     user.map(drop).map_err(|error| error.to_string())
 }
@@ -85,7 +86,7 @@ fn usable_rooms(rooms: &[String]) -> Result<(), IssueError> {
     rooms.try_for_each(|room| usable("--room", room, Topic::room(room)))
 }
 
-fn usable<T, E: ToString>(
+pub(super) fn usable<T, E: ToString>(
     option: &'static str,
     value: &str,
     parsed: Result<T, E>,

@@ -221,6 +221,12 @@ impl Keys {
         format!("{}room:{{{}}}", self.prefix, digest::hex(&digest))
     }
 
+    /// What waits in a live room, and in which order. By a digest, since the code may have braces.
+    pub(super) fn drafts(&self, code: &str) -> [String; 2] {
+        let digest = digest::hex(&digest::of_parts([code.as_bytes()]));
+        ["pending", "order"].map(|what| format!("{}live:{what}:{{{digest}}}", self.prefix))
+    }
+
     /// That a duty was done, beside the key with this tag that it has changed.
     pub(super) fn done(&self, tag: &str, duty: &str) -> String {
         let digest = digest::of_parts([duty.as_bytes()]);

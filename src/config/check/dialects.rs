@@ -5,26 +5,15 @@ use std::collections::BTreeMap;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 
 use super::Check;
-use crate::{
-    config::{Algorithm, IMPLEMENTED, LoginHook, RideTokens, TokenKey, setting::Scalar},
-    dialect::DialectId,
-};
+use crate::config::{Algorithm, LiveAuth, LoginHook, RideTokens, TokenKey, setting::Scalar};
 
 impl Check<'_> {
     pub(super) fn dialects(&mut self) {
-        for dialect in DialectId::ALL {
-            let enabled = self.config.dialect.mount(dialect).enabled;
-            if enabled && !IMPLEMENTED.contains(&dialect) {
-                let key = format!("dialect.{}.enabled", dialect.label());
-                let problem =
-                    "is true, expected false: the dialect is not available in this version";
-                self.mistake(key, problem);
-            }
-        }
         self.paths();
         self.ride();
         self.im();
         self.room();
+        self.live();
         self.device();
         self.service();
     }
@@ -106,6 +95,27 @@ impl Check<'_> {
         if device.mount.enabled && device.keys.is_empty() && device.hook.is_none() {
             let problem = "is missing, expected at least one key, or dialect.device.hook";
             self.mistake("dialect.device.keys", problem);
+        }
+    }
+
+    fn live(&mut self) {
+        let live = &self.config.dialect.live;
+        self.token_keys("dialect.live.keys", &live.keys);
+        if !live.mount.enabled {
+            return;
+        }
+        match live.auth {
+            LiveAuth::TripleDes if live.key.is_none() => {
+                let problem = "is missing, expected the key that applications seal the auth of \
+                               clients with, since dialect.live.auth is \"3des\"";
+                self.mistake("dialect.live.key", problem);
+            }
+            LiveAuth::Jwt if live.keys.is_empty() => {
+                let problem =
+                    "is missing, expected at least one key, since dialect.live.auth is \"jwt\"";
+                self.mistake("dialect.live.keys", problem);
+            }
+            LiveAuth::Jwt | LiveAuth::TripleDes => {}
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is allowed, and yet may be regretted.
 
-use crate::config::{Config, Secret, TokenKey};
+use crate::config::{Config, LiveAuth, Secret, TokenKey};
 
 /// Shorter secrets can be guessed offline from one token that was signed with them.
 const SECRET_BYTES_MIN: usize = 16;
@@ -32,6 +32,14 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
             warnings.push("api.keys: a key without scopes may do nothing".to_owned());
         }
     }
+    let live = &config.dialect.live;
+    if live.mount.enabled && live.auth == LiveAuth::TripleDes && !config.development {
+        warnings.push(
+            "dialect.live.auth: is \"3des\", a legacy cipher that keeps nobody from putting \
+             credentials together from parts of others; \"jwt\" is the better way"
+                .to_owned(),
+        );
+    }
     if !config.development {
         let room = &config.dialect.room;
         if room.mount.enabled && room.open == Some(true) {
@@ -61,6 +69,7 @@ fn short_secrets(config: &Config) -> impl Iterator<Item = String> {
     api.chain(backends)
         .chain(signing("dialect.ride.keys", &ride.keys))
         .chain(signing("dialect.room.keys", &config.dialect.room.keys))
+        .chain(signing("dialect.live.keys", &config.dialect.live.keys))
         .chain(signing("dialect.device.keys", &config.dialect.device.keys))
         .filter(|(_, secret): &(&str, Secret)| secret.expose().len() < SECRET_BYTES_MIN)
         .map(|(key, _)| {

@@ -3,13 +3,10 @@
 use std::time::Duration;
 
 use super::{Mount, TokenKey};
-use crate::{
-    config::{
-        backend::LoginHook,
-        value::{Ping, Secret},
-        visit::{Section, Visitor},
-    },
-    dialect::DialectId,
+use crate::config::{
+    backend::LoginHook,
+    value::{Ping, Secret},
+    visit::{Section, Visitor},
 };
 
 /// Settings of device status and task push.
@@ -36,11 +33,7 @@ impl Default for Device {
     fn default() -> Self {
         Self {
             // The documented client only listens; the browser's Pongs keep it alive.
-            mount: Mount::new(
-                DialectId::Device,
-                &["/ws"],
-                Ping::Every(Duration::from_secs(25)),
-            ),
+            mount: Mount::new(&["/ws"], Ping::Every(Duration::from_secs(25))),
             keys: Vec::new(),
             private_key: None,
             hook: None,

@@ -12,10 +12,7 @@ use crate::{
         value::{Ping, Secret},
         visit::{Section, Visitor},
     },
-    dialect::{
-        DialectId,
-        im::{Coordinates, Sessions},
-    },
+    dialect::im::{Coordinates, Sessions},
     lookup::{Lookup, LookupError, Table},
 };
 
@@ -81,7 +78,7 @@ words!(Coordinates,
 impl Default for Im {
     fn default() -> Self {
         Self {
-            mount: Mount::new(DialectId::Im, &["/im/{token}", "/{token}"], Ping::Off),
+            mount: Mount::new(&["/im/{token}", "/{token}"], Ping::Off),
             wanted: None,
             public_keys: Vec::new(),
             public_key_files: Vec::new(),

@@ -3,13 +3,10 @@
 use std::time::Duration;
 
 use super::{Mount, TokenKey};
-use crate::{
-    config::{
-        setting::words,
-        value::{Ping, Secret},
-        visit::{Section, Visitor},
-    },
-    dialect::DialectId,
+use crate::config::{
+    setting::words,
+    value::{Ping, Secret},
+    visit::{Section, Visitor},
 };
 
 /// Settings of live rooms.
@@ -17,6 +14,9 @@ use crate::{
 pub struct Live {
     /// What every dialect has.
     pub mount: Mount,
+    /// What was said about `enabled`, and then what came of it. Nothing was said: clients are served
+    /// where there is a key.
+    pub(in crate::config) wanted: Option<bool>,
     /// How a client proves who it is.
     pub auth: LiveAuth,
     /// The key of the original's cipher.
@@ -44,7 +44,8 @@ words!(LiveAuth, "3des" => LiveAuth::TripleDes, "jwt" => LiveAuth::Jwt);
 impl Default for Live {
     fn default() -> Self {
         Self {
-            mount: Mount::new(DialectId::Live, &["/live"], Ping::Off),
+            mount: Mount::new(&["/live"], Ping::Off),
+            wanted: None,
             auth: LiveAuth::default(),
             key: None,
             max_age: Duration::from_secs(7 * 24 * 60 * 60),
@@ -54,9 +55,20 @@ impl Default for Live {
     }
 }
 
+impl Live {
+    /// Whether there is something that clients can prove themselves with.
+    pub fn has_keys(&self) -> bool {
+        match self.auth {
+            LiveAuth::Jwt => !self.keys.is_empty(),
+            LiveAuth::TripleDes => self.key.is_some(),
+        }
+    }
+}
+
 impl Section for Live {
     fn visit(&mut self, visitor: &mut dyn Visitor) {
-        self.mount.visit(visitor);
+        visitor.setting("enabled", &mut self.wanted);
+        self.mount.visit_others(visitor);
         visitor.setting("auth", &mut self.auth);
         visitor.secret("key", &mut self.key);
         visitor.setting("max_age", &mut self.max_age);

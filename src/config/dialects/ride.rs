@@ -3,14 +3,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{Mount, TokenKey};
-use crate::{
-    config::{
-        backend::LoginHook,
-        setting::words,
-        value::{Ping, Secret},
-        visit::{Section, Visitor},
-    },
-    dialect::DialectId,
+use crate::config::{
+    backend::LoginHook,
+    setting::words,
+    value::{Ping, Secret},
+    visit::{Section, Visitor},
 };
 
 /// Settings of the ride-hailing relay.
@@ -52,7 +49,7 @@ words!(RideTokens, "any" => RideTokens::Any, "jwt" => RideTokens::Jwt, "hook" =>
 impl Default for Ride {
     fn default() -> Self {
         Self {
-            mount: Mount::new(DialectId::Ride, &["/ws/", "/websocket"], Ping::Off),
+            mount: Mount::new(&["/ws/", "/websocket"], Ping::Off),
             tokens: None,
             realm: None,
             backends: BTreeMap::new(),

@@ -10,10 +10,7 @@ use crate::{
         value::Ping,
         visit::{Section, Visitor},
     },
-    dialect::{
-        DialectId,
-        room::{Mode, REPLY},
-    },
+    dialect::room::{Mode, REPLY},
 };
 
 /// Settings of rooms and customer service.
@@ -66,7 +63,6 @@ impl Default for Room {
         Self {
             // The documented client never speaks; the browser's Pongs keep it alive.
             mount: Mount::new(
-                DialectId::Room,
                 &["/room/{group}/", "/room/{group}"],
                 Ping::Every(Duration::from_secs(25)),
             ),

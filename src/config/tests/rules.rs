@@ -288,15 +288,6 @@ fn levels_are_levels() {
 }
 
 #[test]
-fn a_dialect_of_a_later_version_cannot_be_switched_on() {
-    check_mistake(
-        "dialect.live.enabled = true",
-        "dialect.live.enabled: is true, expected false: the dialect is not available in this \
-         version",
-    );
-}
-
-#[test]
 fn paths_begin_with_a_slash_and_belong_to_one_dialect() {
     let ride = |paths: &str| {
         mistakes_alone(

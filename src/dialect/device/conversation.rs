@@ -16,7 +16,8 @@ use super::{
 use crate::{
     close::CloseReason,
     dialect::{
-        Actions, Answer, Conversation, Grant, Incoming, Now, Outcome, Profile, Question, owned_text,
+        Actions, Answer, Conversation, DialectId, Grant, Incoming, Now, Outcome, Profile, Question,
+        owned_text,
     },
     id::SessionId,
     message::Message,
@@ -302,7 +303,7 @@ impl Party {
             }
             return;
         }
-        if offers.answers(&request.kind) {
+        if offers.answers(DialectId::Device, &request.kind) {
             return extras::call(request, now, out);
         }
         let to = request.field("to");

@@ -89,6 +89,7 @@ pub(super) fn returned(profile: Profile, id: &str, outcome: Outcome, now: Now) -
         Outcome::TakenBefore => error(id, Fault::Taken),
         Outcome::Unavailable
         | Outcome::Answered(_)
+        | Outcome::Live(_)
         | Outcome::NotAnswered(_)
         | Outcome::Service(_) => error(id, Fault::Failed),
     }

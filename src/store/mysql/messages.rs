@@ -9,7 +9,7 @@ use tokio::time;
 
 use super::{MysqlError, Server, errors::Failure, in_time};
 use crate::store::{
-    Content, MessageStore, Pending, Query, Record, RecordId, StoreError,
+    Content, MessageStore, Pending, Prunes, Query, Record, RecordId, StoreError,
     parts::{newest, parts, ranges},
 };
 
@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// How long the start of a node waits for a database.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(8);
 /// What needs the rights that a store needs, and changes nothing.
-const TRIES: [&str; 5] = [
+const TRIES: [&str; 9] = [
     "SELECT id FROM message WHERE FALSE UNION ALL SELECT id FROM topic_message WHERE FALSE",
     "INSERT INTO message SELECT there.* FROM message there WHERE FALSE \
      ON DUPLICATE KEY UPDATE message.id = message.id",
@@ -35,6 +35,11 @@ const TRIES: [&str; 5] = [
      ON DUPLICATE KEY UPDATE topic_message.id = topic_message.id",
     "DELETE FROM message WHERE FALSE",
     "DELETE FROM topic_message WHERE FALSE",
+    "SELECT id FROM live_message WHERE FALSE",
+    "INSERT INTO live_message SELECT there.* FROM live_message there WHERE FALSE \
+     ON DUPLICATE KEY UPDATE live_message.id = live_message.id",
+    "UPDATE live_message SET status = status WHERE FALSE",
+    "DELETE FROM live_message WHERE FALSE",
 ];
 
 /// The messages of nodes that share a database.
@@ -186,7 +191,9 @@ impl MessageStore for MysqlMessages {
     fn history(&self, query: Query) -> Pending<'_, Vec<Record>> {
         Box::pin(in_time(async move { self.read(&query).await }))
     }
+}
 
+impl Prunes for MysqlMessages {
     fn prune(&self, before_ms: u64, max: usize) -> Pending<'_, u64> {
         Box::pin(in_time(self.remove(before_ms, max)))
     }

@@ -23,7 +23,7 @@ const MIGRATION_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// Seconds of one attempt to get the lock from another node that makes the steps.
 const LOCK_SECONDS: i32 = 5;
 /// How many steps this version knows.
-const KNOWN: u32 = 2;
+const KNOWN: u32 = 3;
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS tidegate_migration (
     version INT UNSIGNED NOT NULL PRIMARY KEY,
@@ -74,6 +74,23 @@ const TOPIC_MESSAGE: &str = "CREATE TABLE IF NOT EXISTS topic_message (
     sender VARBINARY(1024) NULL,
     `timestamp` TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
     INDEX topic_message_topic (topic, id)
+) ENGINE=InnoDB";
+
+/// What was published in live rooms. A name is that of a draft, and what a wall has said has none.
+const LIVE_MESSAGE: &str = "CREATE TABLE IF NOT EXISTS live_message (
+    id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    code VARBINARY(400) NOT NULL,
+    kind VARBINARY(8) NOT NULL,
+    name VARBINARY(64) NULL,
+    nickname VARCHAR(2048) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    say TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    user_id VARBINARY(1024) NOT NULL,
+    status TINYINT UNSIGNED NOT NULL,
+    create_time BIGINT UNSIGNED NOT NULL,
+    update_time BIGINT UNSIGNED NOT NULL,
+    UNIQUE INDEX live_message_name (name),
+    INDEX live_message_of_room (code, kind, status, id),
+    INDEX live_message_by_time (create_time)
 ) ENGINE=InnoDB";
 
 /// Columns of the original table.
@@ -233,16 +250,19 @@ async fn make_steps(connection: &mut MySqlConnection) -> Result<(), Failure> {
                 make_message(connection).await?;
                 legacy_ms = newest_legacy(connection).await?;
             }
-            _ => {
-                let made = sqlx::raw_sql(TOPIC_MESSAGE).execute(&mut *connection);
-                made.await?;
-            }
+            2 => make(connection, TOPIC_MESSAGE).await?,
+            _ => make(connection, LIVE_MESSAGE).await?,
         }
         let note = "INSERT INTO tidegate_migration (version, legacy_ms) VALUES (?, ?)";
         let note = sqlx::query(note).bind(step).bind(legacy_ms);
         note.execute(&mut *connection).await?;
         tracing::info!(step, "the tables of the store were changed");
     }
+    Ok(())
+}
+
+async fn make(connection: &mut MySqlConnection, table: &'static str) -> Result<(), Failure> {
+    sqlx::raw_sql(table).execute(connection).await?;
     Ok(())
 }
 

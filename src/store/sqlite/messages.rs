@@ -6,7 +6,7 @@ use super::Database;
 use crate::{
     id::Person,
     store::{
-        Chat, Content, MessageStore, Pending, Push, Query, Record, RecordId,
+        Chat, Content, MessageStore, Pending, Prunes, Push, Query, Record, RecordId,
         parts::{Part, Range, newest, parts, ranges},
     },
 };
@@ -35,7 +35,9 @@ impl MessageStore for SqliteMessages {
         let reading = self.0.read(move |connection| history(connection, &query));
         Box::pin(async move { Ok(reading.await?) })
     }
+}
 
+impl Prunes for SqliteMessages {
     fn prune(&self, before_ms: u64, max: usize) -> Pending<'_, u64> {
         let pruning = self
             .0

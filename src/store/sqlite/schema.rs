@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use super::{DatabaseError, LOCK_TIMEOUT, failed};
 
 /// The steps, in order. One that was released is never changed.
-const STEPS: [&str; 6] = [MAIL, MESSAGES, HOOKS, DUES, WORK, SERVICE];
+const STEPS: [&str; 7] = [MAIL, MESSAGES, HOOKS, DUES, WORK, SERVICE, LIVE];
 /// Pause between two attempts at what others are in the way of.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -170,6 +170,41 @@ CREATE TABLE service (
     customer TEXT PRIMARY KEY,
     body BLOB NOT NULL
 ) STRICT;
+";
+
+/// What is said in live rooms.
+const LIVE: &str = "
+CREATE TABLE live_message (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    code TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT UNIQUE,
+    nickname TEXT NOT NULL,
+    say TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    create_time INTEGER NOT NULL,
+    update_time INTEGER NOT NULL
+) STRICT;
+CREATE INDEX live_message_of_room ON live_message (code, kind, status, id);
+CREATE INDEX live_message_by_time ON live_message (create_time);
+CREATE TABLE live_draft (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    code TEXT NOT NULL,
+    name TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    nickname TEXT NOT NULL,
+    say TEXT NOT NULL,
+    time_ms INTEGER NOT NULL,
+    is_approved INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (code, name)
+) STRICT;
+CREATE INDEX live_draft_of_room ON live_draft (code, id);
+CREATE TABLE live_room (
+    code TEXT PRIMARY KEY,
+    last_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX live_room_by_time ON live_room (last_ms);
 ";
 
 /// Makes the steps that a file has not had.

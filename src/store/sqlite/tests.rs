@@ -195,6 +195,13 @@ async fn nothing_that_a_call_does_looks_at_a_whole_table() {
         hooks::DELETE_DEAD,
         jobs::SELECT_DUE,
         jobs::DELETE_OLD,
+        sayings::SELECT_NAMED,
+        sayings::SELECT_PAGE,
+        sayings::PRUNE,
+        drafts::COUNT_DRAFTS,
+        drafts::SELECT_SILENT,
+        drafts::SELECT_DRAFT,
+        drafts::SELECT_DRAFTS,
     ];
     let explain = database.transact(move |on| {
         for statement in statements {

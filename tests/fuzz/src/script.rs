@@ -12,6 +12,7 @@ use crate::{
     dialect::{
         Action, Actions, Answer, Call, Conversation, Dialect, Grant, Hello, Incoming, MethodFailure, Now,
         Outcome, Question, Request, ServiceOutcome, ServiceRefusal, ServiceRequest, im,
+        live::{Effect, Reply},
     },
     frame::Frame,
     id::{Member, Person, Serial, SessionId},
@@ -141,6 +142,11 @@ impl<'a> Stage<'a> {
             (Request::Chat(_), false) => Outcome::NotFriends,
             (Request::Chat(_), true) => Outcome::Kept { time_ms: 1 },
             (Request::History(_), true) => Outcome::History(vec![record()]),
+            (Request::Live(call), true) => Outcome::Live(vec![
+                Effect::Reply(Reply::plain(200, "success", "well").with("[1]")),
+                Effect::Then(call),
+            ]),
+            (Request::Live(_), false) => Outcome::Live(Vec::new()),
             (Request::Locate(_), false) => Outcome::NoCourier,
             (Request::Locate(_), true) => Outcome::Located,
             (Request::Online(_), is_online) => Outcome::Online(is_online),
@@ -150,6 +156,8 @@ impl<'a> Stage<'a> {
             }
             (Request::Method(_), true) => Outcome::Answered(b"[1]".as_slice().into()),
             (Request::Method(_), false) => Outcome::NotAnswered(MethodFailure::Timeout),
+            (Request::Service(_), true) => Outcome::Service(ServiceOutcome::Done),
+            (Request::Service(_), false) => Outcome::Service(ServiceOutcome::Unavailable),
             (Request::TakeOrder(_), true) => Outcome::Taken { customer: person() },
             (Request::History(_) | Request::TakeOrder(_), false) => Outcome::Unavailable,
         };
@@ -250,6 +258,10 @@ impl<'a> Stage<'a> {
             }
             Request::Locate(position) => {
                 assert!(position.longitude.abs() <= 180.0 && position.latitude.abs() <= 85.06);
+            }
+            Request::Live(call) => {
+                let body = serde_json::from_slice::<serde::de::IgnoredAny>(&call.request);
+                assert!(body.is_ok(), "a controller would be given no JSON: {call:?}");
             }
             Request::Method(call) => {
                 let body = serde_json::from_slice::<serde::de::IgnoredAny>(&call.body);

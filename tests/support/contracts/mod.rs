@@ -5,6 +5,7 @@ pub(crate) mod contacts;
 pub(crate) mod journal;
 pub(crate) mod office;
 pub(crate) mod orders;
+pub(crate) mod sayings;
 pub(crate) mod store;
 
 use std::{cmp::Reverse, collections::BTreeSet};
