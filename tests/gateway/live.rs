@@ -39,7 +39,7 @@ fn auth(gateway: &Gateway, id: &str, kind: &str, code: &str) -> String {
 }
 
 /// A session that is let in.
-async fn login(gateway: &Gateway, id: &str, kind: &str, code: &str) -> Client {
+pub(crate) async fn login(gateway: &Gateway, id: &str, kind: &str, code: &str) -> Client {
     let auth = auth(gateway, id, kind, code);
     let mut client = Client::connect(gateway, &format!("/live?auth={auth}")).await;
     client.heartbeat().await;

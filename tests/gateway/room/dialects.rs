@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::join;
 use crate::{
-    api, im,
+    api, im, live,
     support::{Client, Gateway, http::Answer},
 };
 
@@ -43,6 +43,11 @@ async fn members(gateway: &Gateway) -> Vec<Member> {
             join(gateway, "/room/other/?user=m").await,
             "m",
             json!({"text": "你好", "n": 1.5}),
+        ),
+        member(
+            live::login(gateway, "l", "wall", "r1").await,
+            "l",
+            json!({"status": 200, "event": "news", "info": "", "param": {"text": "你好", "n": 1.5}}),
         ),
     ]
 }
@@ -109,6 +114,7 @@ async fn what_a_client_says_to_a_room_reaches_members_of_every_dialect() {
         json!({"from": 9, "type": "s", "msg": {"text": "hi"}}),
         json!({"type": "message", "data": {"text": "hi"}}),
         json!({"text": "hi"}),
+        json!({"status": 200, "event": "message", "info": "", "param": {"text": "hi"}}),
     ];
     for (member, expect) in members.iter_mut().zip(texts) {
         let mut came = frame(&mut member.client).await;
