@@ -13,6 +13,7 @@ mod ingest;
 mod jobs;
 mod mail;
 mod methods;
+mod node;
 mod store;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -30,6 +31,7 @@ pub use ingest::IngestStats;
 pub use jobs::{Gauge, JobStats, ScheduleStats};
 pub use mail::MailStats;
 pub use methods::{BreakerPhase, MethodOutcome, MethodStats, ServiceStats};
+pub use node::NodeStats;
 pub use store::RetentionStats;
 
 use crate::{close::CloseReason, dialect::DialectId, topic::TopicKind};

@@ -10,6 +10,7 @@ mod calls;
 mod cluster;
 mod hooks;
 pub mod names;
+mod node;
 mod sheet;
 mod witness;
 mod work;
@@ -34,7 +35,7 @@ use crate::{
     stats::{
         ApiOutcome, ApiStats, ArchiveStats, AuthStats, BridgeStats, ChatOutcome, ChatStats, Count,
         DecidingStats, DialectStats, HookOutcome, IngestStats, IngressStats, LoginOutcome,
-        MethodStats, RejectReason, RetentionStats, ShardStats, TokenOutcome,
+        MethodStats, NodeStats, RejectReason, RetentionStats, ShardStats, TokenOutcome,
     },
     topic::TopicKind,
     witness::Witness,
@@ -43,6 +44,8 @@ use crate::{
 /// Where the figures are.
 #[derive(Debug)]
 pub struct Sources {
+    /// Bounds in use, and reloads.
+    pub node: Arc<NodeStats>,
     /// Sessions and messages.
     pub router: Arc<Router>,
     /// The public listeners.
@@ -100,6 +103,7 @@ impl Telemetry {
     /// One scrape, in the Prometheus text format. `ready`: whether the node wants clients.
     pub fn render(&self, ready: bool) -> String {
         let Sources {
+            node,
             router,
             ingress,
             auth,
@@ -123,6 +127,7 @@ impl Telemetry {
         sheet.gauge(&names::READY, &[], f64::from(u8::from(ready)));
         let uptime = clock.uptime().as_secs_f64();
         sheet.gauge(&names::UPTIME_SECONDS, &[], uptime);
+        node::write(&sheet, node);
         write_sessions(&sheet, router);
         write_messages(&mut sheet, router);
         write_ingress(&mut sheet, ingress);
