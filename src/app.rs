@@ -51,6 +51,7 @@ use crate::{
     id::Member,
     ingress::{self, Ingress, tls::TlsError},
     router::Router,
+    stats::NodeStats,
     store::mysql,
 };
 
@@ -180,10 +181,13 @@ impl App {
         let sides = shards
             .iter()
             .map(|shard| (Arc::clone(&shard.context), shard.handle.clone()));
+        let stats = Arc::<NodeStats>::default();
+        settings::tell(&config, tls.as_ref(), &stats);
         let settings = settings::ingress(&config, tls, &mounted, &tokens, &applications);
         let ingress = Ingress::new(sides, settings);
         let listening = duplicates(&public, &admin).map_err(BuildError::Duplicate)?;
         let node = Node {
+            stats,
             addresses,
             listening: Listening::new(listening),
             cluster: membership.as_ref().map(Membership::cluster),

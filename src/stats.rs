@@ -14,6 +14,7 @@ mod jobs;
 mod live;
 mod mail;
 mod methods;
+mod node;
 mod reception;
 mod store;
 
@@ -33,6 +34,7 @@ pub use jobs::{Gauge, JobStats, ScheduleStats};
 pub use live::{LiveOutcome, LiveStats};
 pub use mail::MailStats;
 pub use methods::{BreakerPhase, MethodOutcome, MethodStats, ServiceStats};
+pub use node::NodeStats;
 pub use reception::ReceptionStats;
 pub use store::RetentionStats;
 

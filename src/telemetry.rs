@@ -10,6 +10,7 @@ mod calls;
 mod cluster;
 mod hooks;
 pub mod names;
+mod node;
 mod service;
 mod sheet;
 mod witness;
@@ -35,8 +36,8 @@ use crate::{
     stats::{
         ApiOutcome, ApiStats, ArchiveStats, AuthStats, BridgeStats, ChatOutcome, ChatStats, Count,
         DecidingStats, DialectStats, HookOutcome, IngestStats, IngressStats, LiveOutcome,
-        LiveStats, LoginOutcome, MethodStats, ReceptionStats, RejectReason, RetentionStats,
-        ShardStats, TokenOutcome,
+        LiveStats, LoginOutcome, MethodStats, NodeStats, ReceptionStats, RejectReason,
+        RetentionStats, ShardStats, TokenOutcome,
     },
     topic::TopicKind,
     witness::Witness,
@@ -45,6 +46,8 @@ use crate::{
 /// Where the figures are.
 #[derive(Debug)]
 pub struct Sources {
+    /// Bounds in use, and reloads.
+    pub node: Arc<NodeStats>,
     /// Sessions and messages.
     pub router: Arc<Router>,
     /// The public listeners.
@@ -106,6 +109,7 @@ impl Telemetry {
     /// One scrape, in the Prometheus text format. `ready`: whether the node wants clients.
     pub fn render(&self, ready: bool) -> String {
         let Sources {
+            node,
             router,
             ingress,
             auth,
@@ -131,6 +135,7 @@ impl Telemetry {
         sheet.gauge(&names::READY, &[], f64::from(u8::from(ready)));
         let uptime = clock.uptime().as_secs_f64();
         sheet.gauge(&names::UPTIME_SECONDS, &[], uptime);
+        node::write(&sheet, node);
         write_sessions(&sheet, router);
         write_messages(&mut sheet, router);
         write_ingress(&mut sheet, ingress);

@@ -178,7 +178,7 @@ fn alerts_and_dashboards_name_metrics_that_exist() {
 
 #[test]
 fn documents_link_to_what_exists() {
-    let mut documents = files(&["docs", "deploy", "loadtest", "tests"]);
+    let mut documents = files(&["docs", "deploy", "grafana", "loadtest", "tests"]);
     documents.extend(
         files(&[""])
             .into_iter()

@@ -203,6 +203,7 @@ impl Node {
         let hooks = hooks::of_test(clock);
         let witness = Witness::of_test(&router, clock);
         let telemetry = Telemetry::new(Sources {
+            node: Arc::default(),
             hooks: hooks.clone(),
             router: Arc::clone(&router),
             witness: Arc::clone(&witness),

@@ -25,13 +25,14 @@ use crate::{
     config::{Backend, Config, HttpUrl, ReloadSource},
     ingress::Ingress,
     log, session,
-    stats::{ApiStats, BridgeStats},
+    stats::{ApiStats, BridgeStats, NodeStats},
     telemetry::{Sources, Telemetry, Work},
 };
 
 /// Everything about a running node that can be asked or changed.
 #[derive(Debug)]
 pub struct Node {
+    pub(super) stats: Arc<NodeStats>,
     pub(super) addresses: Addresses,
     pub(super) listening: Listening,
     pub(super) ingress: Arc<Ingress>,
@@ -68,6 +69,7 @@ impl Node {
         let Identity { router, clock, .. } = &*self.identity;
         let api = Arc::<ApiStats>::default();
         let telemetry = Telemetry::new(Sources {
+            node: Arc::clone(&self.stats),
             router: Arc::clone(router),
             ingress: Arc::clone(&self.ingress.stats),
             auth: Arc::clone(self.authenticator.stats()),
@@ -159,6 +161,7 @@ impl Node {
         self.session_settings
             .store(Arc::new(settings::session(&next)));
         self.applications.reload(&next.backend);
+        settings::tell(&next, tls.as_ref(), &self.stats);
         self.ingress.set(settings::ingress(
             &next,
             tls,
@@ -214,12 +217,17 @@ impl Process for Node {
             tracing::error!("configuration not reloaded: {error}");
         }
         if reloaded.errors.is_empty() {
+            self.stats.reloads_applied.add(1);
+            self.stats.outdated.set(0);
             let Reloaded {
                 applied,
                 needs_restart,
                 ..
             } = &reloaded;
             tracing::info!(?applied, ?needs_restart, "configuration reloaded");
+        } else {
+            self.stats.reloads_failed.add(1);
+            self.stats.outdated.set(1);
         }
         reloaded
     }

@@ -24,6 +24,7 @@ use crate::{
     ingress::{self, mounts::Mounts, tls},
     live::Stage,
     office, session,
+    stats::NodeStats,
 };
 
 /// How many shards.
@@ -56,17 +57,27 @@ pub(super) fn session(config: &Config) -> session::Settings {
 }
 
 /// The certificate, if there is one.
-pub(super) fn tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, tls::TlsError> {
+pub(super) fn tls(config: &Config) -> Result<Option<tls::Certified>, tls::TlsError> {
     let files = config.listen.tls.as_ref();
     files
         .map(|files| tls::load(&files.cert, &files.key))
         .transpose()
 }
 
+/// Tells how much the node may take, and how long its certificate is good.
+pub(super) fn tell(config: &Config, tls: Option<&tls::Certified>, stats: &NodeStats) {
+    let limits = &config.limits;
+    stats.connections_max.set(limits.connections_max as u64);
+    let outboxes_bytes_max = limits.outboxes_bytes_max as u64;
+    stats.outboxes_bytes_max.set(outboxes_bytes_max);
+    let expires_s = tls.map_or(0, |tls| tls.expires_s);
+    stats.certificate_expires_s.set(expires_s);
+}
+
 /// The public listeners.
 pub(super) fn ingress(
     config: &Config,
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Option<tls::Certified>,
     mounted: &Mounted,
     tokens: &TokenEndpoint,
     applications: &Applications,
@@ -78,7 +89,7 @@ pub(super) fn ingress(
         trusted_proxies: config.listen.trusted_proxies.clone(),
         client_address: config.listen.client_address,
         proxy_protocol: config.listen.proxy_protocol,
-        tls,
+        tls: tls.map(|tls| tls.config),
         page: page(config),
         endpoints: endpoints(config, tokens),
         header_bytes_max: limits.header_bytes_max,

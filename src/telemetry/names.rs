@@ -99,6 +99,8 @@ families! {
         "Bytes read from and written to clients after the upgrade, before encryption";
     CANARY_AGE = Gauge SECONDS, "tidegate_canary_age_seconds" []
         "Age of the newest canary that came back; 0 without a cluster";
+    CERTIFICATE_EXPIRY = Gauge SECONDS, "tidegate_certificate_expiry_time_seconds" []
+        "When the first certificate of the public listeners expires, in Unix seconds; 0 without TLS";
     CHAT_ACK_SECONDS = Histogram SECONDS, "tidegate_chat_ack_seconds" []
         "Time from a chat message to what says that it is kept and on its way";
     CHAT_FAILURES = Counter None, "tidegate_chat_failures_total" []
@@ -107,6 +109,8 @@ families! {
         "Chat messages of clients; kept and repeated ones were acknowledged";
     CLUSTER_REOPENED = Counter None, "tidegate_cluster_reopened_total" []
         "Times inbox and log were opened in a new life of Redis' data, the first time included";
+    CONFIGURATION_OUTDATED = Gauge None, "tidegate_configuration_outdated" []
+        "1 while the configuration could not be read again the last time, else 0";
     CONNECT_HOOK_SECONDS = Histogram SECONDS, "tidegate_connect_hook_seconds" []
         "Time of the calls of the service that decides who comes in";
     CONNECT_HOOKS = Counter None, "tidegate_connect_hooks_total" ["outcome"]
@@ -115,6 +119,8 @@ families! {
         "Upgraded connections that are open: sessions opened less sessions closed";
     CONNECTIONS_ACCEPTED = Counter None, "tidegate_connections_accepted_total" []
         "Connections accepted on the public listeners";
+    CONNECTIONS_MAX = Gauge None, "tidegate_connections_max" []
+        "Most sessions that the node takes";
     DELIVERIES = Counter None, "tidegate_deliveries_total" []
         "Messages put into outboxes; divided by messages published: subscribers of a message";
     DELIVERIES_WAITING = Gauge None, "tidegate_deliveries_waiting" []
@@ -215,6 +221,8 @@ families! {
         "Living nodes that this one knows of, itself included";
     OUTBOX_BYTES = Gauge BYTES, "tidegate_outbox_bytes" []
         "Bytes that wait in all outboxes";
+    OUTBOX_MAX_BYTES = Gauge BYTES, "tidegate_outbox_max_bytes" []
+        "Most bytes that may wait in all outboxes";
     PRESENCE_DELTAS = Counter None, "tidegate_presence_deltas_total" ["direction"]
         "Entries written into the presence stream, and entries of other nodes read from it";
     PRESENCE_GAPS = Counter None, "tidegate_presence_gaps_total" []
@@ -247,6 +255,8 @@ families! {
         "1 while the node wants clients, else 0";
     REJECTIONS = Counter None, "tidegate_rejections_total" ["reason"]
         "Connections and requests that did not become sessions";
+    RELOADS = Counter None, "tidegate_reloads_total" ["outcome"]
+        "Times the configuration was read again: it is in use, or had mistakes that changed nothing";
     RETAINED_BYTES = Gauge BYTES, "tidegate_retained_bytes" []
         "Bytes charged for messages kept for later subscribers";
     RETAINED_EVICTED = Counter None, "tidegate_retained_evicted_total" []

@@ -37,6 +37,7 @@ fn telemetry() -> Telemetry {
     let kept = Arc::new(SqliteHooks::new(Database::of_test()));
     let parts = hooks::Parts::of_one(HttpClient::new().unwrap(), clock, kept);
     Telemetry::new(Sources {
+        node: Arc::default(),
         hooks: Hooks::new(parts, &Backend::default()),
         cluster: None,
         post: Post::new(post::Parts {

@@ -123,6 +123,29 @@ async fn a_file_with_a_mistake_changes_nothing() {
 }
 
 #[tokio::test]
+async fn bounds_in_use_and_reloads_are_measured() {
+    let toml = "limits.connections_max = 5\nlimits.outboxes_bytes_max = 640000";
+    let gateway = Gateway::start_alone(toml);
+    let figure = async |name, labels| gateway.metric(name, labels).await;
+    assert_eq!(figure("tidegate_connections_max", "").await, 5.0);
+    assert_eq!(figure("tidegate_outbox_max_bytes", "").await, 640_000.0);
+    let name = "tidegate_certificate_expiry_time_seconds";
+    assert_eq!(figure(name, "").await, 0.0);
+    for (toml, outdated) in [
+        ("limits.connections_max = 7", 0.0),
+        ("limits.connections_max = 9\nlimits.idle = \"0s\"", 1.0),
+        ("limits.connections_max = 7", 0.0),
+    ] {
+        gateway.reload(toml);
+        assert_eq!(figure("tidegate_connections_max", "").await, 7.0, "{toml}");
+        let found = figure("tidegate_configuration_outdated", "").await;
+        assert_eq!(found, outdated, "{toml}");
+    }
+    assert_eq!(figure("tidegate_reloads_total", "applied").await, 2.0);
+    assert_eq!(figure("tidegate_reloads_total", "failed").await, 1.0);
+}
+
+#[tokio::test]
 async fn throw_away_credentials_outlive_a_reload() {
     let gateway = Gateway::start("");
     let token = gateway.device_token("me", &[], &[]);

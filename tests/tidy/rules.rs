@@ -189,4 +189,5 @@ pub(crate) const HOMES: &[(&str, &[&str])] = &[
     ("toml", &["src/config"]),
     ("utoipa", &["src/admin"]),
     ("utoipa_axum", &["src/admin"]),
+    ("x509_parser", &["src/ingress"]),
 ];

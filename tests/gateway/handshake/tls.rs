@@ -214,6 +214,26 @@ async fn a_renewed_certificate_is_shown_after_a_reload() {
 }
 
 #[tokio::test]
+async fn the_end_of_the_certificate_is_measured_after_a_reload_too() {
+    let (folder, toml) = certified();
+    let gateway = Gateway::start_in(folder, &toml);
+    for year in [2030, 2031] {
+        let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let expect = params.not_after.unix_timestamp();
+        let made = params.self_signed(&key).unwrap();
+        fs::write(gateway.folder().join("cert.pem"), made.pem()).unwrap();
+        fs::write(gateway.folder().join("key.pem"), key.serialize_pem()).unwrap();
+        assert_eq!(gateway.reload(&toml).errors.len(), 0);
+        let name = "tidegate_certificate_expiry_time_seconds";
+        // Both nodes have it.
+        let nodes = gateway.metric("tidegate_build_info", "").await;
+        assert_eq!(gateway.metric(name, "").await, expect as f64 * nodes);
+    }
+}
+
+#[tokio::test]
 async fn who_speaks_no_tls_is_turned_away() {
     let gateway = start("limits.handshake_timeout = \"500ms\"");
     let mut plain = Raw::open(gateway.public()).await;

@@ -1,0 +1,1 @@
+"""What stands on each board, one module per board."""
