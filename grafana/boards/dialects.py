@@ -13,6 +13,7 @@ def board():
         ("Logins", _logins()),
         ("Services that decide", _deciding()),
         ("Chat and bridge", _others()),
+        ("Live rooms", _live()),
     )
 
 
@@ -162,5 +163,22 @@ def _others():
             "Times the channel was subscribed to. After the first, something may have been lost in between.",
             "none",
             growth("tidegate_bridge_connects_total"),
+        ),
+    ]
+
+
+def _live():
+    return [
+        lines(
+            "Calls in live rooms",
+            "By outcome; failed: for want of Redis or the database.",
+            "cps",
+            rate("tidegate_live_calls_total", by="outcome"),
+        ),
+        lines(
+            "Said and not delivered",
+            "What was said in live rooms, is kept, and found no room on its way.",
+            "none",
+            growth("tidegate_live_unrouted_total"),
         ),
     ]

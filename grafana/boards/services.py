@@ -13,6 +13,7 @@ def board():
         ("Schedules", _schedules()),
         ("Webhooks", _hooks()),
         ("What happens and what is owed", _happenings()),
+        ("Customer service", _customers()),
     )
 
 
@@ -182,5 +183,54 @@ def _happenings():
             "Of sessions that have ended: done, found done, failed.",
             "cps",
             rate("tidegate_duties_total", by="kind outcome"),
+        ),
+    ]
+
+
+def _customers():
+    return [
+        lines(
+            "Customers",
+            "Customers of all nodes who have an agent, and who wait for one, as each node sees it.",
+            "short",
+            now("tidegate_service_customers", by="state", function="max"),
+        ),
+        lines(
+            "Agents",
+            "Agents of all nodes who are there, as each node sees it.",
+            "none",
+            now("tidegate_service_agents", function="max"),
+        ),
+        lines(
+            "Customers who got an agent",
+            "At once, after they had waited, since theirs was away for too long, or since somebody gave them away.",
+            "cps",
+            rate("tidegate_service_assignments_total", by="reason"),
+        ),
+        lines(
+            "Calls of customers and agents refused",
+            "By reason; too_many: too many customers, or too many of them wait.",
+            "cps",
+            rate("tidegate_service_refusals_total", by="reason"),
+        ),
+        lines(
+            "Told to agents and customers",
+            "Changes and messages that were published, that were told later, and that nobody was there for.",
+            "cps",
+            rate("tidegate_service_told_total", by="").called("told"),
+            rate("tidegate_service_waits_total", by="").called("told later"),
+            rate("tidegate_service_messages_dropped_total", by="").called("for nobody"),
+        ),
+        lines(
+            "Customers to be told of",
+            "Customers of all nodes of whom something is to be told right now. Above 0 for long: nobody comes to it.",
+            "none",
+            now("tidegate_service_lanes", function="max"),
+        ),
+        lines(
+            "Errors of customer service",
+            "Calls of Redis or the store that failed.",
+            "none",
+            growth("tidegate_service_errors_total"),
         ),
     ]
