@@ -281,7 +281,7 @@ async fn its_nodes_are_one_gateway_behind_its_nginx() {
         let remote = session["remote"].as_str().unwrap();
         assert!(remote.starts_with("127."), "{remote}");
     }
-    assert!(used.iter().eq(NODES.iter()), "{used:?}");
+    assert!(used.iter().eq(NODES), "{used:?}");
 
     let message = json!({"to": "all", "event": "e", "data": {"text": "to everybody"}}).to_string();
     let answer = http::call(admin, "POST", "/api/publish", &headers, &message).await;

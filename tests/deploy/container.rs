@@ -144,10 +144,9 @@ impl Container {
         .await;
     }
 
-    /// Has it end. Says how that went, and how long it took.
-    pub(crate) async fn stopped(mut self, limit: Duration) -> (ExitStatus, Duration) {
+    /// Waits for its end, from now on for so long. Says how that went, and how long it took.
+    pub(crate) async fn ended_within(mut self, limit: Duration) -> (ExitStatus, Duration) {
         let begin = Instant::now();
-        self.process.signal(Signal::TERM);
         while begin.elapsed() < limit {
             if let Some(status) = self.process.status() {
                 return (status, begin.elapsed());
@@ -157,7 +156,7 @@ impl Container {
         panic!("it still runs after {limit:?}");
     }
 
-    /// Begins its end.
+    /// Begins its end. A second time would be another order: to end at once.
     pub(crate) fn terminate(&self) {
         self.process.signal(Signal::TERM);
     }

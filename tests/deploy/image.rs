@@ -54,8 +54,9 @@ fn the_image_holds_the_program_and_four_files() {
     let config = &image().config;
     assert_eq!(config["User"], "65532:65532");
     assert_eq!(config["WorkingDir"], STATE);
-    let ports: BTreeSet<_> = config["ExposedPorts"].as_object().unwrap().keys().collect();
-    assert!(ports.iter().eq(["8080/tcp", "8081/tcp"]), "{ports:?}");
+    let ports = config["ExposedPorts"].as_object().unwrap().keys();
+    let ports: BTreeSet<_> = ports.map(String::as_str).collect();
+    assert_eq!(ports, ["8080/tcp", "8081/tcp"].into());
     let labels = &config["Labels"];
     let version = &labels["org.opencontainers.image.version"];
     assert_eq!(version, env!("CARGO_PKG_VERSION"));
@@ -106,7 +107,8 @@ async fn it_runs_as_nobody_on_a_root_that_cannot_be_written() {
     let made = http::call(admin, "POST", "/api/schedules", &headers, &body).await;
     assert!(made.status < 300, "{made:?}");
 
-    let (status, _) = node.stopped(Duration::from_secs(30)).await;
+    node.terminate();
+    let (status, _) = node.ended_within(Duration::from_secs(30)).await;
     assert!(status.success(), "{status}");
 }
 
