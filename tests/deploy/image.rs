@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::{
     container::{Container, Spec, until_answers},
+    dns::NameServer,
     files::{path, run, text},
     http,
     lab::Lab,
@@ -110,6 +111,21 @@ async fn it_runs_as_nobody_on_a_root_that_cannot_be_written() {
     node.terminate();
     let (status, _) = node.ended_within(Duration::from_secs(30)).await;
     assert!(status.success(), "{status}");
+}
+
+/// In Kubernetes names are known to a server, not to a file.
+#[tokio::test]
+async fn it_asks_the_name_server_for_what_no_file_names() {
+    let lab = Lab::new(&[("gw1", 11), ("redis", 2), ("dns", 53)]);
+    let _redis = lab.redis("redis").await;
+    let _dns = NameServer::start(lab.at("dns", 53), lab.address("redis")).await;
+    let resolver = lab.file("resolv.conf");
+    fs::write(&resolver, format!("nameserver {}\n", lab.address("dns"))).unwrap();
+    let mut spec = node(&lab);
+    spec.mounts.push((resolver, "/etc/resolv.conf".to_owned()));
+    Container::start(&lab, spec)
+        .ready(lab.at("gw1", 8081))
+        .await;
 }
 
 #[tokio::test]

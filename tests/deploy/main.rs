@@ -9,6 +9,7 @@
 
 mod compose;
 mod container;
+mod dns;
 mod files;
 #[path = "../gateway/support/http.rs"]
 #[allow(dead_code, reason = "shared with tests that look at more")]
