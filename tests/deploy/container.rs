@@ -7,10 +7,11 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rustix::process::{Signal, geteuid};
+use tokio::time::Instant;
 
 use crate::{
     files::{attempt, run},

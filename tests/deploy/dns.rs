@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use tokio::{net::UdpSocket, task::JoinHandle};
+use tokio::{net::UdpSocket, task::JoinSet};
 
 /// Type of a record that is an IPv4 address.
 const ADDRESS: [u8; 2] = [0, 1];
@@ -10,26 +10,24 @@ const ADDRESS: [u8; 2] = [0, 1];
 const HEAD: usize = 12;
 
 /// A name server; dropping it ends it.
-pub(crate) struct NameServer(JoinHandle<()>);
+pub(crate) struct NameServer {
+    _task: JoinSet<()>,
+}
 
 impl NameServer {
     /// Answers with `address` at `at`.
     pub(crate) async fn start(at: SocketAddr, address: Ipv4Addr) -> Self {
         let socket = UdpSocket::bind(at).await.unwrap();
-        Self(tokio::spawn(async move {
+        let mut task = JoinSet::new();
+        task.spawn(async move {
             let mut question = [0; 512];
             loop {
                 let (length, from) = socket.recv_from(&mut question).await.unwrap();
                 let answer = answer(&question[..length], address);
                 socket.send_to(&answer, from).await.unwrap();
             }
-        }))
-    }
-}
-
-impl Drop for NameServer {
-    fn drop(&mut self) {
-        self.0.abort();
+        });
+        Self { _task: task }
     }
 }
 
