@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     files::{run, text, yaml},
     lint::OVERLAYS,
     pod::Overlay,
+    root::image,
 };
 
 fn overlays() -> impl Iterator<Item = Overlay> {
@@ -213,6 +214,35 @@ fn the_rules_of_the_operator_are_those_of_prometheus() {
         rule.one("PrometheusRule")["spec"]["groups"],
         Value::Array(groups)
     );
+}
+
+/// The containers of these tests have what is asserted here, whatever stands in the objects.
+#[test]
+fn a_pod_is_whom_the_image_says_and_may_do_nothing_else() {
+    for overlay in overlays() {
+        let (user, group) = image().config["User"]
+            .as_str()
+            .unwrap()
+            .split_once(':')
+            .unwrap();
+        let pod = &overlay.pod()["securityContext"];
+        for (field, id) in [
+            ("runAsUser", user),
+            ("runAsGroup", group),
+            ("fsGroup", group),
+        ] {
+            assert_eq!(pod[field].to_string(), id, "{field}");
+        }
+        assert_eq!(pod["runAsNonRoot"], true);
+        assert_eq!(pod["seccompProfile"]["type"], "RuntimeDefault");
+        let container = &overlay.container()["securityContext"];
+        assert_eq!(container["allowPrivilegeEscalation"], false);
+        assert_eq!(container["readOnlyRootFilesystem"], true);
+        assert_eq!(container["capabilities"]["drop"], json!(["ALL"]));
+        // Where pods that are less careful are refused.
+        let labels = &overlay.one("Namespace")["metadata"]["labels"];
+        assert_eq!(labels["pod-security.kubernetes.io/enforce"], "restricted");
+    }
 }
 
 /// Beyond its memory a node is killed, with all its sessions.
