@@ -263,6 +263,29 @@ fn a_node_that_is_full_has_the_memory_it_may_take() {
     assert!(needed <= limit, "{needed} of {limit}");
 }
 
+/// Of a Deployment, a pod that is ending is none any more: only the new one's time holds the next one up.
+#[test]
+fn a_node_has_ended_before_the_next_one_is_sent_away() {
+    let overlay = Overlay::render("production");
+    let spec = &overlay.deployment()["spec"];
+    let update = &spec["strategy"]["rollingUpdate"];
+    assert_eq!(
+        (&update["maxSurge"], &update["maxUnavailable"]),
+        (&json!(1), &json!(0))
+    );
+    let between = spec["minReadySeconds"].as_u64().unwrap();
+    let period = overlay.pod()["terminationGracePeriodSeconds"]
+        .as_u64()
+        .unwrap();
+    assert!(period <= between, "{period} s in {between}");
+    // Without Redis between them there must not be two.
+    let alone = Overlay::render("dev");
+    assert_eq!(
+        alone.deployment()["spec"]["strategy"],
+        json!({"type": "Recreate"})
+    );
+}
+
 /// The page tells what to put into the Secret that the overlay does not make.
 #[test]
 fn the_page_names_every_secret_that_a_node_reads() {
