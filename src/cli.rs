@@ -64,7 +64,7 @@ pub fn run(invocation: Invocation, environment: BTreeMap<String, String>) -> Exi
         Command::Stop => manage::stop(&source),
         Command::Reload => manage::reload(&source),
         Command::Restart => restart::restart(source),
-        Command::Status => manage::status(&source),
+        Command::Status(wanted) => manage::status(&source, wanted),
         Command::Say { text } => manage::say(&source, &text),
         Command::Check => check(&source),
         Command::Token(wanted) => token::token(&source, wanted),

@@ -81,10 +81,8 @@ impl ShardThread {
         let name = format!("shard-{}", context.shard.number());
         let thread = thread::Builder::new().name(name).spawn(move || {
             runtime.block_on(async {
-                tokio::select! {
-                    () = until.cancelled() => {}
-                    _ = flusher => failed.cancel(),
-                    _ = timers => failed.cancel(),
+                if has_failed(&until, flusher, timers).await {
+                    failed.cancel();
                 }
                 until.cancelled().await;
                 tracker.close();
@@ -105,5 +103,36 @@ impl ShardThread {
         self.stop.cancel();
         let thread = self.thread;
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+    }
+}
+
+/// Waits for the end of a part of the shard, or until it is asked to end. Says whether a part has ended
+/// before that.
+async fn has_failed(stop: &CancellationToken, flusher: impl Future, timers: impl Future) -> bool {
+    tokio::select! {
+        // Asked first: once they are to end, they may have done so by the time that this is looked at.
+        biased;
+        () = stop.cancelled() => false,
+        _ = flusher => true,
+        _ = timers => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_ends_when_it_is_asked_to_has_not_failed() {
+        let stop = CancellationToken::new();
+        assert!(has_failed(&stop, ready(()), pending::<()>()).await);
+        assert!(has_failed(&stop, pending::<()>(), ready(())).await);
+        stop.cancel();
+        // Arms that are ready would be taken at random otherwise.
+        for _ in 0..100 {
+            assert!(!has_failed(&stop, ready(()), ready(())).await);
+        }
     }
 }

@@ -40,7 +40,7 @@ pub enum Command {
     /// Stop the node that runs here and start it again, as a daemon
     Restart,
     /// Show the node that runs here
-    Status,
+    Status(Status),
     /// Say something to everybody who is connected to the node that runs here, or to its cluster
     Say {
         /// What to say
@@ -74,6 +74,14 @@ pub struct Start {
     /// The process whose place this one takes while that still runs
     #[arg(long, hide = true, value_name = "PID")]
     pub replaces: Option<u32>,
+}
+
+/// What is to be shown of the node.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct Status {
+    /// Fail unless it is ready for clients: what the health check of a container asks
+    #[arg(long)]
+    pub ready: bool,
 }
 
 /// For which dialect a credential is wanted.

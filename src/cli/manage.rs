@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     Done, Failure,
+    args::Status,
     control::{self, Answer},
     pid::Entry,
 };
@@ -44,15 +45,23 @@ pub(super) fn reload(source: &ReloadSource) -> Done {
     }
 }
 
-/// Shows the node.
-pub(super) fn status(source: &ReloadSource) -> Done {
+/// Shows the node; where only one that is ready will do, the exit code says whether it is.
+pub(super) fn status(source: &ReloadSource, wanted: Status) -> Done {
     let entry = running(source)?;
     let answer = control::request(&entry, "GET", "/api/process", None)
         .map_err(|error| Failure::failed(format!("process {} runs, but {error}", entry.pid)))?;
     if !answer.is_success() {
         return Err(Failure::failed(answer.problem()));
     }
-    Ok(table(&entry, &answer.body))
+    let text = table(&entry, &answer.body);
+    if wanted.ready && !is_ready(&answer.body) {
+        return Err(Failure::failed(text));
+    }
+    Ok(text)
+}
+
+fn is_ready(status: &Value) -> bool {
+    status.get("state").and_then(Value::as_str) == Some("ready")
 }
 
 /// Says something to everybody.
@@ -150,7 +159,7 @@ fn table(entry: &Entry, status: &Value) -> String {
     };
     let mut lines = vec![format!("{:<10} {}", "process", entry.pid)];
     let mut row = |name: &str, value: String| lines.push(format!("{name:<10} {value}"));
-    for key in ["node", "member", "version", "state"] {
+    for key in ["node", "member", "version", "state", "reason"] {
         if let Some(value) = status.get(key) {
             row(key, text(value));
         }
@@ -248,6 +257,14 @@ mod tests {
             entry.pid
         );
         assert_eq!(table(&entry, &status), expect);
+    }
+
+    #[test]
+    fn only_a_node_that_says_so_is_ready() {
+        for (state, expect) in [("ready", true), ("starting", false), ("draining", false)] {
+            assert_eq!(is_ready(&json!({"state": state})), expect, "{state}");
+        }
+        assert!(!is_ready(&Value::Null));
     }
 
     #[test]

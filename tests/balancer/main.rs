@@ -18,6 +18,7 @@ mod letters;
 mod machine;
 mod node;
 mod passing;
+#[allow(dead_code, reason = "shared with tests that look at more")]
 mod process;
 mod rolling;
 mod swarm;

@@ -52,6 +52,11 @@ impl Process {
         process
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, what: Signal) {
         signal(self.child.id(), what);
     }
