@@ -156,8 +156,6 @@ impl<'a> Stage<'a> {
             }
             (Request::Method(_), true) => Outcome::Answered(b"[1]".as_slice().into()),
             (Request::Method(_), false) => Outcome::NotAnswered(MethodFailure::Timeout),
-            (Request::Service(_), true) => Outcome::Service(ServiceOutcome::Done),
-            (Request::Service(_), false) => Outcome::Service(ServiceOutcome::Unavailable),
             (Request::TakeOrder(_), true) => Outcome::Taken { customer: person() },
             (Request::History(_) | Request::TakeOrder(_), false) => Outcome::Unavailable,
         };
