@@ -19,7 +19,7 @@ use crate::{
     router::{Router, lives, subscriber::Subscriber},
 };
 
-/// Sessions are told in steps of this length.
+/// Sessions are told in steps of this length, or longer where one of them would be more than one step's.
 const STEP: Duration = Duration::from_millis(20);
 /// Kept free at the end of the grace period for the last sessions to leave.
 const LEAVING: Duration = Duration::from_secs(3);
@@ -43,15 +43,15 @@ pub async fn run(router: &Router, settings: &Drain, accepting: &CancellationToke
     while 0 < router.sessions() && Instant::now() < until {
         let left = until.saturating_duration_since(Instant::now());
         let sessions = everyone(router);
-        let per_step = pace(sessions.len(), settings.rate, left);
-        for step in sessions.chunks(per_step) {
-            for session in step.iter().filter_map(Weak::upgrade) {
+        let (per_step, step) = pace(sessions.len(), settings.rate, left);
+        for together in sessions.chunks(per_step) {
+            for session in together.iter().filter_map(Weak::upgrade) {
                 session.leave(CloseReason::Draining);
             }
             if until <= Instant::now() {
                 break;
             }
-            time::sleep(STEP).await;
+            time::sleep_until(until.min(Instant::now() + step)).await;
         }
     }
     Drained { cut: cut(router) }
@@ -71,13 +71,14 @@ fn everyone(router: &Router) -> Vec<Weak<Subscriber>> {
     router.everyone().iter().map(Arc::downgrade).collect()
 }
 
-/// Sessions per step: the configured rate, or more if the time needs it.
-fn pace(sessions: usize, rate: u32, left: Duration) -> usize {
-    let left = left.saturating_sub(LEAVING.min(left / 2));
-    let steps = (left.as_secs_f64() / STEP.as_secs_f64()).max(1.0);
-    let needed = sessions as f64 / steps;
-    let configured = f64::from(rate) * STEP.as_secs_f64();
-    needed.max(configured).ceil().max(1.0) as usize
+/// Sessions per step, and its length: the configured rate, or more if the time needs it.
+fn pace(sessions: usize, rate: u32, left: Duration) -> (usize, Duration) {
+    let left = left.saturating_sub(LEAVING.min(left / 2)).max(STEP);
+    let needed = sessions as f64 / left.as_secs_f64();
+    let per_second = needed.max(f64::from(rate));
+    let per_step = (per_second * STEP.as_secs_f64()).ceil().max(1.0);
+    let step = Duration::try_from_secs_f64(per_step / per_second);
+    (per_step as usize, step.unwrap_or(STEP))
 }
 
 #[cfg(test)]
@@ -86,13 +87,20 @@ mod tests {
 
     #[test]
     fn the_pace_is_the_configured_one_while_there_is_time() {
-        assert_eq!(pace(1_000, 500, Duration::from_secs(23)), 10);
+        let (left, ms) = (Duration::from_secs(23), Duration::from_millis);
+        assert_eq!(pace(1_000, 500, left), (10, STEP));
+        assert_eq!(pace(10, 20, left), (1, ms(50)));
+        assert_eq!(pace(10, 1, left), (1, ms(1000)));
+        assert_eq!(
+            pace(1_000, 60, left),
+            (2, Duration::from_secs_f64(2.0 / 60.0))
+        );
     }
 
     #[test]
     fn the_pace_is_as_fast_as_the_time_needs() {
         // 20 s of closing in 1,000 steps.
-        assert_eq!(pace(100_000, 500, Duration::from_secs(23)), 100);
-        assert_eq!(pace(100_000, 500, Duration::ZERO), 100_000);
+        assert_eq!(pace(100_000, 500, Duration::from_secs(23)), (100, STEP));
+        assert_eq!(pace(100_000, 500, Duration::ZERO), (100_000, STEP));
     }
 }

@@ -1,15 +1,13 @@
-use std::{
-    io::{Read as _, Write as _},
-    net::TcpListener,
-    thread,
-    time::Duration,
-};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    auth::{tests::parts, wstoken::MemoryCredentials},
+    auth::{
+        tests::{http, parts, service},
+        wstoken::MemoryCredentials,
+    },
     config::{ApiKey, Dialects, LoginHook as HookSettings, Secret, rsa::PrivateKey},
 };
 
@@ -45,19 +43,9 @@ async fn call(endpoint: &TokenEndpoint, authorization: &str, body: &str) -> (u16
 
 /// A service that answers every request so.
 fn hook(reply: &str) -> HookSettings {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    let length = reply.len();
-    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{reply}");
-    thread::spawn(move || {
-        while let Ok((mut stream, _)) = listener.accept() {
-            let mut request = [0; 4096];
-            let _ = stream.read(&mut request);
-            let _ = stream.write_all(answer.as_bytes());
-        }
-    });
+    let service = service(http("200 OK", reply));
     HookSettings {
-        url: url.parse().unwrap(),
+        url: service.url.parse().unwrap(),
         timeout: Duration::from_secs(5),
         secret: None,
     }

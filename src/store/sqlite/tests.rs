@@ -51,15 +51,20 @@ async fn what_comes_after_the_end_of_a_transaction_is_not_one_of_its_own() {
     let make = database.transact(|on| on.execute_batch("CREATE TABLE t (n INTEGER)"));
     make.await.unwrap();
     let (go, may_go) = std::sync::mpsc::channel::<()>();
+    let (begin, has_begun) = tokio::sync::oneshot::channel();
     let first = database.transact(move |_| {
+        begin.send(()).unwrap();
         may_go.recv().unwrap();
         Ok(())
     });
-    let end = database.transact(|on| on.execute_batch("ROLLBACK"));
-    let insert = database.transact(|on| on.execute("INSERT INTO t VALUES (1)", []));
-    // Both are in the queue by then, and so in one transaction.
-    let release = async { go.send(()).unwrap() };
-    let (_, ended, inserted, ()) = tokio::join!(first, end, insert, release);
+    // Both come while the first one is under way, and so into one transaction.
+    let others = async {
+        has_begun.await.unwrap();
+        let end = database.transact(|on| on.execute_batch("ROLLBACK"));
+        let insert = database.transact(|on| on.execute("INSERT INTO t VALUES (1)", []));
+        tokio::join!(end, insert, async { go.send(()).unwrap() })
+    };
+    let (_, (ended, inserted, ())) = tokio::join!(first, others);
     assert!(ended.is_err() && inserted.is_err());
     let count =
         database.transact(|on| on.query_one("SELECT count(*) FROM t", [], |row| row.get(0)));
