@@ -17,12 +17,16 @@ use crate::{
     close::CloseReason,
     config::Drain,
     router::{Router, lives, subscriber::Subscriber},
+    witness::Witness,
 };
 
 /// Sessions are told in steps of this length, or longer where one of them would be more than one step's.
 const STEP: Duration = Duration::from_millis(20);
 /// Kept free at the end of the grace period for the last sessions to leave.
 const LEAVING: Duration = Duration::from_secs(3);
+
+/// Share of the grace period in which those hear of ends who are told of them.
+const WORDS_SHARE: f64 = 0.75;
 
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -31,18 +35,30 @@ pub struct Drained {
     pub cut: usize,
 }
 
-/// Sends every session away. New connections are accepted (and refused by the ingress, in words)
+/// Sends every session away, those first whose ends others are told of: who is to hear that is still there. New connections are accepted (and refused by the ingress, in words)
 /// until the delay is over, so that balancers that have not noticed yet get an answer; then
 /// `accepting` is cancelled.
-pub async fn run(router: &Router, settings: &Drain, accepting: &CancellationToken) -> Drained {
+pub async fn run(
+    router: &Router,
+    witness: &Witness,
+    settings: &Drain,
+    accepting: &CancellationToken,
+) -> Drained {
     let until = Instant::now() + settings.grace;
     if 0 < router.sessions() {
         time::sleep(settings.delay.min(settings.grace)).await;
     }
     accepting.cancel();
+    let words_until = Instant::now() + settings.grace.mul_f64(WORDS_SHARE);
     while 0 < router.sessions() && Instant::now() < until {
         let left = until.saturating_duration_since(Instant::now());
-        let sessions = everyone(router);
+        let sessions = match Instant::now() < words_until && witness.has_words(None) {
+            true => speakers(router, witness),
+            false => everyone(router),
+        };
+        if sessions.is_empty() {
+            time::sleep(STEP).await;
+        }
         let (per_step, step) = pace(sessions.len(), settings.rate, left);
         for together in sessions.chunks(per_step) {
             for session in together.iter().filter_map(Weak::upgrade) {
@@ -65,6 +81,15 @@ pub fn cut(router: &Router) -> usize {
         lives::cut(&session);
     }
     left.len()
+}
+
+/// Those at whose ends something is said.
+fn speakers(router: &Router, witness: &Witness) -> Vec<Weak<Subscriber>> {
+    let sessions = router.everyone();
+    let speakers = sessions
+        .iter()
+        .filter(|session| witness.has_words(Some(session.serial)));
+    speakers.map(Arc::downgrade).collect()
 }
 
 fn everyone(router: &Router) -> Vec<Weak<Subscriber>> {

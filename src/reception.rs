@@ -8,9 +8,17 @@ mod tell;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tokio::{sync::Notify, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -44,6 +52,10 @@ struct Inner {
     parts: Parts,
     rules: ArcSwap<Rules>,
     stats: Arc<ReceptionStats>,
+    /// The seats of this node's sessions.
+    seats: Mutex<HashMap<SessionId, Party>>,
+    /// How often the office may have lost them, as far as they were taken again.
+    doubts: AtomicU64,
     /// There may be more to be done than one call does.
     work: Notify,
     /// A token for each call; closed with the reception.
@@ -81,6 +93,8 @@ impl Reception {
             parts,
             rules: ArcSwap::from_pointee(rules),
             stats: Arc::default(),
+            seats: Mutex::default(),
+            doubts: AtomicU64::new(0),
             work: Notify::new(),
             under_way: TaskTracker::new(),
         }))
@@ -129,6 +143,7 @@ impl Reception {
             false => End::Died,
         };
         let unavailable = |error: OfficeError| DuesError::Unavailable(error.to_string().into());
+        self.0.seats.lock().remove(session);
         let done = office
             .rise(session.clone(), end)
             .await
@@ -205,6 +220,7 @@ impl Reception {
     /// Says whether there is more to be done at once.
     async fn look(&self) -> Result<bool, OfficeError> {
         let rules = **self.0.rules.load();
+        self.sit_again(rules).await?;
         let look = self.0.parts.office.look(rules).await?;
         let Figures {
             assigned,
@@ -219,6 +235,28 @@ impl Reception {
         stats.lanes.set(lanes);
         self.tell(look.done).await;
         Ok(look.has_more)
+    }
+
+    /// Has the agents of this node take their seats again, if the office may have lost them.
+    async fn sit_again(&self, rules: Rules) -> Result<(), OfficeError> {
+        let Parts { office, router, .. } = &self.0.parts;
+        let doubts = router.witness().map_or(0, |witness| witness.doubts());
+        if doubts == self.0.doubts.load(Relaxed) {
+            return Ok(());
+        }
+        let is_there = |session: &SessionId| {
+            session.member == router.member() && router.find(session.serial).is_some()
+        };
+        self.0.seats.lock().retain(|session, _| is_there(session));
+        let seats = self.0.seats.lock().clone();
+        for (session, agent) in seats {
+            // One that is refused is ending.
+            if let Ok(done) = office.sit(agent, session, rules).await? {
+                self.tell(done).await;
+            }
+        }
+        self.0.doubts.store(doubts, Relaxed);
+        Ok(())
     }
 
     async fn serve(&self, caller: &Caller, request: ServiceRequest) -> ServiceOutcome {
@@ -241,7 +279,13 @@ impl Reception {
                     return refused;
                 }
                 let agent = Party { id: user, name };
-                office.sit(agent, caller.session.clone(), rules).await
+                let sat = office
+                    .sit(agent.clone(), caller.session.clone(), rules)
+                    .await;
+                if let Ok(Ok(_)) = &sat {
+                    self.0.seats.lock().insert(caller.session.clone(), agent);
+                }
+                sat
             }
             ServiceRequest::Transfer { customer, to } => {
                 office.transfer(Some(user), customer, to).await

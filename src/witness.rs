@@ -99,6 +99,8 @@ pub struct Witness {
     /// Sessions in the book.
     owing: AtomicUsize,
     numbers: AtomicU64,
+    /// How often everything had to be kept anew.
+    doubts: AtomicU64,
     work: Notify,
     /// Something was kept.
     kept: Notify,
@@ -122,6 +124,7 @@ impl Witness {
             rooms: Mutex::new(Rooms::new(linger)),
             owing: AtomicUsize::new(0),
             numbers: AtomicU64::new(0),
+            doubts: AtomicU64::new(0),
             work: Notify::new(),
             kept: Notify::new(),
             stop: CancellationToken::new(),
@@ -144,6 +147,12 @@ impl Witness {
     /// Sessions that owe something.
     pub fn owing(&self) -> usize {
         self.owing.load(Relaxed)
+    }
+
+    /// How often everything of this node had to be kept anew, since what keeps it had lost it, or this is another
+    /// life.
+    pub fn doubts(&self) -> u64 {
+        self.doubts.load(Relaxed)
     }
 
     /// Happenings that wait to be kept.

@@ -56,7 +56,7 @@ impl App {
         couriers.stop_jobs();
         let until = Instant::now() + settings.grace;
         let drained = tokio::select! {
-            drained = drain::run(&node.identity.router, &settings, &accepting) => drained,
+            drained = drain::run(&node.identity.router, &node.kept.witness, &settings, &accepting) => drained,
             () = kill.cancelled() => Drained { cut: drain::cut(&node.identity.router) },
         };
         accepting.cancel();

@@ -153,13 +153,15 @@ impl<'a> Scene<'a> {
         self.in_time(telling).await.map(|_| ())
     }
 
-    /// The same, unless the session has ended: what it owes is done behind that. Says whether it was said.
+    /// The same, unless the session has ended: what it owes under the name of this duty is said behind it, and not
+    /// at all if this is not. Says whether it was said.
     ///
     /// # Errors
     ///
     /// As [`Self::tell`].
     pub async fn tell_while_there(
         &self,
+        duty: &str,
         room: &Topic,
         event: &'static str,
         data: impl Into<Bytes>,
@@ -174,7 +176,7 @@ impl<'a> Scene<'a> {
         let telling = async {
             loop {
                 let publish = || router.publish(message, clock.now());
-                match witness.while_there(&self.caller.session, publish) {
+                match witness.while_there(&self.caller.session, duty, publish) {
                     None => return false,
                     Some(Ok(_)) => return true,
                     Some(Err(busy)) => {

@@ -46,10 +46,12 @@ impl Controller for User {
 async fn join(scene: &Scene<'_>) -> Result<Vec<Effect>, Halt> {
     scene.only_users()?;
     let rooms = scene.rooms()?;
-    if joined(scene).is_none() {
-        attach(scene, &rooms.walls).await?;
-        // Whoever has gone by now was told of, or will be.
-        let coming = scene.tell_while_there(&rooms.walls, "userJoin", face(scene));
+    let owed = owed(scene);
+    if !matches!(owed, Some((_, true))) {
+        // Of a join that has failed half-way it is owed already.
+        let duty = attach(scene, &rooms.walls, owed.map(|(id, _)| id)).await?;
+        // Of whoever has gone by now nothing was said, and nothing will be.
+        let coming = scene.tell_while_there(&duty, &rooms.walls, "userJoin", face(scene));
         if !coming.await? {
             return Ok(Vec::new());
         }
@@ -61,7 +63,7 @@ async fn join(scene: &Scene<'_>) -> Result<Vec<Effect>, Halt> {
 async fn out(scene: &Scene<'_>) -> Result<Vec<Effect>, Halt> {
     scene.only_users()?;
     let rooms = scene.rooms()?;
-    if let Some(duty) = joined(scene) {
+    if let Some((duty, true)) = owed(scene) {
         let witness = &scene.parts().witness;
         witness.fulfil(&scene.caller().session, &duty).await?;
     }
@@ -113,19 +115,26 @@ pub(super) fn quoted(text: &str) -> Vec<u8> {
     serde_json::to_vec(text).expect("memory takes every write")
 }
 
-/// The duty of a session that has joined.
-fn joined(scene: &Scene<'_>) -> Option<Box<str>> {
+/// The duty of a session that has joined, or has begun to, and whether the walls were told.
+fn owed(scene: &Scene<'_>) -> Option<(Box<str>, bool)> {
     let witness = &scene.parts().witness;
     witness.owes(&scene.caller().session, &format!("{OWN}{DUTY}"))
 }
 
 /// Has the walls told when the session ends. Each time under another name: what was said under one is not
 /// said again.
-async fn attach(scene: &Scene<'_>, walls: &Topic) -> Result<(), Halt> {
+async fn attach(
+    scene: &Scene<'_>,
+    walls: &Topic,
+    owed: Option<Box<str>>,
+) -> Result<Box<str>, Halt> {
     let parts = scene.parts();
-    let number = parts.router.next_id(parts.clock.now());
+    let id = owed.unwrap_or_else(|| {
+        let number = parts.router.next_id(parts.clock.now());
+        format!("{OWN}{DUTY}{number}").into()
+    });
     let duty = Duty {
-        id: format!("{OWN}{DUTY}{number}").into(),
+        id: id.clone(),
         deed: Deed::Publish {
             to: walls.clone(),
             event: "userOut".into(),
@@ -134,7 +143,7 @@ async fn attach(scene: &Scene<'_>, walls: &Topic) -> Result<(), Halt> {
     };
     let change = Change::Add(duty);
     match parts.witness.change(&scene.caller().session, change).await {
-        Changed::Kept(_) => Ok(()),
+        Changed::Kept(_) => Ok(id),
         _ => Err(Halt::failed("what is owed at its end cannot be kept")),
     }
 }

@@ -171,7 +171,8 @@ impl Outgoing {
             (Some(letter), [entry]) if subscriber.reads_mail_of(&self.message.topic) => {
                 subscriber.push_letter(letter, &self.message.id, entry)
             }
-            (None, [entry]) if self.is_alone() => {
+            // Others have numbers that are their node's own: two may have the same.
+            (None, [entry]) if self.message.class == DeliveryClass::Durable => {
                 subscriber.push_once(&self.message.id, self.published, entry)
             }
             _ => subscriber.push(entries),

@@ -677,3 +677,22 @@ fn messages_of_two_members_in_one_millisecond_have_names_of_their_own() {
     node.router.begin_new_epoch(2);
     assert_ne!(first, node.router.unique_id(NOW));
 }
+
+#[test]
+fn messages_of_two_members_under_one_number_are_two() {
+    let mut node = Node::new(1);
+    let client = node.join(0);
+    let room = room("g");
+    node.router.subscribe(&room, &client.subscriber, NOW);
+    for spares_sender in [true, false] {
+        for text in ["one", "other"] {
+            let mut message = message(&room, text);
+            message.id = MessageId::Number(7);
+            message.spares_sender = spares_sender;
+            message.except = (!spares_sender).then(|| ["test.1.ffff".parse().unwrap()].into());
+            node.router.deliver_remote(message, NOW).unwrap();
+        }
+    }
+    node.settle();
+    assert_eq!(client.wire.texts(), ["one", "other", "one", "other"]);
+}

@@ -8,7 +8,7 @@ use super::{Witness, book::of_applications};
 use crate::{
     dues::{DuesError, Unfit},
     duty::{Change, Changed, Deed, Duty, Record},
-    id::SessionId,
+    id::{Serial, SessionId},
 };
 
 /// Longest wait until a change is kept. Shorter than what another member waits for the answer.
@@ -63,21 +63,40 @@ impl Witness {
         }
     }
 
-    /// The id that begins like this of something that a session of this member owes the gateway itself.
-    pub fn owes(&self, session: &SessionId, begin: &str) -> Option<Box<str>> {
+    /// The id that begins like this of something that a session of this member owes the gateway itself, and
+    /// whether something was said that it puts an end to.
+    pub fn owes(&self, session: &SessionId, begin: &str) -> Option<(Box<str>, bool)> {
         self.find(session)?;
         let book = self.book.lock();
         let (record, _) = book.look(session.serial)?;
         let mut ids = record.duties.iter().map(|duty| &duty.id);
-        ids.find(|id| id.starts_with(begin)).cloned()
+        let id = ids.find(|id| id.starts_with(begin)).cloned()?;
+        let is_told = !book.is_untold(session.serial, &id);
+        Some((id, is_told))
     }
 
-    /// Does something, unless a session of this member has ended: what it owes is done behind that. `act` must
-    /// not wait, and not come back here.
-    pub fn while_there<T>(&self, session: &SessionId, act: impl FnOnce() -> T) -> Option<T> {
-        let book = self.book.lock();
+    /// Whether something is to be said at the end of a session of this node; with none, whether something is still
+    /// to be said at the end of any, be it over.
+    pub fn has_words(&self, of: Option<Serial>) -> bool {
+        0 < self.owing() && self.book.lock().has_words(of)
+    }
+
+    /// Says something, unless a session of this member has ended, to which what it owes under this id puts an
+    /// end: that is said behind it, and not at all if this was not said. `say` must not wait, and not come back
+    /// here.
+    pub fn while_there<T, E>(
+        &self,
+        session: &SessionId,
+        id: &str,
+        say: impl FnOnce() -> Result<T, E>,
+    ) -> Option<Result<T, E>> {
+        let mut book = self.book.lock();
         let is_there = self.find(session).is_some() && !book.has_ended(session.serial);
-        is_there.then(act)
+        let said = is_there.then(say)?;
+        if said.is_ok() {
+            book.tell(session.serial, id);
+        }
+        Some(said)
     }
 
     /// Does at once what a session of this member owes under this id, which it does not owe any more then. It

@@ -9,7 +9,7 @@ use std::{
 
 use super::{BYTES_MAX, ITEMS_MAX, SESSIONS_MAX};
 use crate::{
-    duty::{Change, Changed, DUTIES_MAX, Duty, Record},
+    duty::{Change, Changed, DUTIES_MAX, Deed, Duty, Record},
     happening::{Happening, What},
     id::{Member, Serial},
     topic::Topic,
@@ -51,6 +51,8 @@ struct Entry {
     kept: u64,
     /// Whether an item of it waits, beside that of its end.
     is_queued: bool,
+    /// What is to be said at its end, as long as nothing was said of what that puts an end to.
+    untold: Vec<Box<str>>,
     ended: Option<Ended>,
 }
 
@@ -157,6 +159,9 @@ impl Book {
         if entry.ended.replace(ended).is_none() {
             entry.record.user.clone_from(&last.user);
             entry.record.rooms.clone_from(&last.rooms);
+            let untold = mem::take(&mut entry.untold);
+            let duties = &mut entry.record.duties;
+            duties.retain(|duty| !untold.contains(&duty.id));
             // Behind everything that was said of it.
             self.items.push_back(Item::Session(serial));
         }
@@ -178,7 +183,15 @@ impl Book {
         if entry.ended.is_some() {
             return Err(Changed::Gone);
         }
+        let new = match &change {
+            Change::Add(duty) if matches!(duty.deed, Deed::Publish { .. }) => {
+                let mut duties = entry.record.duties.iter();
+                (!duties.any(|other| other.id == duty.id)).then(|| duty.id.clone())
+            }
+            _ => None,
+        };
         apply(&mut entry.record, change)?;
+        entry.untold.extend(new);
         entry.queue(&mut self.items);
         Ok((entry.version, entry.record.duties.clone()))
     }
@@ -190,6 +203,35 @@ impl Book {
     }
 
     /// Whether it is known that a session has ended.
+    /// Something was said that this puts an end to.
+    pub(super) fn tell(&mut self, serial: Serial, id: &str) {
+        if let Some(entry) = self.sessions.get_mut(&serial) {
+            entry.untold.retain(|untold| &**untold != id);
+        }
+    }
+
+    /// Whether nothing was said yet that this puts an end to.
+    pub(super) fn is_untold(&self, serial: Serial, id: &str) -> bool {
+        let entry = self.sessions.get(&serial);
+        entry.is_some_and(|entry| entry.untold.iter().any(|untold| &**untold == id))
+    }
+
+    /// Whether something is to be said at the end of a session that has not ended; with none, whether something is
+    /// still to be said of any, ended or not.
+    pub(super) fn has_words(&self, of: Option<Serial>) -> bool {
+        let has = |entry: &Entry| {
+            let mut duties = entry.record.duties.iter();
+            duties.any(|duty| matches!(duty.deed, Deed::Publish { .. }))
+        };
+        match of {
+            Some(serial) => {
+                let entry = self.sessions.get(&serial);
+                entry.is_some_and(|entry| entry.ended.is_none() && has(entry))
+            }
+            None => self.sessions.values().any(has),
+        }
+    }
+
     pub(super) fn has_ended(&self, serial: Serial) -> bool {
         let entry = self.sessions.get(&serial);
         entry.is_some_and(|entry| entry.ended.is_some())
@@ -269,6 +311,7 @@ impl Entry {
             version: 0,
             kept: 0,
             is_queued: false,
+            untold: Vec::new(),
             ended: None,
         }
     }

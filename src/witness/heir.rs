@@ -1,6 +1,6 @@
 //! The heir: settles what a member has owed that did not live to do it.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use super::{Witness, teller::pauses};
 use crate::{
@@ -97,6 +97,7 @@ impl Witness {
     fn doubt(&self, me: &Member) {
         self.book.lock().doubt(me);
         self.rooms.lock().doubt(me);
+        self.doubts.fetch_add(1, Relaxed);
         self.work.notify_one();
     }
 }

@@ -2,10 +2,18 @@
 //!
 //! What is known of them is forgotten with the first failure, and asked for again by the next call.
 
-use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use futures_util::{FutureExt as _, future::try_join_all};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use redis::{
     Cmd, Pipeline, Value,
     aio::{MultiplexedConnection, PubSub},
@@ -30,6 +38,8 @@ pub(super) struct Servers(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     connector: Connector,
+    /// How often a connection has ended, of all that are [`Servers::apart`]: what one finds out the others need not.
+    ends: Arc<AtomicU64>,
     state: Mutex<State>,
     /// One finds out, the others wait for it.
     finding: tokio::sync::Mutex<()>,
@@ -37,6 +47,8 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
+    /// The ends by then.
+    ends: u64,
     known: Option<Arc<Known>>,
     connections: HashMap<Host, MultiplexedConnection>,
 }
@@ -53,8 +65,13 @@ impl std::fmt::Debug for State {
 
 impl Servers {
     pub(super) fn new(address: Address, ca: Option<Vec<u8>>) -> Self {
+        Self::of(Connector::new(address, ca), Arc::default())
+    }
+
+    fn of(connector: Connector, ends: Arc<AtomicU64>) -> Self {
         Self(Arc::new(Inner {
-            connector: Connector::new(address, ca),
+            connector,
+            ends,
             state: Mutex::default(),
             finding: tokio::sync::Mutex::default(),
         }))
@@ -63,7 +80,8 @@ impl Servers {
     /// The same servers, over other connections.
     pub(super) fn apart(&self) -> Self {
         let connector = &self.0.connector;
-        Self::new(connector.address.clone(), connector.ca.clone())
+        let other = Connector::new(connector.address.clone(), connector.ca.clone());
+        Self::of(other, Arc::clone(&self.0.ends))
     }
 
     /// Like [`Self::call`], within [`CALL_TIMEOUT`].
@@ -115,6 +133,7 @@ impl Servers {
     async fn call(&self, commands: Vec<(String, Cmd)>) -> Result<Vec<Value>, StreamsError> {
         let called = self.try_call(commands).await;
         if matches!(called, Err(StreamsError::Unavailable(_))) {
+            self.0.ends.fetch_add(1, Relaxed);
             self.forget();
         }
         called
@@ -134,7 +153,10 @@ impl Servers {
 
     /// Forgets which servers there are, and the connections to them.
     pub(super) fn forget(&self) {
-        *self.0.state.lock() = State::default();
+        *self.0.state.lock() = State {
+            ends: self.0.ends.load(Relaxed),
+            ..State::default()
+        };
     }
 
     async fn try_call(&self, commands: Vec<(String, Cmd)>) -> Result<Vec<Value>, StreamsError> {
@@ -171,7 +193,7 @@ impl Servers {
 
     /// The connection that all commands to a server share.
     async fn shared(&self, host: &Host) -> Result<MultiplexedConnection, StreamsError> {
-        let known = self.0.state.lock().connections.get(host).cloned();
+        let known = self.state().connections.get(host).cloned();
         if let Some(connection) = known {
             return Ok(connection);
         }
@@ -182,8 +204,21 @@ impl Servers {
         Ok(shared.or_insert(connection).clone())
     }
 
+    /// What is known, without what is older than the last end of a connection.
+    fn state(&self) -> MutexGuard<'_, State> {
+        let ends = self.0.ends.load(Relaxed);
+        let mut state = self.0.state.lock();
+        if state.ends < ends {
+            *state = State {
+                ends,
+                ..State::default()
+            };
+        }
+        state
+    }
+
     async fn known(&self) -> Result<Arc<Known>, StreamsError> {
-        let known = || self.0.state.lock().known.clone();
+        let known = || self.state().known.clone();
         if let Some(known) = known() {
             return Ok(known);
         }

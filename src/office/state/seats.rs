@@ -53,14 +53,22 @@ impl State {
             return step.done;
         };
         member.seats = member.seats.saturating_sub(1);
-        if member.is_online() {
-            return step.done;
-        }
-        member.since_ms = now_ms;
         let customers: Vec<UserId> = member.customers.values().cloned().collect();
-        self.tell_agent(&key, false, &mut step);
+        match (member.is_online(), end) {
+            (true, End::Left) => return step.done,
+            // What was on its way to this seat may be lost, although the agent has come back meanwhile.
+            (true, End::Died) => {}
+            (false, _) => {
+                member.since_ms = now_ms;
+                self.tell_agent(&key, false, &mut step);
+            }
+        }
+        let is_online = self.agents.get(&key).is_some_and(Member::is_online);
         for customer in customers {
             self.forget_sent(&customer, end, now_ms);
+            if is_online && !self.client(&customer).waiting.is_empty() {
+                self.mark(Some(customer), &mut step);
+            }
         }
         step.done
     }

@@ -66,7 +66,10 @@ fn seat() -> Duty {
 }
 
 async fn add(scene: &Scene, id: &SessionId, duty: Duty) -> Changed {
-    scene.witness.change(id, Change::Add(duty)).await
+    let name = duty.id.clone();
+    let changed = scene.witness.change(id, Change::Add(duty)).await;
+    scene.witness.while_there(id, &name, || Ok::<_, ()>(()));
+    changed
 }
 
 #[tokio::test]
@@ -132,4 +135,33 @@ async fn the_next_life_does_what_the_one_before_has_owed() {
     let expect = [format!("{id}:tidegate:leave room:walls userOut 7")];
     assert_eq!(*last.done.lock(), expect);
     assert!(after.records().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_puts_an_end_to_nothing_is_not_said() {
+    let scene = Scene::new(&[]).await;
+    let last = Last::of(&scene);
+    let anna = scene.connect();
+    let id = scene.id(&anna);
+    let telling = scene.witness.begin(&scene.tasks);
+    scene.witness.change(&id, Change::Add(leave())).await;
+    let owed = || scene.witness.owes(&id, "tidegate:");
+    assert_eq!(owed(), Some(("tidegate:leave".into(), false)));
+    let failed = scene
+        .witness
+        .while_there(&id, "tidegate:leave", || Err::<(), _>(1));
+    assert_eq!((failed, owed().unwrap().1), (Some(Err(1)), false));
+    // The same again is as it was.
+    scene.witness.change(&id, Change::Add(leave())).await;
+    assert!(!owed().unwrap().1);
+    scene.end(&anna);
+    assert_eq!(
+        scene
+            .witness
+            .while_there(&id, "tidegate:leave", || Ok::<_, ()>(1)),
+        None
+    );
+    let soon = tokio::time::Instant::now() + Duration::from_secs(10);
+    telling.end(soon).await;
+    assert!(last.done.lock().is_empty() && scene.records().await.is_empty());
 }

@@ -1,12 +1,15 @@
 //! The end of a session: whatever ends it, the walls are told once.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::{PROFILES, login, start, start_with, user, wall};
-use crate::support::{Client, Gateway, service::Service};
+use crate::support::{Client, Gateway, client::code, service::Service};
 
 /// What a wall is told next, which speaks while others do not.
 async fn told_meanwhile(wall: &mut Client) -> Value {
@@ -118,4 +121,27 @@ async fn who_comes_and_goes_at_once_is_told_of_in_that_order() {
         let is_good = events == ["userJoin", "userOut"] || events == ["userOut"];
         assert!(is_good, "{fd}: {events:?}");
     }
+}
+
+#[tokio::test]
+async fn walls_are_told_of_all_who_leave_a_node_that_drains_before_they_have_to() {
+    let gateway = Gateway::start_alone("");
+    let mut wall = wall(&gateway, "9", "r1").await;
+    let mut users = Vec::new();
+    for id in 1..=40 {
+        users.push(user(&gateway, &id.to_string(), "r1").await);
+    }
+    for _ in &users {
+        wall.told("userJoin").await;
+    }
+    gateway.stop();
+    for user in &mut users {
+        assert_eq!(user.closed().await, code(1012, "draining"));
+    }
+    let mut left = BTreeSet::new();
+    for _ in &users {
+        left.insert(wall.told("userOut").await["id"].as_u64());
+    }
+    assert_eq!(left.len(), users.len());
+    assert_eq!(wall.closed().await, code(1012, "draining"));
 }

@@ -1,6 +1,7 @@
 //! What customers and agents see of one another.
 
 use super::*;
+use crate::support::redis::Redis;
 
 #[tokio::test]
 async fn a_customer_gets_an_agent_keeps_it_and_both_are_told() {
@@ -196,4 +197,22 @@ async fn who_says_too_much_before_anybody_is_there_is_told() {
     for _ in 0..20 {
         li.is_asked("c1", "hello").await;
     }
+}
+
+#[tokio::test]
+async fn agents_take_their_seats_again_when_redis_has_lost_everything() {
+    let redis = Redis::start();
+    let more = format!("{NEVER}cluster.redis = \"{}\"", redis.url());
+    let gateway =
+        Gateway::start_alone(&format!("dialect.room.strategy = \"least_loaded\"\n{more}"));
+    let mut one = agent(&gateway, "1").await;
+    redis.ask(&["FLUSHALL"]);
+    // It is back by itself.
+    until(&gateway, async |view| view["agents"][0]["online"] == true).await;
+    let mut anna = customer(&gateway, "c1").await;
+    anna.asks("c1", "hello").await;
+    assert_eq!(one.own().await, assigned("c1"));
+    // Its end gives the seat back.
+    drop(one);
+    until(&gateway, async |view| view["agents"][0]["online"] == false).await;
 }

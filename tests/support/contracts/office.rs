@@ -41,6 +41,7 @@ pub(crate) async fn holds(make: impl Fn() -> Make) {
         trouble::too_much_is_refused,
         trouble::a_seat_that_was_given_up_is_not_taken,
         trouble::what_a_dead_node_was_given_last_is_given_again,
+        trouble::what_a_dead_node_was_given_is_given_again_to_an_agent_who_is_back,
         trouble::what_is_given_again_takes_nobodys_room,
         trouble::what_nobody_has_told_is_told_by_the_next,
         trouble::a_turn_that_is_somebody_elses_takes_nothing_out,

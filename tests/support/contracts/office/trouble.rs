@@ -73,6 +73,22 @@ pub(super) async fn what_a_dead_node_was_given_last_is_given_again(make: Make) {
     assert_said!(scene, 2, []);
 }
 
+pub(super) async fn what_a_dead_node_was_given_is_given_again_to_an_agent_who_is_back(make: Make) {
+    let mut scene = Scene::new(make, Strategy::LeastLoaded);
+    scene.sit("1", "n.1.1").await;
+    scene.ask("c", "1").await.unwrap();
+    scene.ask("c", "2").await.unwrap();
+    scene.sit("1", "m.1.1").await;
+    scene.ask("c", "3").await.unwrap();
+    scene.said.clear();
+    scene.rise("n.1.1", End::Died).await;
+    scene.ask("c", "4").await.unwrap();
+    assert_said!(scene, 1, [1, 2, 3, 4]);
+    scene.sit("1", "m.1.2").await;
+    scene.rise("m.1.1", End::Left).await;
+    assert_said!(scene, 1, []);
+}
+
 pub(super) async fn what_is_given_again_takes_nobodys_room(make: Make) {
     let mut scene = Scene::new(make, Strategy::LeastLoaded);
     scene.sit("1", "n.1.1").await;
