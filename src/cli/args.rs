@@ -37,7 +37,7 @@ pub enum Command {
     Stop,
     /// Let the node that runs here read its configuration again
     Reload,
-    /// Stop the node that runs here and start it again, as a daemon
+    /// Put another process, a daemon, in the place of the node that runs here, on the same sockets
     Restart,
     /// Show the node that runs here
     Status(Status),
