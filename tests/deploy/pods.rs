@@ -167,8 +167,13 @@ async fn the_pod_for_production_serves_what_its_objects_ask_for() {
     let name = of_pods[0]["pods"]["metric"]["name"].as_str().unwrap();
     let endpoint = &overlay.one("ServiceMonitor")["spec"]["endpoints"][0];
     assert_eq!(endpoint["path"], "/metrics");
-    let scraped = http::call(pod.admin, "GET", "/metrics", &[], "").await.body;
-    assert!(scraped.contains(&format!("\n{name} 1\n")), "{scraped}");
+    let counted = format!("\n{name} 1\n");
+    let scrape = async || http::call(pod.admin, "GET", "/metrics", &[], "").await.body;
+    // The client has its answer before it is a session.
+    soon("the client is counted", async {
+        while !scrape().await.contains(&counted) {}
+    })
+    .await;
 
     // From the first moment of its end on nobody is sent there, and it is not killed for it.
     pod.container.terminate();
