@@ -80,6 +80,9 @@ pub struct Common {
     /// Processes of the server, for its memory and CPU time
     #[arg(long, value_name = "PID", value_delimiter = ',')]
     pub server_pid: Vec<u32>,
+    /// Further processes to watch, such as Redis and the database
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    pub other_pid: Vec<u32>,
     /// Run on this CPU only
     #[arg(long)]
     pub cpu: Option<usize>,
@@ -249,9 +252,6 @@ pub struct ChatArgs {
     /// API key of that node with the scope "admin"; better given by the environment, as LOADTEST_API_KEY
     #[arg(long, value_name = "KEY", value_parser = parse_key)]
     pub key: Option<ApiKey>,
-    /// Further processes whose CPU time is told, such as Redis and the database
-    #[arg(long, value_name = "PID", value_delimiter = ',')]
-    pub other_pid: Vec<u32>,
 }
 
 /// Options of `raw-server` and `sink`.

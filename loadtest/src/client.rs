@@ -92,14 +92,22 @@ impl Losses {
     /// All losses.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.refused
-            + self.reset
-            + self.rejected
-            + self.handshake
-            + self.closed
-            + self.protocol
-            + self.timed_out
-            + self.system
+        self.by_name().iter().map(|(_, count)| count).sum()
+    }
+
+    /// The counts with their names.
+    #[must_use]
+    pub fn by_name(&self) -> [(&'static str, u64); 8] {
+        [
+            ("refused", self.refused),
+            ("reset", self.reset),
+            ("rejected", self.rejected),
+            ("handshake", self.handshake),
+            ("closed", self.closed),
+            ("protocol", self.protocol),
+            ("timed_out", self.timed_out),
+            ("system", self.system),
+        ]
     }
 }
 

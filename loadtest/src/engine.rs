@@ -7,13 +7,18 @@
 mod io;
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 
-use crate::client::Loss;
+use crate::client::{Loss, Losses};
+use crate::clock;
+use crate::meter::{Meter, Phase, Recorder};
+use crate::process::Watch;
+use crate::scenario::RunError;
+use crate::timeline::Timeline;
 
 pub use io::Io;
 
@@ -67,6 +72,8 @@ pub struct Engine {
     /// How long to wait before asking for events again when fewer than so many were ready.
     collect: Option<(Duration, usize)>,
     batch: usize,
+    recorder: Recorder,
+    timeline: Timeline,
 }
 
 impl fmt::Debug for Engine {
@@ -78,18 +85,55 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// An engine without connections.
+    /// An engine without connections, which watches no processes.
     ///
     /// # Errors
     /// What the system reports.
     pub fn new() -> Result<Self, Errno> {
+        Self::watching(Watch::default())
+    }
+
+    /// An engine without connections, which looks at these processes once a second.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn watching(watch: Watch) -> Result<Self, Errno> {
+        let meter = Meter::default();
         Ok(Self {
-            io: Io::new()?,
+            io: Io::new(meter.clone())?,
             events: Vec::with_capacity(EVENTS_PER_WAKE_MAX),
             buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
             collect: None,
             batch: 0,
+            recorder: Recorder::new(meter, watch, clock::now()),
+            timeline: Timeline::default(),
         })
+    }
+
+    /// Another phase of the scenario begins.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub fn enter<H: Handler>(&mut self, phase: Phase, handler: &mut H) -> Result<(), RunError> {
+        let _ = handler;
+        let now = clock::now();
+        self.sample(now);
+        self.recorder.enter(phase, now);
+        Ok(())
+    }
+
+    /// The scenario has come to its end: gives what was counted.
+    #[must_use]
+    pub fn finish(mut self) -> (Timeline, Losses) {
+        self.sample(clock::now());
+        (self.timeline, self.io.losses().clone())
+    }
+
+    fn sample(&mut self, now: Instant) {
+        let sample = self
+            .recorder
+            .close(now, self.io.open_count(), self.io.losses());
+        self.timeline.push(&sample);
     }
 
     /// After a wake that found fewer than `events_min` connections ready, sleeps for `pause` before it asks again.
@@ -125,6 +169,10 @@ impl Engine {
             let id =
                 usize::try_from(event.data.u64()).expect("only connection numbers are registered");
             self.io.dispatch(id, &mut self.buffer, handler);
+        }
+        let now = clock::now();
+        if self.recorder.is_due(now) {
+            self.sample(now);
         }
         Ok(self.batch)
     }

@@ -10,6 +10,7 @@ pub mod frame;
 pub mod handshake;
 pub mod http;
 pub mod key;
+pub mod meter;
 pub mod process;
 pub mod rawserver;
 pub mod report;
@@ -18,6 +19,7 @@ pub mod scenario;
 pub mod sink;
 pub mod socket;
 pub mod template;
+pub mod timeline;
 pub mod token;
 
 use std::ffi::OsString;
@@ -39,14 +41,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let outcome = match command {
-        cli::Command::Idle(arguments) => scenario::idle::run(&arguments),
-        cli::Command::Handshake(arguments) => scenario::handshake::run(&arguments),
-        cli::Command::Storm(arguments) => scenario::storm::run(&arguments),
-        cli::Command::Fanout(arguments) => scenario::fanout::run(&arguments),
-        cli::Command::Unicast(arguments) => scenario::unicast::run(&arguments),
-        cli::Command::Chat(arguments) => scenario::chat::run(&arguments),
-        cli::Command::Push(arguments) => scenario::push::run(&arguments),
-        cli::Command::Live(arguments) => scenario::live::run(&arguments),
+        cli::Command::Idle(arguments) => scenario::run(&arguments),
+        cli::Command::Handshake(arguments) => scenario::run(&arguments),
+        cli::Command::Storm(arguments) => scenario::run(&arguments),
+        cli::Command::Fanout(arguments) => scenario::run(&arguments),
+        cli::Command::Unicast(arguments) => scenario::run(&arguments),
+        cli::Command::Chat(arguments) => scenario::run(&arguments),
+        cli::Command::Push(arguments) => scenario::run(&arguments),
+        cli::Command::Live(arguments) => scenario::run(&arguments),
         cli::Command::RawServer(arguments) => rawserver::run(&arguments),
         cli::Command::Sink(arguments) => sink::run(&arguments),
         cli::Command::Check(arguments) => check::run(&arguments),

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::process::Usage;
+use crate::meter::{Latencies, Sample};
+use crate::process::Role;
 use crate::scenario::RunError;
 
 /// From here on the load generator itself may be what limits a run.
@@ -73,23 +73,31 @@ pub struct Cpu {
     pub server_seconds: Option<f64>,
     /// The same in per cent of one core.
     pub server_percent: Option<f64>,
-    /// CPU seconds of the load generator.
+    /// CPU seconds of the load generator, of all its processes.
     pub generator_seconds: f64,
-    /// The same in per cent of one core.
+    /// The same in per cent of one core, of its busiest process.
     pub generator_percent: f64,
     /// Whether the load generator was what limited the rate; figures per CPU second of the server still hold.
     pub generator_saturated: bool,
 }
 
-impl From<Usage> for Cpu {
-    fn from(usage: Usage) -> Self {
-        let percent = |cpu: f64| 100.0 * cpu / usage.seconds;
-        let generator_percent = percent(usage.generator_cpu_seconds);
+impl From<&Sample> for Cpu {
+    fn from(sample: &Sample) -> Self {
+        let seconds = sample.seconds.max(1e-9);
+        let percent = |cpu: f64| 100.0 * cpu / seconds;
+        let is_server = |role: Role| role == Role::Server;
+        let servers = sample.processes.iter().filter(|it| is_server(it.role));
+        let server_seconds = servers
+            .clone()
+            .next()
+            .and_then(|_| servers.map(|it| it.cpu_seconds).sum::<Option<f64>>());
+        let busiest = sample.generators.iter().copied().fold(0.0, f64::max);
+        let generator_percent = percent(busiest);
         Self {
-            seconds: usage.seconds,
-            server_seconds: usage.server_cpu_seconds,
-            server_percent: usage.server_cpu_seconds.map(percent),
-            generator_seconds: usage.generator_cpu_seconds,
+            seconds: sample.seconds,
+            server_seconds,
+            server_percent: server_seconds.map(percent),
+            generator_seconds: sample.generators.iter().sum(),
             generator_percent,
             generator_saturated: generator_percent >= GENERATOR_PERCENT_MAX,
         }
@@ -113,6 +121,15 @@ impl Cpu {
         );
     }
 
+    /// What is wrong with rates of a load generator that was saturated.
+    #[must_use]
+    pub fn objection(&self) -> Option<String> {
+        self.generator_saturated.then(|| {
+            let percent = self.generator_percent;
+            format!("the load generator is saturated ({percent:.1} % of one core): rates are its own, not the server's")
+        })
+    }
+
     /// So many of something per CPU second of the server; `None` when it used no measurable time.
     #[must_use]
     pub fn per_server_second(&self, count: u64) -> Option<f64> {
@@ -129,21 +146,25 @@ pub struct Latency {
     pub count: u64,
     /// Half are below.
     pub p50_ms: f64,
+    /// 9 of 10 are below.
+    pub p90_ms: f64,
     /// 99 of 100 are below.
     pub p99_ms: f64,
+    /// 999 of 1,000 are below.
+    pub p99_9_ms: f64,
     /// The highest.
     pub max_ms: f64,
 }
 
-impl From<&Histogram<u64>> for Latency {
-    /// The histogram holds nanoseconds.
-    fn from(nanoseconds: &Histogram<u64>) -> Self {
-        let at = |quantile| nanoseconds.value_at_quantile(quantile) as f64 / 1e6;
+impl From<&Latencies> for Latency {
+    fn from(latencies: &Latencies) -> Self {
         Self {
-            count: nanoseconds.len(),
-            p50_ms: at(0.5),
-            p99_ms: at(0.99),
-            max_ms: nanoseconds.max() as f64 / 1e6,
+            count: latencies.len(),
+            p50_ms: latencies.at_ms(0.5),
+            p90_ms: latencies.at_ms(0.9),
+            p99_ms: latencies.at_ms(0.99),
+            p99_9_ms: latencies.at_ms(0.999),
+            max_ms: latencies.max_ms(),
         }
     }
 }
@@ -157,12 +178,6 @@ impl Latency {
             self.p50_ms, self.p99_ms, self.max_ms, self.count
         )
     }
-}
-
-/// A histogram of nanoseconds up to a minute, exact to one per cent; higher values count as a minute.
-#[must_use]
-pub fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 60_000_000_000, 2).expect("the bounds are in order")
 }
 
 /// A number with separators between the thousands, without decimals.
@@ -207,9 +222,9 @@ mod tests {
 
     #[test]
     fn percentiles_are_in_milliseconds() {
-        let mut values = histogram();
+        let mut values = Latencies::default();
         for millisecond in 1..=100 {
-            values.saturating_record(millisecond * 1_000_000);
+            values.record(std::time::Duration::from_millis(millisecond));
         }
         let latency = Latency::from(&values);
         assert_eq!(latency.count, 100);

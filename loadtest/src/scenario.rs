@@ -1,6 +1,7 @@
 //! The scenarios, and what they have in common: preparing the process, opening connections, ending.
 
 pub mod chat;
+mod drive;
 pub mod fanout;
 pub mod handshake;
 pub mod idle;
@@ -19,7 +20,7 @@ use thiserror::Error;
 use crate::cli::Common;
 use crate::client::{Loss, Losses};
 use crate::engine::{Engine, Io};
-use crate::process::{self, Servers};
+use crate::process::{self, Watch};
 use crate::report::{Table, thousands};
 use crate::socket::{self, Sources};
 use crate::template::Template;
@@ -45,15 +46,16 @@ impl From<rustix::io::Errno> for RunError {
     }
 }
 
+pub(crate) use drive::{Merge, Record, Scenario, run};
+
 /// Prepares this process for so many connections at once.
-fn prepare(common: &Common, connections: usize) -> Result<(Engine, Servers), RunError> {
+fn prepare(common: &Common, connections: usize, watch: Watch) -> Result<Engine, RunError> {
     socket::reserve_files(connections).map_err(RunError::Usage)?;
     if let Some(cpu) = common.cpu {
         process::pin(cpu).map_err(RunError::Usage)?;
     }
     process::sharpen_sleep();
-    let servers = Servers::new(&common.server_pid).map_err(RunError::Usage)?;
-    Ok((Engine::new()?, servers))
+    Ok(Engine::watching(watch)?)
 }
 
 /// Where connections go, where they come from and what they ask for.

@@ -29,7 +29,4 @@ pub struct LiveArgs {
     /// Run so long before measuring
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = parse_seconds)]
     pub warmup: Duration,
-    /// Further processes whose CPU time is told, such as Redis
-    #[arg(long, value_name = "PID", value_delimiter = ',')]
-    pub other_pid: Vec<u32>,
 }

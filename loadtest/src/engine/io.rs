@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
 
 use rustix::event::epoll;
 use rustix::io::Errno;
@@ -9,7 +10,9 @@ use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
 
 use super::Handler;
 use crate::client::{Client, Loss, Losses};
+use crate::clock;
 use crate::frame::{self, Sink, opcode};
+use crate::meter::Meter;
 use crate::socket;
 
 /// The connections, and what can be done with them from a callback.
@@ -22,12 +25,15 @@ pub struct Io {
     scratch: Vec<u8>,
     losses: Losses,
     reads: u64,
+    meter: Meter,
 }
 
 #[derive(Debug)]
 struct Connection {
     fd: OwnedFd,
     client: Client,
+    /// When it was started.
+    began: Instant,
     /// What the socket did not take yet.
     unsent: Vec<u8>,
     /// The error of a send, which the system reports only once.
@@ -35,7 +41,7 @@ struct Connection {
 }
 
 impl Io {
-    pub(super) fn new() -> Result<Self, Errno> {
+    pub(super) fn new(meter: Meter) -> Result<Self, Errno> {
         Ok(Self {
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             connections: Vec::new(),
@@ -43,6 +49,7 @@ impl Io {
             scratch: Vec::new(),
             losses: Losses::default(),
             reads: 0,
+            meter,
         })
     }
 
@@ -61,6 +68,7 @@ impl Io {
         to: SocketAddr,
         request: &[u8],
     ) -> Result<(), Loss> {
+        let began = clock::now();
         let fd = socket::dial(from, to)?;
         let flags = epoll::EventFlags::IN
             | epoll::EventFlags::OUT
@@ -82,6 +90,7 @@ impl Io {
         let mut connection = Connection {
             fd,
             client: Client::default(),
+            began,
             unsent: Vec::new(),
             broken: None,
         };
@@ -148,6 +157,12 @@ impl Io {
     #[must_use]
     pub fn open_count(&self) -> usize {
         self.open
+    }
+
+    /// Where handlers count. Clones are the same meter.
+    #[must_use]
+    pub fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// How many reads have been made.
@@ -257,6 +272,7 @@ impl Io {
             };
             frames = &bytes[bytes.len() - left..];
             self.open += 1;
+            self.meter.handshake(clock::now() - connection.began);
             handler.opened(self, id);
         }
         // The callback may have closed it, and opened another one under the same number.

@@ -9,55 +9,63 @@ mod talk;
 use std::time::Duration;
 
 use super::ramp::{Ramp, Then};
-use super::schedule::Schedule;
-use super::traffic::{POLL, Traffic as _, run_for};
-use super::{Path, Plan, RunError, judge, prepare};
-use crate::cli::ChatArgs;
+use super::traffic::{Course, POLL, run_through};
+use super::{Path, Plan, Record, RunError, Scenario, judge};
+use crate::cli::{ChatArgs, Common};
 use crate::clock;
 use crate::engine::Engine;
 use crate::http;
 use crate::key::{ApiKey, VARIABLE};
-use crate::process::{Servers, Shares, Stopwatch, Usage};
-use crate::report;
+use crate::report::Table;
 use crate::token::Signer;
 use figures::{Figures, Measured};
-use talk::{Counts, Talk};
+use talk::Talk;
 
 /// What has not come so long after the last message was sent does not come.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 /// Time-out of each step of a request for friends.
 const FRIENDS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Runs it.
-///
-/// # Errors
-/// See [`RunError`].
-pub fn run(arguments: &ChatArgs) -> Result<(), RunError> {
-    let common = &arguments.common;
-    if !common.connections.is_multiple_of(2) {
-        return Err(RunError::Usage("-n is odd: one has no partner".to_owned()));
+impl Scenario for ChatArgs {
+    const NAME: &'static str = "chat";
+    type Measured = Measured;
+    type Figures = Figures;
+
+    fn common(&self) -> &Common {
+        &self.common
     }
-    let signer = Signer::new(&arguments.im_key, arguments.first_user).map_err(RunError::Usage)?;
-    let pids = common.server_pid.iter().chain(&arguments.other_pid);
-    let mut shares = Shares::new(pids).map_err(RunError::Usage)?;
-    let (mut engine, servers) = prepare(common, common.connections)?;
-    befriend(arguments, &signer)?;
 
-    let mut talk = Talk::new(arguments, &signer);
-    let plan = Plan::of(common, Path::Token(&signer), common.connections);
-    let stopwatch = Stopwatch::start(&servers);
-    let indexes = 0..common.connections;
-    let ramp = Ramp::new(&plan, Then::Keep(None), indexes, common.parallel);
-    ramp.run(&mut engine, common.patience, None)?;
-    judge(engine.io.losses())?;
-    reach(&mut engine, &mut talk, common.patience)?;
-    let logins = stopwatch.read(&servers);
+    fn measure(&self, engine: &mut Engine) -> Result<Measured, RunError> {
+        let common = &self.common;
+        if !common.connections.is_multiple_of(2) {
+            return Err(RunError::Usage("-n is odd: one has no partner".to_owned()));
+        }
+        let signer = Signer::new(&self.im_key, self.first_user).map_err(RunError::Usage)?;
+        befriend(self, &signer)?;
+        let mut talk = Talk::new(self, &signer, engine.io.meter());
+        let plan = Plan::of(common, Path::Token(&signer), common.connections);
+        let indexes = 0..common.connections;
+        let ramp = Ramp::new(&plan, Then::Keep(None), indexes, common.parallel);
+        ramp.run(engine, common.patience, None)?;
+        judge(engine.io.losses())?;
+        reach(engine, &mut talk, common.patience)?;
+        let course = Course {
+            common,
+            rate: self.rate,
+            warmup: self.warmup,
+            last_wait: LAST_WAIT,
+        };
+        run_through(engine, &mut talk, &course)?;
+        Ok(Measured::new(&talk))
+    }
 
-    let mut measured = measure(&mut engine, &mut talk, arguments, &servers, &mut shares)?;
-    measured.logins = Some(logins);
-    let figures = Figures::new(arguments, &talk, measured, engine.io.losses().clone());
-    report::publish(&figures.table(), common.json.as_deref(), &figures)?;
-    judge(&figures.losses)
+    fn figures(&self, measured: Measured, record: &Record) -> Figures {
+        Figures::new(self, measured, record)
+    }
+
+    fn rows(figures: &Figures, table: &mut Table) {
+        figures.rows(table);
+    }
 }
 
 /// Makes the pairs friends, if somebody is named who can.
@@ -96,48 +104,4 @@ fn reach(engine: &mut Engine, talk: &mut Talk, patience: Duration) -> Result<(),
         }
     }
     Ok(())
-}
-
-/// Runs through warm-up and measurement, and waits for what is under way then.
-fn measure(
-    engine: &mut Engine,
-    talk: &mut Talk,
-    arguments: &ChatArgs,
-    servers: &Servers,
-    shares: &mut Shares,
-) -> Result<Measured, RunError> {
-    let patience = arguments.common.patience;
-    let mut schedule = arguments.rate.map(Schedule::new);
-    if let Some(outstanding) = arguments.outstanding {
-        talk.begin_answering(&mut engine.io, outstanding);
-    }
-    run_for(engine, talk, &mut schedule, arguments.warmup, patience)?;
-    let before = talk.record();
-    let stopwatch = Stopwatch::start(servers);
-    shares.start();
-    let length = arguments.common.secs.unwrap_or(Duration::from_secs(10));
-    run_for(engine, talk, &mut schedule, length, patience)?;
-    let usage: Usage = stopwatch.read(servers);
-    let counts = talk.counts().since(&before);
-    let processes = shares.read();
-    talk.stop_answering();
-    let end = clock::now() + LAST_WAIT;
-    while is_incomplete(talk) && clock::now() < end {
-        engine.poll(POLL, talk)?;
-    }
-    Ok(Measured {
-        counts,
-        usage,
-        processes,
-        logins: None,
-    })
-}
-
-fn is_incomplete(talk: &Talk) -> bool {
-    let Counts {
-        acknowledged,
-        deliveries,
-        ..
-    } = *talk.counts();
-    0 < talk.under_way() || (talk.has_messages() && deliveries < acknowledged)
 }

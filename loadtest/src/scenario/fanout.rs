@@ -10,16 +10,15 @@ mod probe;
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ramp::{Ramp, Then};
-use super::{Plan, RunError, judge, loss_rows, prepare};
-use crate::cli::FanoutArgs;
-use crate::client::Losses;
+use super::{Merge, Plan, Record, RunError, Scenario, judge};
+use crate::cli::{Common, FanoutArgs};
 use crate::clock;
 use crate::engine::{Engine, Ignore};
-use crate::process::{Servers, Stopwatch, Usage};
-use crate::report::{self, Cpu, Latency, Table, thousands};
+use crate::meter::{Latencies, Phase};
+use crate::report::{Latency, Table, thousands};
 use crate::template::Template;
 use closed_loop::ClosedLoop;
 use message::Message;
@@ -38,8 +37,6 @@ const SETTLE: Duration = Duration::from_millis(300);
 /// Figures of a `fanout` run.
 #[derive(Debug, Serialize)]
 pub struct Figures {
-    /// Always `fanout`.
-    pub scenario: &'static str,
     /// Subscribers at the start of the measurement.
     pub subscribers: usize,
     /// Messages under way at any time.
@@ -54,8 +51,6 @@ pub struct Figures {
     pub deliveries_per_second: f64,
     /// The same per CPU second of the server; null without `--server-pid`.
     pub deliveries_per_server_cpu_second: Option<f64>,
-    /// CPU seconds of the load generator per delivery.
-    pub generator_cpu_seconds_per_delivery: f64,
     /// Messages received per read: above 1, several had collected in the socket.
     pub deliveries_per_read: f64,
     /// From publishing to reception, at a sample of subscribers.
@@ -68,43 +63,97 @@ pub struct Figures {
     pub prompt_acks: bool,
     /// Pause between looks at the sockets, which is included in the latencies.
     pub collect_us: u64,
-    /// CPU use while measuring.
-    pub cpu: Cpu,
     /// Whether the server was busy all the time; null without `--server-pid`.
     pub server_busy: Option<bool>,
-    /// Whether the figures are the server's, not the load generator's.
-    pub valid: bool,
-    /// Why they are not.
-    pub invalid_reason: Option<String>,
-    /// Connections lost.
-    pub losses: Losses,
 }
 
-/// Runs it.
-///
-/// # Errors
-/// See [`RunError`].
-pub fn run(arguments: &FanoutArgs) -> Result<(), RunError> {
-    let common = &arguments.common;
-    let message = Message::new(&arguments.message, arguments.bytes).map_err(RunError::Usage)?;
-    let (mut engine, servers) = prepare(common, common.connections + 1)?;
-    connect(&mut engine, arguments)?;
-    let end = clock::now() + SETTLE;
-    while clock::now() < end {
-        engine.poll(POLL, &mut Ignore)?;
+/// What the loop counted.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub struct Measured {
+    subscribers: usize,
+    messages: u64,
+    unexpected: u64,
+    reads: u64,
+    latency_last: Latencies,
+}
+
+impl Merge for Measured {
+    fn merge(&mut self, other: Self) {
+        self.subscribers += other.subscribers;
+        self.messages += other.messages;
+        self.unexpected += other.unexpected;
+        self.reads += other.reads;
+        self.latency_last.add(&other.latency_last);
     }
-    if arguments.wait {
-        probe::wait(&mut engine, &message, common.connections, common.patience)?;
+}
+
+impl Scenario for FanoutArgs {
+    const NAME: &'static str = "fanout";
+    type Measured = Measured;
+    type Figures = Figures;
+
+    fn common(&self) -> &Common {
+        &self.common
     }
 
-    // Fewer ready connections than an eighth of all is not worth a round; a handful always is.
-    let events_min = (common.connections / 8).min(64);
-    engine.collect(Duration::from_micros(arguments.collect), events_min);
-    let mut closed_loop = ClosedLoop::new(&mut engine.io, message, arguments);
-    let (subscribers, usage) = measure(&mut engine, &mut closed_loop, arguments, &servers)?;
-    let figures = figures(&engine, &closed_loop, arguments, subscribers, usage);
-    report::publish(&table(&figures), common.json.as_deref(), &figures)?;
-    judge(&figures.losses)
+    fn connections_at_once(&self) -> usize {
+        self.common.connections + 1
+    }
+
+    fn measure(&self, engine: &mut Engine) -> Result<Measured, RunError> {
+        let common = &self.common;
+        let message = Message::new(&self.message, self.bytes).map_err(RunError::Usage)?;
+        connect(engine, self)?;
+        let end = clock::now() + SETTLE;
+        while clock::now() < end {
+            engine.poll(POLL, &mut Ignore)?;
+        }
+        if self.wait {
+            probe::wait(engine, &message, common.connections, common.patience)?;
+        }
+        // Fewer ready connections than an eighth of all is not worth a round; a handful always is.
+        let events_min = (common.connections / 8).min(64);
+        engine.collect(Duration::from_micros(self.collect), events_min);
+        let mut closed_loop = ClosedLoop::new(&mut engine.io, message, self);
+        measure(engine, &mut closed_loop, self)
+    }
+
+    fn figures(&self, measured: Measured, record: &Record) -> Figures {
+        let total = record.total(Phase::Hold);
+        let (deliveries, cpu) = (total.all().received, record.cpu(Phase::Hold));
+        Figures {
+            subscribers: measured.subscribers,
+            outstanding: self.outstanding,
+            bytes: self.bytes,
+            messages: measured.messages,
+            deliveries,
+            deliveries_per_second: deliveries as f64 / total.seconds,
+            deliveries_per_server_cpu_second: cpu.per_server_second(deliveries),
+            deliveries_per_read: deliveries as f64 / measured.reads.max(1) as f64,
+            latency_each: Latency::from(&record.timeline.latency(closed_loop::KIND)),
+            latency_last: Latency::from(&measured.latency_last),
+            unexpected: measured.unexpected,
+            prompt_acks: self.prompt_acks,
+            collect_us: self.collect,
+            server_busy: cpu
+                .server_percent
+                .map(|percent| percent >= SERVER_PERCENT_BUSY),
+        }
+    }
+
+    fn rows(figures: &Figures, table: &mut Table) {
+        rows(figures, table);
+    }
+
+    fn objection(figures: &Figures) -> Option<String> {
+        if 0 < figures.unexpected {
+            let unexpected = figures.unexpected;
+            return Some(format!(
+                "{unexpected} messages that were not published by this run"
+            ));
+        }
+        (figures.deliveries == 0).then(|| "nothing was delivered".to_owned())
+    }
 }
 
 /// Connects all subscribers, then the publisher under the next number.
@@ -135,7 +184,7 @@ fn connect(engine: &mut Engine, arguments: &FanoutArgs) -> Result<(), RunError> 
         common.patience,
         None,
     )?;
-    if opened.count == 0 {
+    if opened == 0 {
         let first = engine.io.losses().first.clone().unwrap_or_default();
         return Err(RunError::Failed(format!(
             "the publisher cannot connect: {first}"
@@ -144,28 +193,31 @@ fn connect(engine: &mut Engine, arguments: &FanoutArgs) -> Result<(), RunError> 
     Ok(())
 }
 
-/// Runs the loop through warm-up and measurement. Gives the subscribers at its beginning, and what was used.
+/// Runs the loop through warm-up and measurement.
 fn measure(
     engine: &mut Engine,
     closed_loop: &mut ClosedLoop,
     arguments: &FanoutArgs,
-    servers: &Servers,
-) -> Result<(usize, Usage), RunError> {
+) -> Result<Measured, RunError> {
     if !arguments.prompt_acks {
         engine.io.delay_acks();
     }
+    engine.enter(Phase::Warmup, closed_loop)?;
     closed_loop.top_up(&mut engine.io);
     run_for(engine, closed_loop, arguments.warmup, arguments)?;
+    engine.enter(Phase::Hold, closed_loop)?;
     closed_loop.record(&engine.io);
     let subscribers = closed_loop.subscribers();
-    let stopwatch = Stopwatch::start(servers);
-    run_for(
-        engine,
-        closed_loop,
-        arguments.common.secs.unwrap_or(Duration::from_secs(10)),
-        arguments,
-    )?;
-    Ok((subscribers, stopwatch.read(servers)))
+    let length = arguments.common.secs.unwrap_or(Duration::from_secs(10));
+    run_for(engine, closed_loop, length, arguments)?;
+    let counts = closed_loop.counts(&engine.io);
+    Ok(Measured {
+        subscribers,
+        messages: counts.completed,
+        unexpected: counts.unexpected,
+        reads: counts.reads,
+        latency_last: closed_loop.latency_last(),
+    })
 }
 
 fn run_for(
@@ -205,59 +257,7 @@ fn run_for(
     Ok(())
 }
 
-fn figures(
-    engine: &Engine,
-    closed_loop: &ClosedLoop,
-    arguments: &FanoutArgs,
-    subscribers: usize,
-    usage: Usage,
-) -> Figures {
-    let cpu = Cpu::from(usage);
-    let counts = closed_loop.counts(&engine.io);
-    let invalid_reason = if cpu.generator_saturated {
-        Some(format!(
-            "the load generator is saturated ({:.1} % of one core)",
-            cpu.generator_percent
-        ))
-    } else if counts.unexpected > 0 {
-        Some(format!(
-            "{} messages that were not published by this run",
-            counts.unexpected
-        ))
-    } else if counts.deliveries == 0 {
-        Some("nothing was delivered".to_owned())
-    } else {
-        None
-    };
-    Figures {
-        scenario: "fanout",
-        subscribers,
-        outstanding: arguments.outstanding,
-        bytes: arguments.bytes,
-        messages: counts.completed,
-        deliveries: counts.deliveries,
-        deliveries_per_second: counts.deliveries as f64 / usage.seconds,
-        deliveries_per_server_cpu_second: cpu.per_server_second(counts.deliveries),
-        generator_cpu_seconds_per_delivery: usage.generator_cpu_seconds
-            / counts.deliveries.max(1) as f64,
-        deliveries_per_read: counts.deliveries as f64 / counts.reads.max(1) as f64,
-        latency_each: closed_loop.latency_each(),
-        latency_last: closed_loop.latency_last(),
-        unexpected: counts.unexpected,
-        prompt_acks: arguments.prompt_acks,
-        collect_us: arguments.collect,
-        server_busy: cpu
-            .server_percent
-            .map(|percent| percent >= SERVER_PERCENT_BUSY),
-        cpu,
-        valid: invalid_reason.is_none(),
-        invalid_reason,
-        losses: engine.io.losses().clone(),
-    }
-}
-
-fn table(figures: &Figures) -> Table {
-    let mut table = Table::default();
+fn rows(figures: &Figures, table: &mut Table) {
     table.row(
         "load",
         format!(
@@ -275,11 +275,6 @@ fn table(figures: &Figures) -> Table {
     );
     table.row("latency, each", figures.latency_each.line());
     table.row("latency, last", figures.latency_last.line());
-    figures.cpu.rows(&mut table);
-    table.row(
-        "generator CPU per delivery",
-        format!("{:.3} us", figures.generator_cpu_seconds_per_delivery * 1e6),
-    );
     table.row(
         "deliveries per read",
         format!("{:.2}", figures.deliveries_per_read),
@@ -290,11 +285,4 @@ fn table(figures: &Figures) -> Table {
             "the server was not busy all the time: only the figure per CPU second speaks of it",
         );
     }
-    let verdict = figures
-        .invalid_reason
-        .as_ref()
-        .map_or("yes".to_owned(), |reason| format!("NO: {reason}"));
-    table.row("valid", verdict);
-    loss_rows(&mut table, &figures.losses);
-    table
 }

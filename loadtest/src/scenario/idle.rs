@@ -4,17 +4,18 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ramp::{Ramp, Then};
-use super::{Plan, RunError, judge, loss_rows, prepare};
-use crate::cli::IdleArgs;
-use crate::client::{Loss, Losses};
+use super::{Merge, Plan, Record, RunError, Scenario, judge};
+use crate::cli::{Common, IdleArgs};
+use crate::client::Loss;
 use crate::clock;
 use crate::engine::{Engine, Handler, Ignore, Io};
 use crate::frame::opcode;
-use crate::process::Stopwatch;
-use crate::report::{self, Cpu, Latency, Table, thousands};
+use crate::meter::{Kind, Phase};
+use crate::process::{Reading, Role};
+use crate::report::{Cpu, Latency, Table, thousands};
 use crate::template::Template;
 
 /// Within the idle limit of common servers and proxies, which is 60 s.
@@ -28,8 +29,6 @@ const POLL: Duration = Duration::from_millis(100);
 /// Figures of an `idle` run.
 #[derive(Debug, Serialize)]
 pub struct Figures {
-    /// Always `idle`.
-    pub scenario: &'static str,
     /// Connections asked for.
     pub connections: usize,
     /// Connections opened.
@@ -37,7 +36,7 @@ pub struct Figures {
     /// Connections that got the expected answer.
     pub exchanged: usize,
     /// Connections still open at the end.
-    pub open_at_end: usize,
+    pub open_at_end: u64,
     /// Connections opened per second.
     pub connects_per_second: f64,
     /// CPU seconds of the server per handshake; null without `--server-pid`.
@@ -60,88 +59,111 @@ pub struct Figures {
     pub bytes_per_connection: Option<f64>,
     /// The same at the end of the hold.
     pub bytes_per_connection_at_end: Option<f64>,
-    /// Connections lost.
-    pub losses: Losses,
 }
 
-/// Runs it.
-///
-/// # Errors
-/// See [`RunError`].
-pub fn run(arguments: &IdleArgs) -> Result<(), RunError> {
-    let common = &arguments.common;
-    let (mut engine, servers) = prepare(common, common.connections)?;
-    let base_bytes = servers.resident_bytes();
-    let plan = Plan::new(common, &arguments.path, common.connections);
-    let stopwatch = Stopwatch::start(&servers);
-    let ramp = Ramp::new(
-        &plan,
-        Then::Keep(None),
-        0..common.connections,
-        common.parallel,
-    );
-    let opened = ramp.run(&mut engine, common.patience, None)?;
-    let connect = stopwatch.read(&servers);
-
-    let exchanged = exchange(&mut engine, arguments)?;
-    let settled_at = clock::now() + arguments.settle;
-    while clock::now() < settled_at {
-        engine.poll(POLL, &mut Ignore)?;
-    }
-    let settled_bytes = servers.resident_bytes();
-    let settled_open = engine.io.open_count();
-
-    let stopwatch = Stopwatch::start(&servers);
-    hold(
-        &mut engine,
-        common.connections,
-        common.secs.unwrap_or(Duration::from_secs(10)),
-    )?;
-    let hold = stopwatch.read(&servers);
-    let end_bytes = servers.resident_bytes();
-
-    let per_connection = |bytes: u64, open: usize| bytes as f64 / open.max(1) as f64;
-    let growth =
-        |bytes: u64, open| base_bytes.map(|base| per_connection(bytes.saturating_sub(base), open));
-    let open_at_end = engine.io.open_count();
-    let figures = Figures {
-        scenario: "idle",
-        connections: common.connections,
-        opened: opened.count,
-        exchanged,
-        open_at_end,
-        connects_per_second: opened.count as f64 / connect.seconds,
-        server_cpu_seconds_per_handshake: connect
-            .server_cpu_seconds
-            .map(|cpu| cpu / opened.count.max(1) as f64),
-        handshake: Latency::from(&opened.durations),
-        connect_cpu: connect.into(),
-        hold_cpu: hold.into(),
-        base_bytes,
-        settled_bytes,
-        end_bytes,
-        bytes_per_connection_with_base: settled_bytes
-            .map(|bytes| per_connection(bytes, settled_open)),
-        bytes_per_connection: settled_bytes.and_then(|bytes| growth(bytes, settled_open)),
-        bytes_per_connection_at_end: end_bytes.and_then(|bytes| growth(bytes, open_at_end)),
-        losses: engine.io.losses().clone(),
-    };
-    report::publish(&table(&figures), common.json.as_deref(), &figures)?;
-    judge(&figures.losses)?;
-    let expected =
-        !arguments.expect.for_index(0).is_empty() && !arguments.send.for_index(0).is_empty();
-    if expected && exchanged < opened.count {
-        return Err(RunError::Failed(format!(
-            "{} connections got no answer",
-            opened.count - exchanged
-        )));
-    }
-    Ok(())
+/// What the connections did.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub struct Measured {
+    opened: usize,
+    exchanged: usize,
 }
 
-fn table(figures: &Figures) -> Table {
+impl Merge for Measured {
+    fn merge(&mut self, other: Self) {
+        self.opened += other.opened;
+        self.exchanged += other.exchanged;
+    }
+}
+
+impl Scenario for IdleArgs {
+    const NAME: &'static str = "idle";
+    type Measured = Measured;
+    type Figures = Figures;
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn measure(&self, engine: &mut Engine) -> Result<Measured, RunError> {
+        let common = &self.common;
+        let plan = Plan::new(common, &self.path, common.connections);
+        let indexes = 0..common.connections;
+        let ramp = Ramp::new(&plan, Then::Keep(None), indexes, common.parallel);
+        let opened = ramp.run(engine, common.patience, None)?;
+
+        engine.enter(Phase::Warmup, &mut Ignore)?;
+        let exchanged = exchange(engine, self)?;
+        let settled_at = clock::now() + self.settle;
+        while clock::now() < settled_at {
+            engine.poll(POLL, &mut Ignore)?;
+        }
+
+        engine.enter(Phase::Hold, &mut Ignore)?;
+        let length = common.secs.unwrap_or(Duration::from_secs(10));
+        hold(engine, common.connections, length)?;
+        Ok(Measured { opened, exchanged })
+    }
+
+    fn figures(&self, measured: Measured, record: &Record) -> Figures {
+        let Measured { opened, exchanged } = measured;
+        let connect = record.total(Phase::Connect);
+        let (settled, end) = (record.total(Phase::Warmup), record.total(Phase::Hold));
+        let connect_cpu = Cpu::from(&connect);
+        let base_bytes = resident_bytes(&record.base);
+        let settled_bytes = resident_bytes(&settled.processes);
+        let end_bytes = resident_bytes(&end.processes);
+        let per_connection = |bytes: u64, open: u64| bytes as f64 / open.max(1) as f64;
+        let growth = |bytes: u64, open| {
+            base_bytes.map(|base| per_connection(bytes.saturating_sub(base), open))
+        };
+        Figures {
+            connections: self.common.connections,
+            opened,
+            exchanged,
+            open_at_end: end.open,
+            connects_per_second: opened as f64 / connect.seconds,
+            server_cpu_seconds_per_handshake: connect_cpu
+                .server_seconds
+                .map(|cpu| cpu / opened.max(1) as f64),
+            handshake: Latency::from(&connect.handshakes.latency),
+            connect_cpu,
+            hold_cpu: Cpu::from(&end),
+            base_bytes,
+            settled_bytes,
+            end_bytes,
+            bytes_per_connection_with_base: settled_bytes
+                .map(|bytes| per_connection(bytes, settled.open)),
+            bytes_per_connection: settled_bytes.and_then(|bytes| growth(bytes, settled.open)),
+            bytes_per_connection_at_end: end_bytes.and_then(|bytes| growth(bytes, end.open)),
+        }
+    }
+
+    fn rows(figures: &Figures, table: &mut Table) {
+        rows(figures, table);
+    }
+
+    fn verdict(&self, figures: &Figures, record: &Record) -> Result<(), RunError> {
+        judge(&record.losses)?;
+        let expected = !self.expect.for_index(0).is_empty() && !self.send.for_index(0).is_empty();
+        if expected && figures.exchanged < figures.opened {
+            return Err(RunError::Failed(format!(
+                "{} connections got no answer",
+                figures.opened - figures.exchanged
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Of all processes of the server together; `None` without any, or when one has ended.
+fn resident_bytes(readings: &[Reading]) -> Option<u64> {
+    let servers = readings.iter().filter(|it| it.role == Role::Server);
+    servers.clone().next()?;
+    servers.map(|it| it.resident_bytes).sum()
+}
+
+fn rows(figures: &Figures, table: &mut Table) {
     let kib = |bytes: f64| format!("{:.2} KiB", bytes / 1_024.0);
-    let mut table = Table::default();
     table.row("connections opened", thousands(figures.opened as f64));
     table.row("exchanged a message", thousands(figures.exchanged as f64));
     table.row("open at the end", thousands(figures.open_at_end as f64));
@@ -156,11 +178,10 @@ fn table(figures: &Figures) -> Table {
             .map(|seconds| format!("{:.1} us", seconds * 1e6)),
     );
     table.row("handshake", figures.handshake.line());
-    figures.connect_cpu.rows(&mut table);
     if figures.connect_cpu.generator_saturated {
         table.row(
             "note",
-            "the load generator was saturated: the rate is its own, not the server's",
+            "the load generator was saturated while connecting: that rate is its own, not the server's",
         );
     }
     table.row_if(
@@ -180,8 +201,6 @@ fn table(figures: &Figures) -> Table {
         "per connection, end of hold",
         figures.bytes_per_connection_at_end.map(kib),
     );
-    loss_rows(&mut table, &figures.losses);
-    table
 }
 
 /// Lets every connection exchange a message; gives how many got their answer.
@@ -195,6 +214,7 @@ fn exchange(engine: &mut Engine, arguments: &IdleArgs) -> Result<usize, RunError
         waiting_count: 0,
         answered: 0,
         progress: clock::now(),
+        kind: engine.io.meter().kind("exchange"),
     };
     if arguments.send.for_index(0).is_empty() {
         return Ok(0);
@@ -219,6 +239,7 @@ struct Exchange<'a> {
     waiting_count: usize,
     answered: usize,
     progress: Instant,
+    kind: Kind,
 }
 
 impl Exchange<'_> {
@@ -230,6 +251,7 @@ impl Exchange<'_> {
                 continue;
             }
             io.send_text(id, self.send.for_index(id).as_bytes());
+            self.kind.sent(1);
             if !self.expect.for_index(id).is_empty() {
                 self.waiting[id] = Some(Vec::new());
                 self.waiting_count += 1;
@@ -261,6 +283,7 @@ impl Handler for Exchange<'_> {
         if String::from_utf8_lossy(message).contains(&self.expect.for_index(id)) {
             self.stop_waiting(id);
             self.answered += 1;
+            self.kind.received(1);
         } else {
             message.clear();
         }

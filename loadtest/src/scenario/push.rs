@@ -13,13 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ramp::{Ramp, Then};
-use super::traffic::{POLL, Traffic as _, run_for};
-use super::{Plan, RunError, judge, prepare};
-use crate::cli::PushArgs;
+use super::traffic::{Course, POLL, run_through};
+use super::{Plan, Record, RunError, Scenario, judge};
+use crate::cli::{Common, PushArgs};
 use crate::clock;
 use crate::engine::Engine;
-use crate::process::{Servers, Shares, Stopwatch};
-use crate::report;
+use crate::report::Table;
 use crate::template::Template;
 use figures::{Figures, Measured};
 use pushers::Pushers;
@@ -33,41 +32,53 @@ const LAST_WAIT: Duration = Duration::from_secs(5);
 /// Where client {i} connects to: it is the user `push_{i}`.
 const PATH: &str = "/ws/?client_id=push_{i}&token=push_{i}";
 
-/// Runs it.
-///
-/// # Errors
-/// See [`RunError`].
-pub fn run(arguments: &PushArgs) -> Result<(), RunError> {
-    let common = &arguments.common;
-    let ways = Way::of(arguments)?;
-    if common.connections < ways.len() {
-        return Err(RunError::Usage(
-            "-n is less than --pushers: some have nobody to push to".to_owned(),
-        ));
-    }
-    let pids = common.server_pid.iter().chain(&arguments.other_pid);
-    let mut shares = Shares::new(pids).map_err(RunError::Usage)?;
-    let (mut engine, servers) = prepare(common, common.connections)?;
-    let path = Template::new(PATH);
-    let plan = Plan::new(common, &path, common.connections);
-    let indexes = 0..common.connections;
-    let ramp = Ramp::new(&plan, Then::Keep(None), indexes, common.parallel);
-    ramp.run(&mut engine, common.patience, None)?;
-    judge(engine.io.losses())?;
+impl Scenario for PushArgs {
+    const NAME: &'static str = "push";
+    type Measured = Measured;
+    type Figures = Figures;
 
-    let ledger = Arc::new(Ledger::new(common.connections));
-    let mut receivers = Receivers::new(Arc::clone(&ledger));
-    reach(&mut engine, &mut receivers, arguments, &ways[0])?;
-    let measured = measure(
-        &mut engine,
-        &mut receivers,
-        arguments,
-        ways,
-        (&servers, &mut shares),
-    )?;
-    let figures = Figures::new(arguments, &receivers, measured, engine.io.losses().clone());
-    report::publish(&figures.table(), common.json.as_deref(), &figures)?;
-    judge(&figures.losses)
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn measure(&self, engine: &mut Engine) -> Result<Measured, RunError> {
+        let common = &self.common;
+        let ways = Way::of(self)?;
+        if common.connections < ways.len() {
+            return Err(RunError::Usage(
+                "-n is less than --pushers: some have nobody to push to".to_owned(),
+            ));
+        }
+        let path = Template::new(PATH);
+        let plan = Plan::new(common, &path, common.connections);
+        let indexes = 0..common.connections;
+        let ramp = Ramp::new(&plan, Then::Keep(None), indexes, common.parallel);
+        ramp.run(engine, common.patience, None)?;
+        judge(engine.io.losses())?;
+
+        let ledger = Arc::new(Ledger::new(common.connections));
+        let mut receivers = Receivers::new(Arc::clone(&ledger), engine.io.meter());
+        reach(engine, &mut receivers, self, &ways[0])?;
+        receivers.pushers = Some(Pushers::start(self, ways, &ledger)?);
+        // The pushers keep the rate.
+        let course = Course {
+            common,
+            rate: None,
+            warmup: self.warmup,
+            last_wait: LAST_WAIT,
+        };
+        run_through(engine, &mut receivers, &course)?;
+        receivers.pushers.take().map_or(Ok(()), Pushers::finish)?;
+        Ok(Measured::new(&receivers))
+    }
+
+    fn figures(&self, measured: Measured, record: &Record) -> Figures {
+        Figures::new(self, measured, record)
+    }
+
+    fn rows(figures: &Figures, table: &mut Table) {
+        figures.rows(table);
+    }
 }
 
 /// Returns when a probe has reached every client.
@@ -105,34 +116,4 @@ fn reach(
         }
     }
     Ok(())
-}
-
-/// Runs through warm-up and measurement, and waits for what is under way then.
-fn measure(
-    engine: &mut Engine,
-    receivers: &mut Receivers,
-    arguments: &PushArgs,
-    ways: Vec<Way>,
-    (servers, shares): (&Servers, &mut Shares),
-) -> Result<Measured, RunError> {
-    let patience = arguments.common.patience;
-    let pushers = Pushers::start(arguments, ways, &receivers.ledger)?;
-    run_for(engine, receivers, &mut None, arguments.warmup, patience)?;
-    let before = receivers.record();
-    let stopwatch = Stopwatch::start(servers);
-    shares.start();
-    let length = arguments.common.secs.unwrap_or(Duration::from_secs(10));
-    run_for(engine, receivers, &mut None, length, patience)?;
-    let measured = Measured {
-        pushes: receivers.progress() - before,
-        usage: stopwatch.read(servers),
-        processes: shares.read(),
-    };
-    pushers.stop();
-    let end = clock::now() + LAST_WAIT;
-    while !(pushers.have_ended() && receivers.under_way() == 0) && clock::now() < end {
-        engine.poll(POLL, receivers)?;
-    }
-    pushers.finish()?;
-    Ok(measured)
 }

@@ -3,13 +3,10 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
-
 use super::{Plan, RunError};
 use crate::client::Loss;
 use crate::clock;
 use crate::engine::{Engine, Handler, Io};
-use crate::report;
 use crate::template::Template;
 
 const POLL: Duration = Duration::from_millis(100);
@@ -31,26 +28,9 @@ pub(super) struct Ramp<'a> {
     next: usize,
     end: usize,
     opened: usize,
-    /// When the connection in each lane was started. A lane is a place among the parallel ones.
-    lanes: Vec<Lane>,
+    /// The connection that is opening in each lane. A lane is a place among the parallel ones.
+    lanes: Vec<Option<usize>>,
     progress: Instant,
-    durations: Histogram<u64>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Lane {
-    /// The connection that is opening in it.
-    id: Option<usize>,
-    began: Instant,
-}
-
-/// What came of it.
-#[derive(Debug)]
-pub(super) struct Opened {
-    /// Connections that were open.
-    pub(super) count: usize,
-    /// Time from the start of a connection to the end of its handshake, in nanoseconds.
-    pub(super) durations: Histogram<u64>,
 }
 
 impl<'a> Ramp<'a> {
@@ -61,36 +41,29 @@ impl<'a> Ramp<'a> {
         indexes: Range<usize>,
         parallel: usize,
     ) -> Self {
-        let now = clock::now();
         Self {
             plan,
             then,
             next: indexes.start,
             end: indexes.end,
             opened: 0,
-            lanes: vec![
-                Lane {
-                    id: None,
-                    began: now
-                };
-                parallel.min(indexes.len())
-            ],
-            progress: now,
-            durations: report::histogram(),
+            lanes: vec![None; parallel.min(indexes.len())],
+            progress: clock::now(),
         }
     }
 
-    /// Runs until all are open or lost, or until `deadline`, or until nothing happened for `patience`.
+    /// Runs until all are open or lost, or until `deadline`, or until nothing happened for `patience`. Gives how many
+    /// were open.
     pub(super) fn run(
         mut self,
         engine: &mut Engine,
         patience: Duration,
         deadline: Option<Instant>,
-    ) -> Result<Opened, RunError> {
+    ) -> Result<usize, RunError> {
         for lane in 0..self.lanes.len() {
             self.fill(&mut engine.io, lane);
         }
-        while self.lanes.iter().any(|lane| lane.id.is_some()) {
+        while self.lanes.iter().any(Option::is_some) {
             engine.poll(POLL, &mut self)?;
             let now = clock::now();
             if deadline.is_some_and(|deadline| deadline <= now) {
@@ -99,15 +72,12 @@ impl<'a> Ramp<'a> {
                 self.give_up(&mut engine.io, Some(&Loss::TimedOut));
             }
         }
-        Ok(Opened {
-            count: self.opened,
-            durations: self.durations,
-        })
+        Ok(self.opened)
     }
 
     /// Starts the next connection in a free lane; those that fail at once are counted and passed over.
     fn fill(&mut self, io: &mut Io, lane: usize) {
-        self.lanes[lane].id = None;
+        self.lanes[lane] = None;
         while self.next < self.end {
             let index = self.next;
             self.next += 1;
@@ -117,10 +87,7 @@ impl<'a> Ramp<'a> {
             };
             match self.plan.open(io, id, index) {
                 Ok(()) => {
-                    self.lanes[lane] = Lane {
-                        id: Some(id),
-                        began: clock::now(),
-                    };
+                    self.lanes[lane] = Some(id);
                     return;
                 }
                 Err(loss) => io.count_loss(&loss),
@@ -131,7 +98,7 @@ impl<'a> Ramp<'a> {
     fn give_up(&mut self, io: &mut Io, loss: Option<&Loss>) {
         self.next = self.end;
         for lane in &mut self.lanes {
-            let Some(id) = lane.id.take() else { continue };
+            let Some(id) = lane.take() else { continue };
             io.close(id);
             if let Some(loss) = loss {
                 io.count_loss(loss);
@@ -142,7 +109,7 @@ impl<'a> Ramp<'a> {
     fn lane_of(&self, id: usize) -> Option<usize> {
         match self.then {
             Then::Close => Some(id),
-            Then::Keep(_) => self.lanes.iter().position(|lane| lane.id == Some(id)),
+            Then::Keep(_) => self.lanes.iter().position(|lane| *lane == Some(id)),
         }
     }
 }
@@ -152,9 +119,6 @@ impl Handler for Ramp<'_> {
         let Some(lane) = self.lane_of(id) else { return };
         self.progress = clock::now();
         self.opened += 1;
-        let took = self.progress - self.lanes[lane].began;
-        self.durations
-            .saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         match self.then {
             Then::Keep(Some(hello)) => io.send_text(id, hello.for_index(id).as_bytes()),
             Then::Keep(None) => {}

@@ -7,16 +7,15 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Plan, RunError, prepare};
-use crate::cli::StormArgs;
-use crate::client::{Loss, Losses};
+use super::{Merge, Plan, Record, RunError, Scenario};
+use crate::cli::{Common, StormArgs};
+use crate::client::Loss;
 use crate::clock;
-use crate::engine::{Engine, Handler, Io};
-use crate::process::Stopwatch;
-use crate::report::{self, Cpu, Latency, Table, thousands};
+use crate::engine::{Engine, Handler, Ignore, Io};
+use crate::meter::{Latencies, Phase};
+use crate::report::{Latency, Table, thousands};
 
 const POLL: Duration = Duration::from_millis(100);
 /// So many connections are started between two looks at those that are under way.
@@ -27,12 +26,10 @@ const UNTOLD: Duration = Duration::from_secs(1);
 /// Figures of a `storm` run.
 #[derive(Debug, Serialize)]
 pub struct Figures {
-    /// Always `storm`.
-    pub scenario: &'static str,
     /// Clients that came.
-    pub clients: usize,
+    pub clients: u64,
     /// Clients that were back in the end.
-    pub back: usize,
+    pub back: u64,
     /// From the first connection of all until the last client was back.
     pub total_seconds: f64,
     /// Attempts to connect, of all clients together.
@@ -47,67 +44,95 @@ pub struct Figures {
     pub dropped: u64,
     /// From a client's first attempt until it was back.
     pub back_after: Latency,
-    /// CPU use.
-    pub cpu: Cpu,
-    /// Every end of a connection, refusals included.
-    pub losses: Losses,
 }
 
-/// Runs it.
-///
-/// # Errors
-/// See [`RunError`].
-pub fn run(arguments: &StormArgs) -> Result<(), RunError> {
-    let common = &arguments.common;
-    let (mut engine, servers) = prepare(common, common.connections)?;
-    let plan = Plan::new(common, &arguments.path, common.connections);
-    let mut storm = Storm::new(&plan, common.connections, arguments.jitter);
-    let stopwatch = Stopwatch::start(&servers);
-    storm.run(&mut engine, common.patience, common.secs)?;
-    let cpu = Cpu::from(stopwatch.read(&servers));
+/// What clients met with.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub struct Measured {
+    total_seconds: f64,
+    attempts: u64,
+    attempts_max: u32,
+    refused: u64,
+    failed: u64,
+    dropped: u64,
+    back_after: Latencies,
+}
 
-    let figures = Figures {
-        scenario: "storm",
-        clients: common.connections,
-        back: engine.io.open_count(),
-        total_seconds: (storm.progress - storm.began).as_secs_f64(),
-        attempts: storm.clients.iter().map(|it| u64::from(it.attempts)).sum(),
-        attempts_max: storm
-            .clients
-            .iter()
-            .map(|it| it.attempts)
-            .max()
-            .unwrap_or(0),
-        refused: storm.refused,
-        failed: storm.failed,
-        dropped: storm.dropped,
-        back_after: Latency::from(&storm.durations),
-        cpu,
-        losses: engine.io.losses().clone(),
-    };
-    report::publish(&table(&figures), common.json.as_deref(), &figures)?;
-    if figures.back < figures.clients {
-        let away = figures.clients - figures.back;
-        let first = figures.losses.first.as_deref().unwrap_or("none");
-        return Err(RunError::Lost(format!(
-            "{away} clients are not back, the first loss: {first}"
-        )));
+impl Merge for Measured {
+    fn merge(&mut self, other: Self) {
+        self.total_seconds = self.total_seconds.max(other.total_seconds);
+        self.attempts += other.attempts;
+        self.attempts_max = self.attempts_max.max(other.attempts_max);
+        self.refused += other.refused;
+        self.failed += other.failed;
+        self.dropped += other.dropped;
+        self.back_after.add(&other.back_after);
     }
-    Ok(())
 }
 
-fn table(figures: &Figures) -> Table {
-    let mut table = Table::default();
-    table.row("clients back", thousands(figures.back as f64));
-    table.row("total", format!("{:.3} s", figures.total_seconds));
-    table.row("back after", figures.back_after.line());
-    table.row("attempts", thousands(figures.attempts as f64));
-    table.row("most of one client", figures.attempts_max.to_string());
-    table.row("refused", thousands(figures.refused as f64));
-    table.row("failed otherwise", thousands(figures.failed as f64));
-    table.row("dropped", thousands(figures.dropped as f64));
-    figures.cpu.rows(&mut table);
-    table
+impl Scenario for StormArgs {
+    const NAME: &'static str = "storm";
+    type Measured = Measured;
+    type Figures = Figures;
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn measure(&self, engine: &mut Engine) -> Result<Measured, RunError> {
+        let common = &self.common;
+        let plan = Plan::new(common, &self.path, common.connections);
+        engine.enter(Phase::Hold, &mut Ignore)?;
+        let mut storm = Storm::new(&plan, common.connections, self.jitter);
+        storm.run(engine, common.patience, common.secs)?;
+        let attempts = storm.clients.iter().map(|it| it.attempts);
+        Ok(Measured {
+            total_seconds: (storm.progress - storm.began).as_secs_f64(),
+            attempts: attempts.clone().map(u64::from).sum(),
+            attempts_max: attempts.max().unwrap_or(0),
+            refused: storm.refused,
+            failed: storm.failed,
+            dropped: storm.dropped,
+            back_after: storm.durations,
+        })
+    }
+
+    fn figures(&self, measured: Measured, record: &Record) -> Figures {
+        Figures {
+            clients: self.common.connections as u64,
+            back: record.total(Phase::Hold).open,
+            total_seconds: measured.total_seconds,
+            attempts: measured.attempts,
+            attempts_max: measured.attempts_max,
+            refused: measured.refused,
+            failed: measured.failed,
+            dropped: measured.dropped,
+            back_after: Latency::from(&measured.back_after),
+        }
+    }
+
+    fn rows(figures: &Figures, table: &mut Table) {
+        table.row("clients back", thousands(figures.back as f64));
+        table.row("total", format!("{:.3} s", figures.total_seconds));
+        table.row("back after", figures.back_after.line());
+        table.row("attempts", thousands(figures.attempts as f64));
+        table.row("most of one client", figures.attempts_max.to_string());
+        table.row("refused", thousands(figures.refused as f64));
+        table.row("failed otherwise", thousands(figures.failed as f64));
+        table.row("dropped", thousands(figures.dropped as f64));
+    }
+
+    /// Connections that were lost are what a storm is made of, as long as all clients are back in the end.
+    fn verdict(&self, figures: &Figures, record: &Record) -> Result<(), RunError> {
+        if figures.back < figures.clients {
+            let away = figures.clients - figures.back;
+            let first = record.losses.first.as_deref().unwrap_or("none");
+            return Err(RunError::Lost(format!(
+                "{away} clients are not back, the first loss: {first}"
+            )));
+        }
+        Ok(())
+    }
 }
 
 /// All clients, and those of them that wait for their time.
@@ -121,7 +146,7 @@ struct Storm<'a> {
     began: Instant,
     /// When a client last came back.
     progress: Instant,
-    durations: Histogram<u64>,
+    durations: Latencies,
     refused: u64,
     failed: u64,
     dropped: u64,
@@ -145,7 +170,7 @@ impl<'a> Storm<'a> {
             random: 0,
             began: now,
             progress: now,
-            durations: report::histogram(),
+            durations: Latencies::default(),
             refused: 0,
             failed: 0,
             dropped: 0,
@@ -229,8 +254,7 @@ impl Handler for Storm<'_> {
         }
         client.is_back = true;
         let took = self.progress - client.first.unwrap_or(self.began);
-        self.durations
-            .saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        self.durations.record(took);
     }
 
     fn lost(&mut self, _io: &mut Io, id: usize, loss: &Loss) {
@@ -248,7 +272,7 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::{cli, handshake};
+    use crate::{cli, handshake, scenario};
 
     /// A server that refuses the first `refusals` connections.
     fn serve(refusals: usize, clients: usize) -> String {
@@ -284,7 +308,7 @@ mod tests {
         let Ok(cli::Command::Storm(arguments)) = cli::parse(words) else {
             panic!("{line}");
         };
-        run(&arguments)
+        scenario::run(&arguments)
     }
 
     #[test]

@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::schedule::Schedule;
 use super::{RunError, judge};
+use crate::cli::Common;
 use crate::clock;
 use crate::engine::{Engine, Handler, Io};
+use crate::meter::Phase;
 
 /// How often a loop looks at the clock when nothing happens.
 pub(super) const POLL: Duration = Duration::from_millis(50);
@@ -15,7 +17,18 @@ pub(super) trait Traffic: Handler {
     /// What to say when too little comes of it, behind the number of what is under way.
     const STALLED: &'static str;
 
-    /// Sends what is due at this time.
+    /// Sends the first messages of a closed loop.
+    fn begin(&mut self, io: &mut Io) {
+        let _ = io;
+    }
+
+    /// From now on it is measured.
+    fn record(&mut self) {}
+
+    /// Sends nothing more.
+    fn end(&mut self) {}
+
+    /// Sends what is due at this time, in an open loop.
     fn send_next(&mut self, io: &mut Io, due: Instant);
 
     /// Grows with everything that comes of it.
@@ -23,13 +36,57 @@ pub(super) trait Traffic: Handler {
 
     /// How much of it nothing has come of.
     fn under_way(&self) -> usize;
+
+    /// Whether everything has come of it that is to come.
+    fn is_complete(&self) -> bool {
+        self.under_way() == 0
+    }
+}
+
+/// How long traffic goes on, and how much of it there is.
+#[derive(Debug)]
+pub(super) struct Course<'a> {
+    pub(super) common: &'a Common,
+    /// Messages per second; none in a closed loop.
+    pub(super) rate: Option<f64>,
+    /// How long to run before measuring.
+    pub(super) warmup: Duration,
+    /// What has not come so long after the last message was sent does not come.
+    pub(super) last_wait: Duration,
+}
+
+/// Runs through warm-up and measurement, and waits for what is under way then.
+///
+/// # Errors
+/// Those of [`run_for`].
+pub(super) fn run_through<T: Traffic>(
+    engine: &mut Engine,
+    traffic: &mut T,
+    course: &Course<'_>,
+) -> Result<(), RunError> {
+    let patience = course.common.patience;
+    engine.enter(Phase::Warmup, traffic)?;
+    let mut schedule = course.rate.map(Schedule::new);
+    traffic.begin(&mut engine.io);
+    run_for(engine, traffic, &mut schedule, course.warmup, patience)?;
+    engine.enter(Phase::Hold, traffic)?;
+    traffic.record();
+    let length = course.common.secs.unwrap_or(Duration::from_secs(10));
+    run_for(engine, traffic, &mut schedule, length, patience)?;
+    engine.enter(Phase::RampDown, traffic)?;
+    traffic.end();
+    let end = clock::now() + course.last_wait;
+    while !traffic.is_complete() && clock::now() < end {
+        engine.poll(POLL, traffic)?;
+    }
+    Ok(())
 }
 
 /// Goes on for `length`, sending what `schedule` says, if there is one.
 ///
 /// # Errors
 /// Connections were lost, or nothing comes of what is under way for longer than `patience`.
-pub(super) fn run_for<T: Traffic>(
+fn run_for<T: Traffic>(
     engine: &mut Engine,
     traffic: &mut T,
     schedule: &mut Option<Schedule>,

@@ -10,18 +10,16 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ramp::{Ramp, Then};
-use super::schedule::Schedule;
-use super::traffic::{POLL, Traffic as _, run_for};
-use super::{Plan, RunError, judge, loss_rows, prepare};
-use crate::cli::UnicastArgs;
-use crate::client::Losses;
+use super::traffic::{Course, POLL, Traffic as _, run_through};
+use super::{Merge, Plan, Record, RunError, Scenario, judge};
+use crate::cli::{Common, UnicastArgs};
 use crate::clock;
 use crate::engine::Engine;
-use crate::process::{Servers, Stopwatch, Usage};
-use crate::report::{self, Cpu, Latency, Table, thousands};
+use crate::meter::Phase;
+use crate::report::{Latency, Table, thousands};
 use crate::template::Template;
 use pairs::Pairs;
 
@@ -35,8 +33,6 @@ const PATH: &str = "/ws/?client_id=pair_{i}&token=pair_{i}";
 /// Figures of a `unicast` run.
 #[derive(Debug, Serialize)]
 pub struct Figures {
-    /// Always `unicast`.
-    pub scenario: &'static str,
     /// Clients, two in each pair.
     pub connections: usize,
     /// Messages per second that were to be sent; null in the closed loop.
@@ -61,52 +57,100 @@ pub struct Figures {
     pub missing: usize,
     /// Messages that came without having been sent.
     pub unexpected: u64,
-    /// CPU use while measuring.
-    pub cpu: Cpu,
-    /// Whether every message came once, and the load generator was not the limit.
-    pub valid: bool,
-    /// Why not.
-    pub invalid_reason: Option<String>,
-    /// Connections lost.
-    pub losses: Losses,
 }
 
-/// What was measured, between two looks at the clock.
-struct Measured {
-    messages: u64,
-    usage: Usage,
-    redis_cpu_seconds: Option<f64>,
+/// What the pairs found out.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub struct Measured {
+    missing: usize,
+    unexpected: u64,
 }
 
-/// Runs it.
-///
-/// # Errors
-/// See [`RunError`].
-pub fn run(arguments: &UnicastArgs) -> Result<(), RunError> {
-    let common = &arguments.common;
-    if !common.connections.is_multiple_of(2) {
-        return Err(RunError::Usage("-n is odd: one has no partner".to_owned()));
+impl Merge for Measured {
+    fn merge(&mut self, other: Self) {
+        self.missing += other.missing;
+        self.unexpected += other.unexpected;
     }
-    let redis: Vec<u32> = arguments.redis_pid.into_iter().collect();
-    let redis = Servers::new(&redis).map_err(RunError::Usage)?;
-    let mut pairs = Pairs::new(common.connections, arguments.bytes).map_err(RunError::Usage)?;
-    let (mut engine, servers) = prepare(common, common.connections)?;
-    let path = Template::new(PATH);
-    let plan = Plan::new(common, &path, common.connections);
-    let ramp = Ramp::new(
-        &plan,
-        Then::Keep(None),
-        0..common.connections,
-        common.parallel,
-    );
-    ramp.run(&mut engine, common.patience, None)?;
-    judge(engine.io.losses())?;
-    reach(&mut engine, &mut pairs, common.patience)?;
+}
 
-    let measured = measure(&mut engine, &mut pairs, arguments, &servers, &redis)?;
-    let figures = figures(&engine, &pairs, arguments, measured);
-    report::publish(&table(&figures), common.json.as_deref(), &figures)?;
-    judge(&figures.losses)
+impl Scenario for UnicastArgs {
+    const NAME: &'static str = "unicast";
+    type Measured = Measured;
+    type Figures = Figures;
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn others(&self) -> Vec<u32> {
+        let others = self.redis_pid.iter().chain(&self.common.other_pid);
+        others.copied().collect()
+    }
+
+    fn measure(&self, engine: &mut Engine) -> Result<Measured, RunError> {
+        let common = &self.common;
+        if !common.connections.is_multiple_of(2) {
+            return Err(RunError::Usage("-n is odd: one has no partner".to_owned()));
+        }
+        let mut pairs = Pairs::new(self, engine.io.meter()).map_err(RunError::Usage)?;
+        let path = Template::new(PATH);
+        let plan = Plan::new(common, &path, common.connections);
+        let indexes = 0..common.connections;
+        let ramp = Ramp::new(&plan, Then::Keep(None), indexes, common.parallel);
+        ramp.run(engine, common.patience, None)?;
+        judge(engine.io.losses())?;
+        reach(engine, &mut pairs, common.patience)?;
+        let course = Course {
+            common,
+            rate: self.rate,
+            warmup: self.warmup,
+            last_wait: LAST_WAIT,
+        };
+        run_through(engine, &mut pairs, &course)?;
+        Ok(Measured {
+            missing: pairs.under_way(),
+            unexpected: pairs.unexpected(),
+        })
+    }
+
+    fn figures(&self, measured: Measured, record: &Record) -> Figures {
+        let total = record.total(Phase::Hold);
+        let messages = total.all().received;
+        let redis = total
+            .processes
+            .iter()
+            .find(|it| Some(it.pid) == self.redis_pid);
+        let redis_cpu_seconds = redis.and_then(|it| it.cpu_seconds);
+        let per_second = |seconds: f64| (0.0 < seconds).then(|| messages as f64 / seconds);
+        Figures {
+            connections: self.common.connections,
+            rate: self.rate,
+            outstanding: self.outstanding,
+            bytes: self.bytes,
+            messages,
+            messages_per_second: messages as f64 / total.seconds,
+            messages_per_server_cpu_second: record.cpu(Phase::Hold).per_server_second(messages),
+            messages_per_redis_cpu_second: redis_cpu_seconds.and_then(per_second),
+            redis_cpu_seconds,
+            latency: Latency::from(&record.timeline.latency(pairs::KIND)),
+            missing: measured.missing,
+            unexpected: measured.unexpected,
+        }
+    }
+
+    fn rows(figures: &Figures, table: &mut Table) {
+        rows(figures, table);
+    }
+
+    fn objection(figures: &Figures) -> Option<String> {
+        let (missing, unexpected) = (figures.missing, figures.unexpected);
+        if 0 < missing || 0 < unexpected {
+            return Some(format!(
+                "{missing} messages never came, {unexpected} came unsent"
+            ));
+        }
+        (figures.messages == 0).then(|| "nothing was received".to_owned())
+    }
 }
 
 /// Returns when a probe has reached every client. Nodes hear of each other's clients a moment after these have come.
@@ -131,86 +175,7 @@ fn reach(engine: &mut Engine, pairs: &mut Pairs, patience: Duration) -> Result<(
     Ok(())
 }
 
-/// Runs through warm-up and measurement, and waits for what is under way then.
-fn measure(
-    engine: &mut Engine,
-    pairs: &mut Pairs,
-    arguments: &UnicastArgs,
-    servers: &Servers,
-    redis: &Servers,
-) -> Result<Measured, RunError> {
-    let patience = arguments.common.patience;
-    let mut schedule = arguments.rate.map(Schedule::new);
-    if let Some(outstanding) = arguments.outstanding {
-        pairs.begin_answering(&mut engine.io, outstanding);
-    }
-    run_for(engine, pairs, &mut schedule, arguments.warmup, patience)?;
-    let before = pairs.record();
-    let (stopwatch, redis_before) = (Stopwatch::start(servers), redis.cpu_seconds());
-    let length = arguments.common.secs.unwrap_or(Duration::from_secs(10));
-    run_for(engine, pairs, &mut schedule, length, patience)?;
-    let measured = Measured {
-        messages: pairs.received() - before,
-        usage: stopwatch.read(servers),
-        redis_cpu_seconds: redis
-            .cpu_seconds()
-            .zip(redis_before)
-            .map(|(now, then)| now - then),
-    };
-    pairs.stop_answering();
-    let end = clock::now() + LAST_WAIT;
-    while 0 < pairs.under_way() && clock::now() < end {
-        engine.poll(POLL, pairs)?;
-    }
-    Ok(measured)
-}
-
-fn figures(engine: &Engine, pairs: &Pairs, arguments: &UnicastArgs, measured: Measured) -> Figures {
-    let Measured {
-        messages,
-        usage,
-        redis_cpu_seconds,
-    } = measured;
-    let cpu = Cpu::from(usage);
-    let (missing, unexpected) = (pairs.under_way(), pairs.unexpected());
-    let invalid_reason = if cpu.generator_saturated {
-        let percent = cpu.generator_percent;
-        Some(format!(
-            "the load generator is saturated ({percent:.1} % of one core)"
-        ))
-    } else if 0 < missing + unexpected as usize {
-        Some(format!(
-            "{missing} messages never came, {unexpected} came unsent"
-        ))
-    } else if messages == 0 {
-        Some("nothing was received".to_owned())
-    } else {
-        None
-    };
-    let per_second = |seconds: f64| (0.0 < seconds).then(|| messages as f64 / seconds);
-    Figures {
-        scenario: "unicast",
-        connections: arguments.common.connections,
-        rate: arguments.rate,
-        outstanding: arguments.outstanding,
-        bytes: arguments.bytes,
-        messages,
-        messages_per_second: messages as f64 / usage.seconds,
-        messages_per_server_cpu_second: cpu.per_server_second(messages),
-        messages_per_redis_cpu_second: redis_cpu_seconds.and_then(per_second),
-        redis_cpu_seconds,
-        latency: pairs.latency(),
-        missing,
-        unexpected,
-        cpu,
-        valid: invalid_reason.is_none(),
-        invalid_reason,
-        losses: engine.io.losses().clone(),
-    }
-}
-
-fn table(figures: &Figures) -> Table {
-    let mut table = Table::default();
+fn rows(figures: &Figures, table: &mut Table) {
     let load = figures
         .rate
         .map(|rate| format!("{} per second", thousands(rate)));
@@ -232,12 +197,4 @@ fn table(figures: &Figures) -> Table {
         figures.messages_per_redis_cpu_second.map(thousands),
     );
     table.row("latency", figures.latency.line());
-    figures.cpu.rows(&mut table);
-    let verdict = figures
-        .invalid_reason
-        .as_ref()
-        .map_or("yes".to_owned(), |reason| format!("NO: {reason}"));
-    table.row("valid", verdict);
-    loss_rows(&mut table, &figures.losses);
-    table
 }

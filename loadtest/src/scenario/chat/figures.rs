@@ -2,20 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::talk::{Counts, Talk};
+use super::talk::{DELIVERY, KIND, Talk};
 use crate::cli::ChatArgs;
-use crate::client::Losses;
-use crate::process::{self, Share, Usage};
+use crate::meter::Phase;
 use crate::report::{Cpu, Latency, Table, thousands};
-use crate::scenario::traffic::Traffic;
+use crate::scenario::traffic::Traffic as _;
+use crate::scenario::{Merge, Record};
 
 /// Figures of a `chat` run.
 #[derive(Debug, Serialize)]
-pub(super) struct Figures {
-    /// Always `chat`.
-    scenario: &'static str,
+pub(crate) struct Figures {
     connections: usize,
     senders: usize,
     rate: Option<f64>,
@@ -29,71 +27,61 @@ pub(super) struct Figures {
     latency: Latency,
     unanswered: usize,
     undelivered: Option<i64>,
-    login_cpu: Option<Cpu>,
+    login_cpu: Cpu,
     logins_per_server_cpu_second: Option<f64>,
-    processes: Vec<Share>,
-    cpu: Cpu,
-    pub(super) losses: Losses,
 }
 
-/// What was measured, between two looks at the clock.
-pub(super) struct Measured {
-    pub(super) counts: Counts,
-    pub(super) usage: Usage,
-    pub(super) processes: Vec<Share>,
-    /// While all clients logged in.
-    pub(super) logins: Option<Usage>,
+/// What came of the packets in the end.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub(crate) struct Measured {
+    unanswered: usize,
+    undelivered: i64,
+}
+
+impl Measured {
+    pub(super) fn new(talk: &Talk) -> Self {
+        let all = talk.counts();
+        Self {
+            unanswered: talk.under_way(),
+            undelivered: all.acknowledged.cast_signed() - all.deliveries.cast_signed(),
+        }
+    }
+}
+
+impl Merge for Measured {
+    fn merge(&mut self, other: Self) {
+        self.unanswered += other.unanswered;
+        self.undelivered += other.undelivered;
+    }
 }
 
 impl Figures {
-    pub(super) fn new(
-        arguments: &ChatArgs,
-        talk: &Talk,
-        measured: Measured,
-        losses: Losses,
-    ) -> Self {
-        let Measured {
-            counts,
-            usage,
-            processes,
-            logins,
-        } = measured;
-        let (cpu, login_cpu) = (Cpu::from(usage), logins.map(Cpu::from));
+    pub(super) fn new(arguments: &ChatArgs, measured: Measured, record: &Record) -> Self {
+        let total = record.total(Phase::Hold);
+        let received = |kind: &str| total.kinds.get(kind).map_or(0, |it| it.received);
+        let (cpu, login_cpu) = (record.cpu(Phase::Hold), record.cpu(Phase::Connect));
         let connections = arguments.common.connections;
-        let Counts {
-            acknowledged,
-            deliveries,
-            errors,
-        } = counts;
-        let all = talk.counts();
-        let undelivered = all.acknowledged.cast_signed() - all.deliveries.cast_signed();
+        let acknowledged = received(KIND);
         Self {
-            scenario: "chat",
             connections,
             senders: connections / 2,
             rate: arguments.rate,
             outstanding: arguments.outstanding,
             bytes: arguments.bytes,
             acknowledged,
-            acknowledged_per_second: acknowledged as f64 / usage.seconds,
+            acknowledged_per_second: acknowledged as f64 / total.seconds,
             acknowledged_per_server_cpu_second: cpu.per_server_second(acknowledged),
-            deliveries,
-            errors,
-            latency: talk.latency(),
-            unanswered: talk.under_way(),
-            undelivered: talk.has_messages().then_some(undelivered),
-            logins_per_server_cpu_second: login_cpu
-                .as_ref()
-                .and_then(|cpu| cpu.per_server_second(connections as u64)),
+            deliveries: received(DELIVERY),
+            latency: Latency::from(&record.timeline.latency(KIND)),
+            unanswered: measured.unanswered,
+            undelivered: arguments.packet.is_none().then_some(measured.undelivered),
+            logins_per_server_cpu_second: login_cpu.per_server_second(connections as u64),
             login_cpu,
-            processes,
-            cpu,
-            losses,
+            errors: total.errors,
         }
     }
 
-    pub(super) fn table(&self) -> Table {
-        let mut table = Table::default();
+    pub(super) fn rows(&self, table: &mut Table) {
         let load = match (self.rate, self.outstanding) {
             (Some(rate), _) => format!("{} per second", thousands(rate)),
             (None, outstanding) => format!("{} outstanding each", outstanding.unwrap_or_default()),
@@ -119,9 +107,5 @@ impl Figures {
         table.row_if("never delivered", undelivered.map(|it| it.to_string()));
         let logins = self.logins_per_server_cpu_second;
         table.row_if("logins per server CPU second", logins.map(thousands));
-        process::rows(&self.processes, &mut table);
-        self.cpu.rows(&mut table);
-        super::super::loss_rows(&mut table, &self.losses);
-        table
     }
 }

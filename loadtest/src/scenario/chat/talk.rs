@@ -3,17 +3,15 @@
 //! Invariant: the answers to one sender's messages come in their order, so the one that comes is for the oldest under
 //! way. Those to other packets may overtake, and their latencies are exact with one under way only.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::time::Instant;
-
-use hdrhistogram::Histogram;
 
 use crate::cli::ChatArgs;
 use crate::clock;
 use crate::engine::{Handler, Io};
 use crate::frame::{self, opcode};
-use crate::report::{self, Latency};
+use crate::meter::{Kind, Meter};
 use crate::scenario::traffic::Traffic;
 use crate::template::Template;
 use crate::token::Signer;
@@ -22,6 +20,11 @@ use crate::token::Signer;
 const BEGINNING_BYTES: usize = 256;
 const PING: &str = r#"{"id":"ping","to":0,"type":"P","msg":""}"#;
 const TYPE: &[u8] = br#""type":""#;
+
+/// What its packets are called.
+pub(super) const KIND: &str = "packet";
+/// What comes of them at others.
+pub(super) const DELIVERY: &str = "delivery";
 
 /// All clients. The even ones send, each to the next one.
 #[derive(Debug)]
@@ -33,12 +36,15 @@ pub(super) struct Talk {
     turn: usize,
     /// How many packets have been sent: each has its number for an id.
     sent: u64,
+    /// Packets that each sender has under way, in the closed loop.
+    outstanding: usize,
     is_answering: bool,
     unreached: usize,
     under_way: usize,
     counts: Counts,
-    recorded_from: Option<Instant>,
-    latency: Histogram<u64>,
+    kind: Kind,
+    deliveries: Kind,
+    meter: Meter,
     packets: String,
     frames: Vec<u8>,
 }
@@ -56,34 +62,23 @@ struct Client {
 }
 
 /// What came of the packets so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
     pub(super) acknowledged: u64,
     pub(super) deliveries: u64,
-    pub(super) errors: BTreeMap<String, u64>,
+    /// Answers that are errors.
+    pub(super) refused: u64,
 }
 
 impl Counts {
     /// Answers of any kind.
     pub(super) fn answers(&self) -> u64 {
-        self.acknowledged + self.errors.values().sum::<u64>()
-    }
-
-    pub(super) fn since(&self, before: &Self) -> Self {
-        let errors = self.errors.iter().map(|(text, count)| {
-            let before = before.errors.get(text).copied().unwrap_or_default();
-            (text.clone(), count - before)
-        });
-        Self {
-            acknowledged: self.acknowledged - before.acknowledged,
-            deliveries: self.deliveries - before.deliveries,
-            errors: errors.filter(|(_, count)| 0 < *count).collect(),
-        }
+        self.acknowledged + self.refused
     }
 }
 
 impl Talk {
-    pub(super) fn new(arguments: &ChatArgs, signer: &Signer) -> Self {
+    pub(super) fn new(arguments: &ChatArgs, signer: &Signer, meter: &Meter) -> Self {
         let clients = arguments.common.connections;
         let client = |id: usize| Client {
             partner: signer.user(id ^ 1),
@@ -102,12 +97,14 @@ impl Talk {
             text: format!("{run:.<width$}", width = arguments.bytes),
             turn: 0,
             sent: 0,
+            outstanding: arguments.outstanding.unwrap_or_default(),
             is_answering: false,
             unreached: clients,
             under_way: 0,
             counts: Counts::default(),
-            recorded_from: None,
-            latency: report::histogram(),
+            kind: meter.kind(KIND),
+            deliveries: meter.kind(DELIVERY),
+            meter: meter.clone(),
             packets: String::new(),
             frames: Vec::new(),
         }
@@ -124,25 +121,6 @@ impl Talk {
         }
     }
 
-    /// Sends the first packets of the closed loop.
-    pub(super) fn begin_answering(&mut self, io: &mut Io, outstanding: usize) {
-        self.is_answering = true;
-        for id in (0..self.clients.len()).step_by(2) {
-            self.send(io, id, outstanding, clock::now());
-        }
-    }
-
-    /// Lets the closed loop run dry.
-    pub(super) fn stop_answering(&mut self) {
-        self.is_answering = false;
-    }
-
-    /// Begins to record; gives what has been counted so far.
-    pub(super) fn record(&mut self) -> Counts {
-        self.recorded_from = Some(clock::now());
-        self.counts.clone()
-    }
-
     pub(super) fn counts(&self) -> &Counts {
         &self.counts
     }
@@ -150,11 +128,6 @@ impl Talk {
     /// Whether the packets are messages, which are delivered to others.
     pub(super) fn has_messages(&self) -> bool {
         self.packet.is_none()
-    }
-
-    /// From the time when a packet was due to its answer.
-    pub(super) fn latency(&self) -> Latency {
-        Latency::from(&self.latency)
     }
 
     /// Sends so many packets in one write.
@@ -179,7 +152,13 @@ impl Talk {
             frame::encode_client(&mut self.frames, opcode::TEXT, self.packets.as_bytes());
         }
         self.under_way += count;
+        self.kind.sent(count as u64);
         io.send_encoded(id, &self.frames);
+    }
+
+    fn failed(&mut self, error: &str) {
+        self.meter.error(error);
+        self.counts.refused += 1;
     }
 
     fn answered(&mut self, id: usize) {
@@ -187,17 +166,26 @@ impl Talk {
         if let Some(due) = client.due.pop_front() {
             self.under_way -= 1;
             client.unanswered += 1;
-            if self.recorded_from.is_some_and(|from| from <= due) {
-                let took = clock::now().saturating_duration_since(due);
-                self.latency
-                    .saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
-            }
+            self.kind.took_since(due);
         }
     }
 }
 
 impl Traffic for Talk {
     const STALLED: &'static str = "packets are under way, and none is answered";
+
+    fn begin(&mut self, io: &mut Io) {
+        self.is_answering = 0 < self.outstanding;
+        for id in (0..self.clients.len()).step_by(2) {
+            if self.is_answering {
+                self.send(io, id, self.outstanding, clock::now());
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        self.is_answering = false;
+    }
 
     fn send_next(&mut self, io: &mut Io, due: Instant) {
         let id = self.turn;
@@ -211,6 +199,11 @@ impl Traffic for Talk {
 
     fn under_way(&self) -> usize {
         self.under_way
+    }
+
+    fn is_complete(&self) -> bool {
+        let is_delivered = self.counts.acknowledged <= self.counts.deliveries;
+        self.under_way == 0 && (is_delivered || !self.has_messages())
     }
 }
 
@@ -229,22 +222,20 @@ impl Handler for Talk {
                 self.clients[id].is_reached = true;
                 self.unreached -= 1;
             }
-            Some(b't' | b'i') => self.counts.deliveries += 1,
+            Some(b't' | b'i') => {
+                self.counts.deliveries += 1;
+                self.deliveries.received(1);
+            }
             Some(b'E') => {
-                *self.counts.errors.entry(error(&beginning)).or_default() += 1;
+                self.failed(&error(&beginning));
                 self.answered(id);
             }
             Some(_) => {
                 self.counts.acknowledged += 1;
+                self.kind.received(1);
                 self.answered(id);
             }
-            None => {
-                *self
-                    .counts
-                    .errors
-                    .entry("no packet".to_owned())
-                    .or_default() += 1
-            }
+            None => self.failed("no packet"),
         }
         self.clients[id].beginning = beginning;
         self.clients[id].beginning.clear();
@@ -285,24 +276,5 @@ mod tests {
         assert_eq!(kind(refusal), Some(b'E'));
         assert_eq!(error(refusal), "You are not friends");
         assert_eq!(kind(b"pong"), None);
-    }
-
-    #[test]
-    fn counts_are_those_since_a_moment() {
-        let errors = |count| BTreeMap::from([("no".to_owned(), count)]);
-        let before = Counts {
-            acknowledged: 2,
-            deliveries: 1,
-            errors: errors(1),
-        };
-        let now = Counts {
-            acknowledged: 5,
-            deliveries: 3,
-            errors: errors(1),
-        };
-        let since = now.since(&before);
-        assert_eq!((since.acknowledged, since.deliveries), (3, 2));
-        assert!(since.errors.is_empty());
-        assert_eq!(now.answers(), 6);
     }
 }

@@ -5,16 +5,16 @@
 
 use std::time::Instant;
 
-use hdrhistogram::Histogram;
-
 use super::message::{Message, Purpose};
 use crate::cli::FanoutArgs;
 use crate::client::Loss;
 use crate::clock;
 use crate::engine::{Handler, Io};
 use crate::frame::{self, opcode};
-use crate::report::{self, Latency};
+use crate::meter::{Kind, Latencies};
 
+/// What deliveries are called.
+pub(super) const KIND: &str = "delivery";
 /// So many subscribers have the time of every reception taken: enough for percentiles, too few to cost anything.
 const SAMPLED_MAX: usize = 32;
 
@@ -60,8 +60,10 @@ pub(super) struct ClosedLoop {
     /// The counts when recording began.
     before: Option<Counts>,
     sample_every: usize,
-    each: Histogram<u64>,
-    last: Histogram<u64>,
+    kind: Kind,
+    /// Deliveries that the meter has been told of.
+    told: u64,
+    last: Latencies,
     frames: Vec<u8>,
 }
 
@@ -95,8 +97,9 @@ impl ClosedLoop {
             counts: Counts::default(),
             before: None,
             sample_every: publisher.div_ceil(SAMPLED_MAX),
-            each: report::histogram(),
-            last: report::histogram(),
+            kind: io.meter().kind(KIND),
+            told: 0,
+            last: Latencies::default(),
             frames: Vec::new(),
         }
     }
@@ -114,6 +117,7 @@ impl ClosedLoop {
                 published_at: now,
             };
             self.published += 1;
+            self.kind.sent(1);
         }
         io.send_encoded(self.publisher, &self.frames);
     }
@@ -145,14 +149,16 @@ impl ClosedLoop {
         self.subscribers
     }
 
-    /// From publishing to reception, at sampled subscribers.
-    pub(super) fn latency_each(&self) -> Latency {
-        Latency::from(&self.each)
+    /// Tells the meter of deliveries: once for many, since it costs.
+    #[inline]
+    fn tell(&mut self) {
+        self.kind.received(self.counts.deliveries - self.told);
+        self.told = self.counts.deliveries;
     }
 
     /// From publishing to reception at the last subscriber.
-    pub(super) fn latency_last(&self) -> Latency {
-        Latency::from(&self.last)
+    pub(super) fn latency_last(&mut self) -> Latencies {
+        std::mem::take(&mut self.last)
     }
 
     /// Says in words why nothing goes on.
@@ -185,8 +191,7 @@ impl ClosedLoop {
         self.free += 1;
         self.counts.completed += 1;
         if self.before.is_some() {
-            let took = clock::now() - self.slots[slot].published_at;
-            self.last.saturating_record(nanoseconds(took));
+            self.last.record_since(self.slots[slot].published_at);
         }
     }
 }
@@ -206,15 +211,15 @@ impl Handler for ClosedLoop {
         self.received[id] += 1;
         self.counts.deliveries += 1;
         let slot = self.slot(sequence);
-        if id.is_multiple_of(self.sample_every) && self.before.is_some() {
-            let took = clock::now() - self.slots[slot].published_at;
-            self.each.saturating_record(nanoseconds(took));
+        if id.is_multiple_of(self.sample_every) {
+            self.kind.took_since(self.slots[slot].published_at);
         }
         self.deliver(slot);
     }
 
     #[inline]
     fn after_read(&mut self, io: &mut Io, _id: usize) {
+        self.tell();
         if self.free > 0 {
             self.top_up(io);
         }
@@ -232,8 +237,4 @@ impl Handler for ClosedLoop {
         }
         self.after_read(io, id);
     }
-}
-
-fn nanoseconds(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

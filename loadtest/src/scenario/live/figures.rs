@@ -2,20 +2,18 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::room::{Counts, Room};
+use super::room::{Counts, DELIVERY, Room, Times, WORD};
 use crate::cli::LiveArgs;
-use crate::client::Losses;
-use crate::process::{self, Share, Usage};
-use crate::report::{Cpu, Latency, Table, thousands};
+use crate::meter::Phase;
+use crate::report::{Latency, Table, thousands};
 use crate::scenario::traffic::Traffic as _;
+use crate::scenario::{Merge, Record};
 
 /// Figures of a `live` run.
 #[derive(Debug, Serialize)]
-pub(super) struct Figures {
-    /// Always `live`.
-    scenario: &'static str,
+pub(crate) struct Figures {
     phones: usize,
     walls: usize,
     rate: f64,
@@ -33,61 +31,74 @@ pub(super) struct Figures {
     refused: u64,
     /// Words that not every phone has heard in the end.
     unheard: usize,
-    processes: Vec<Share>,
-    cpu: Cpu,
-    pub(super) losses: Losses,
 }
 
-/// What was measured, between two looks at the clock.
-pub(super) struct Measured {
-    pub(super) counts: Counts,
-    pub(super) usage: Usage,
-    pub(super) processes: Vec<Share>,
+/// What happened in the room.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub(crate) struct Measured {
+    counts: Counts,
+    times: Times,
+    unheard: usize,
     /// How long it took until all had joined.
-    pub(super) joins: Duration,
+    joins: Duration,
+}
+
+impl Measured {
+    pub(super) fn new(room: Room, joins: Duration) -> Self {
+        Self {
+            counts: room.counts(),
+            unheard: room.under_way(),
+            times: room.times,
+            joins,
+        }
+    }
+}
+
+impl Merge for Measured {
+    fn merge(&mut self, other: Self) {
+        self.counts.add(other.counts);
+        self.times
+            .approval_to_last
+            .add(&other.times.approval_to_last);
+        self.times.say_to_last.add(&other.times.say_to_last);
+        self.unheard += other.unheard;
+        self.joins = self.joins.max(other.joins);
+    }
 }
 
 impl Figures {
-    pub(super) fn new(
-        arguments: &LiveArgs,
-        room: &Room,
-        measured: Measured,
-        losses: Losses,
-    ) -> Self {
+    pub(super) fn new(arguments: &LiveArgs, measured: Measured, record: &Record) -> Self {
         let Measured {
             counts,
-            usage,
-            processes,
+            times,
+            unheard,
             joins,
         } = measured;
-        let cpu = Cpu::from(usage);
-        let times = &room.times;
+        let total = record.total(Phase::Hold);
+        let deliveries = total.kinds.get(DELIVERY).map_or(0, |it| it.received);
+        let connections = arguments.common.connections;
+        let latency = |kind: &str| Latency::from(&record.timeline.latency(kind));
         Self {
-            scenario: "live",
-            phones: room.phones(),
+            phones: connections - arguments.walls,
             walls: arguments.walls,
             rate: arguments.rate,
-            joins_per_second: arguments.common.connections as f64 / joins.as_secs_f64(),
+            joins_per_second: connections as f64 / joins.as_secs_f64(),
             said: counts.said,
             shown: counts.shown,
             approved: counts.approved,
-            deliveries: counts.heard,
-            deliveries_per_second: counts.heard as f64 / usage.seconds,
-            deliveries_per_server_cpu_second: cpu.per_server_second(counts.heard),
-            say_to_wall: Latency::from(&times.say_to_wall),
-            approval_to_phone: Latency::from(&times.approval_to_phone),
+            deliveries,
+            deliveries_per_second: deliveries as f64 / total.seconds,
+            deliveries_per_server_cpu_second: record.cpu(Phase::Hold).per_server_second(deliveries),
+            say_to_wall: latency(WORD),
+            approval_to_phone: latency(DELIVERY),
             approval_to_last_phone: Latency::from(&times.approval_to_last),
             say_to_last_phone: Latency::from(&times.say_to_last),
-            refused: room.counts().refused,
-            unheard: room.under_way(),
-            processes,
-            cpu,
-            losses,
+            refused: counts.refused,
+            unheard,
         }
     }
 
-    pub(super) fn table(&self) -> Table {
-        let mut table = Table::default();
+    pub(super) fn rows(&self, table: &mut Table) {
         let (phones, walls) = (thousands(self.phones as f64), self.walls);
         table.row(
             "load",
@@ -115,9 +126,5 @@ impl Figures {
         ] {
             table.row_if(name, (0 < count).then(|| thousands(count as f64)));
         }
-        process::rows(&self.processes, &mut table);
-        self.cpu.rows(&mut table);
-        super::super::loss_rows(&mut table, &self.losses);
-        table
     }
 }

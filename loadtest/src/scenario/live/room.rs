@@ -5,14 +5,18 @@
 
 use std::time::Instant;
 
-use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock;
 use crate::engine::{Handler, Io};
-use crate::report;
+use crate::meter::{Kind, Latencies, Meter};
 use crate::scenario::traffic::Traffic;
 
+/// What phones say.
+pub(super) const WORD: &str = "word";
+/// What phones hear.
+pub(super) const DELIVERY: &str = "delivery";
 /// So much of a message to a phone tells what it is.
 const BEGINNING_BYTES: usize = 48;
 /// A longer message to a wall is none of ours.
@@ -32,6 +36,13 @@ pub(super) struct Room {
     to_approve: Vec<(String, usize)>,
     approved: Vec<Approval>,
     counts: Counts,
+    /// The counts when recording began.
+    before: Counts,
+    /// What was counted from then on until the end of the traffic.
+    measured: Counts,
+    word: Kind,
+    delivery: Kind,
+    meter: Meter,
     recorded_from: Option<Instant>,
     pub(super) times: Times,
 }
@@ -52,7 +63,7 @@ struct Approval {
 }
 
 /// What came of it so far.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 pub(super) struct Counts {
     pub(super) said: u64,
     pub(super) shown: u64,
@@ -61,20 +72,24 @@ pub(super) struct Counts {
     pub(super) refused: u64,
 }
 
-/// In nanoseconds.
-#[derive(Debug)]
+/// How long it took until the last one had heard it; what each had to wait, the meter knows.
+#[derive(Debug, Default, Deserialize, Serialize)]
 pub(super) struct Times {
-    /// From when a word was due to each wall.
-    pub(super) say_to_wall: Histogram<u64>,
-    /// From an approval to each phone.
-    pub(super) approval_to_phone: Histogram<u64>,
     /// From an approval to the last phone.
-    pub(super) approval_to_last: Histogram<u64>,
+    pub(super) approval_to_last: Latencies,
     /// From when a word was due to the last phone.
-    pub(super) say_to_last: Histogram<u64>,
+    pub(super) say_to_last: Latencies,
 }
 
 impl Counts {
+    pub(super) fn add(&mut self, other: Self) {
+        self.said += other.said;
+        self.shown += other.shown;
+        self.approved += other.approved;
+        self.heard += other.heard;
+        self.refused += other.refused;
+    }
+
     pub(super) fn since(self, before: Self) -> Self {
         Self {
             said: self.said - before.said,
@@ -87,7 +102,7 @@ impl Counts {
 }
 
 impl Room {
-    pub(super) fn new(clients: usize, walls: usize) -> Self {
+    pub(super) fn new(clients: usize, walls: usize, meter: &Meter) -> Self {
         Self {
             walls,
             clients: (0..clients).map(|_| Client::default()).collect(),
@@ -97,13 +112,13 @@ impl Room {
             to_approve: Vec::new(),
             approved: Vec::new(),
             counts: Counts::default(),
+            before: Counts::default(),
+            measured: Counts::default(),
+            word: meter.kind(WORD),
+            delivery: meter.kind(DELIVERY),
+            meter: meter.clone(),
             recorded_from: None,
-            times: Times {
-                say_to_wall: report::histogram(),
-                approval_to_phone: report::histogram(),
-                approval_to_last: report::histogram(),
-                say_to_last: report::histogram(),
-            },
+            times: Times::default(),
         }
     }
 
@@ -126,14 +141,17 @@ impl Room {
         }
     }
 
-    /// Begins to record; gives what has been counted so far.
-    pub(super) fn record(&mut self) -> Counts {
-        self.recorded_from = Some(clock::now());
-        self.counts
+    /// What was counted while measuring; of refusals, all.
+    pub(super) fn counts(&self) -> Counts {
+        Counts {
+            refused: self.counts.refused,
+            ..self.measured
+        }
     }
 
-    pub(super) fn counts(&self) -> Counts {
-        self.counts
+    fn refused(&mut self) {
+        self.counts.refused += 1;
+        self.meter.error("refused");
     }
 
     fn is_recorded(&self, from: Instant) -> bool {
@@ -143,7 +161,7 @@ impl Room {
     /// A wall was sent a message.
     fn shown(&mut self, id: usize, message: &[u8]) {
         let Ok(message) = serde_json::from_slice::<Value>(message) else {
-            self.counts.refused += 1;
+            self.refused();
             return;
         };
         let is_success = message["status"] == 200;
@@ -151,7 +169,7 @@ impl Room {
             "wallJoinSuccess" => self.joined += 1,
             "userSayNeedCheck" => self.word(id, &message["param"]),
             "wallCheckSuccess" => self.counts.approved += 1,
-            _ if !is_success => self.counts.refused += 1,
+            _ if !is_success => self.refused(),
             _ => {}
         }
     }
@@ -170,9 +188,8 @@ impl Room {
         *unseen = unseen.saturating_sub(1);
         let due = *due;
         self.counts.shown += 1;
-        if self.is_recorded(due) {
-            record(&mut self.times.say_to_wall, due, clock::now());
-        }
+        self.word.received(1);
+        self.word.took_since(due);
         if wall == 0 {
             let name = param["id"].as_str().unwrap_or_default().to_owned();
             self.to_approve.push((name, number));
@@ -182,7 +199,7 @@ impl Room {
     /// A phone was sent a message.
     fn told(&mut self, id: usize, beginning: &[u8]) {
         let Some(event) = beginning.strip_prefix(SUCCESS) else {
-            self.counts.refused += 1;
+            self.refused();
             return;
         };
         if event.starts_with(b"userJoinSuccess\"") {
@@ -201,24 +218,26 @@ impl Room {
         approval.left -= 1;
         self.counts.heard += 1;
         let Approval { said, at, left } = *approval;
-        if self.is_recorded(said) {
-            let now = clock::now();
-            record(&mut self.times.approval_to_phone, at, now);
-            if left == 0 {
-                record(&mut self.times.approval_to_last, at, now);
-                record(&mut self.times.say_to_last, said, now);
-            }
+        self.delivery.received(1);
+        self.delivery.took_since(at);
+        if left == 0 && self.is_recorded(said) {
+            self.times.approval_to_last.record_since(at);
+            self.times.say_to_last.record_since(said);
         }
     }
 }
 
-fn record(times: &mut Histogram<u64>, from: Instant, to: Instant) {
-    let took = to.saturating_duration_since(from).as_nanos();
-    times.saturating_record(u64::try_from(took).unwrap_or(u64::MAX));
-}
-
 impl Traffic for Room {
     const STALLED: &'static str = "words are under way, and nobody hears any";
+
+    fn record(&mut self) {
+        self.recorded_from = Some(clock::now());
+        self.before = self.counts;
+    }
+
+    fn end(&mut self) {
+        self.measured = self.counts.since(self.before);
+    }
 
     fn send_next(&mut self, io: &mut Io, due: Instant) {
         let phone = self.walls + self.turn;
@@ -226,6 +245,7 @@ impl Traffic for Room {
         let number = self.said.len();
         self.said.push((due, self.walls));
         self.counts.said += 1;
+        self.word.sent(1);
         let text = format!(r#"{{"method":"live.user.say","say":"{number}"}}"#);
         io.send_text(phone, text.as_bytes());
     }
@@ -290,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_word_is_heard_when_the_last_phone_has_it() {
-        let mut room = Room::new(3, 1);
+        let mut room = Room::new(3, 1, &Meter::default());
         let now = clock::now();
         room.record();
         room.said.push((clock::now(), 1));
@@ -320,7 +340,7 @@ mod tests {
 
     #[test]
     fn refusals_are_counted() {
-        let mut room = Room::new(2, 1);
+        let mut room = Room::new(2, 1, &Meter::default());
         for (id, text) in [
             (
                 0,

@@ -1,20 +1,17 @@
 //! The figures of a run.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::receivers::Receivers;
+use super::receivers::{KIND, Receivers};
 use crate::cli::PushArgs;
-use crate::client::Losses;
-use crate::process::{self, Share, Usage};
-use crate::report::{Cpu, Latency, Table, thousands};
-use crate::scenario::loss_rows;
+use crate::meter::Phase;
+use crate::report::{Latency, Table, thousands};
 use crate::scenario::traffic::Traffic as _;
+use crate::scenario::{Merge, Record};
 
 /// Figures of a `push` run.
 #[derive(Debug, Serialize)]
-pub(super) struct Figures {
-    /// Always `push`.
-    scenario: &'static str,
+pub(crate) struct Figures {
     /// `http` or `redis`.
     way: &'static str,
     connections: usize,
@@ -34,33 +31,36 @@ pub(super) struct Figures {
     missing: usize,
     /// What came without having been pushed.
     unexpected: u64,
-    processes: Vec<Share>,
-    cpu: Cpu,
-    pub(super) losses: Losses,
 }
 
-/// What was measured, between two looks at the clock.
-pub(super) struct Measured {
-    pub(super) pushes: u64,
-    pub(super) usage: Usage,
-    pub(super) processes: Vec<Share>,
+/// What came of the pushes in the end.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub(crate) struct Measured {
+    missing: usize,
+    unexpected: u64,
+}
+
+impl Measured {
+    pub(super) fn new(receivers: &Receivers) -> Self {
+        Self {
+            missing: receivers.under_way(),
+            unexpected: receivers.unexpected(),
+        }
+    }
+}
+
+impl Merge for Measured {
+    fn merge(&mut self, other: Self) {
+        self.missing += other.missing;
+        self.unexpected += other.unexpected;
+    }
 }
 
 impl Figures {
-    pub(super) fn new(
-        arguments: &PushArgs,
-        receivers: &Receivers,
-        measured: Measured,
-        losses: Losses,
-    ) -> Self {
-        let Measured {
-            pushes,
-            usage,
-            processes,
-        } = measured;
-        let cpu = Cpu::from(usage);
+    pub(super) fn new(arguments: &PushArgs, measured: Measured, record: &Record) -> Self {
+        let total = record.total(Phase::Hold);
+        let pushes = total.all().received;
         Self {
-            scenario: "push",
             way: match arguments.redis {
                 Some(_) => "redis",
                 None => "http",
@@ -71,19 +71,15 @@ impl Figures {
             rate: arguments.rate,
             bytes: arguments.bytes,
             pushes,
-            pushes_per_second: pushes as f64 / usage.seconds,
-            pushes_per_server_cpu_second: cpu.per_server_second(pushes),
-            latency: receivers.latency(),
-            missing: receivers.under_way(),
-            unexpected: receivers.unexpected(),
-            processes,
-            cpu,
-            losses,
+            pushes_per_second: pushes as f64 / total.seconds,
+            pushes_per_server_cpu_second: record.cpu(Phase::Hold).per_server_second(pushes),
+            latency: Latency::from(&record.timeline.latency(KIND)),
+            missing: measured.missing,
+            unexpected: measured.unexpected,
         }
     }
 
-    pub(super) fn table(&self) -> Table {
-        let mut table = Table::default();
+    pub(super) fn rows(&self, table: &mut Table) {
         let rate = self
             .rate
             .map(|rate| format!(", {} calls per second", thousands(rate)));
@@ -107,9 +103,5 @@ impl Figures {
         if 0 < self.unexpected {
             table.row("came unasked", thousands(self.unexpected as f64));
         }
-        process::rows(&self.processes, &mut table);
-        self.cpu.rows(&mut table);
-        loss_rows(&mut table, &self.losses);
-        table
     }
 }

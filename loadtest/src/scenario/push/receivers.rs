@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use hdrhistogram::Histogram;
-
-use crate::clock;
+use super::pushers::Pushers;
 use crate::engine::{Handler, Io};
-use crate::report::{self, Latency};
+use crate::meter::{Kind, Meter};
 use crate::scenario::traffic::Traffic;
+
+/// What pushes are called.
+pub(super) const KIND: &str = "push";
 
 /// What pushers and receivers share: when each push that is under way was due.
 #[derive(Debug)]
@@ -31,9 +32,9 @@ pub(super) struct Receivers {
     probes: Vec<Option<u64>>,
     received: u64,
     unexpected: u64,
-    /// Pushes that were due from then on are recorded.
-    recorded_from: Option<Instant>,
-    latency: Histogram<u64>,
+    kind: Kind,
+    /// Who pushes; nobody before the first phase.
+    pub(super) pushers: Option<Pushers>,
 }
 
 /// Probes are told from pushes by their size.
@@ -79,14 +80,14 @@ impl Ledger {
 }
 
 impl Receivers {
-    pub(super) fn new(ledger: Arc<Ledger>) -> Self {
+    pub(super) fn new(ledger: Arc<Ledger>, meter: &Meter) -> Self {
         Self {
             probes: vec![None; ledger.due.len()],
             ledger,
             received: 0,
             unexpected: 0,
-            recorded_from: None,
-            latency: report::histogram(),
+            kind: meter.kind(KIND),
+            pushers: None,
         }
     }
 
@@ -98,24 +99,19 @@ impl Receivers {
             .map(|(user, _)| user)
     }
 
-    /// Begins to record; gives the number of pushes received so far.
-    pub(super) fn record(&mut self) -> u64 {
-        self.recorded_from = Some(clock::now());
-        self.received
-    }
-
     pub(super) fn unexpected(&self) -> u64 {
         self.unexpected
-    }
-
-    /// From the time when the call was due to the reception.
-    pub(super) fn latency(&self) -> Latency {
-        Latency::from(&self.latency)
     }
 }
 
 impl Traffic for Receivers {
     const STALLED: &'static str = "pushes are under way, and none arrives";
+
+    fn end(&mut self) {
+        if let Some(pushers) = &self.pushers {
+            pushers.stop();
+        }
+    }
 
     /// Pushers have a time of their own.
     fn send_next(&mut self, _: &mut Io, _: Instant) {}
@@ -126,6 +122,11 @@ impl Traffic for Receivers {
 
     fn under_way(&self) -> usize {
         self.ledger.under_way()
+    }
+
+    fn is_complete(&self) -> bool {
+        let have_ended = self.pushers.as_ref().is_none_or(Pushers::have_ended);
+        have_ended && self.under_way() == 0
     }
 }
 
@@ -141,27 +142,24 @@ impl Handler for Receivers {
         };
         self.ledger.under_way.fetch_sub(1, Relaxed);
         self.received += 1;
-        if self.recorded_from.is_some_and(|from| from <= due) {
-            let took = clock::now().saturating_duration_since(due).as_nanos();
-            self.latency
-                .saturating_record(u64::try_from(took).unwrap_or(u64::MAX));
-        }
+        self.kind.received(1);
+        self.kind.took_since(due);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
 
     #[test]
     fn what_comes_is_the_oldest_under_way_and_probes_are_no_pushes() {
         let ledger = Arc::new(Ledger::new(2));
-        let mut receivers = Receivers::new(Arc::clone(&ledger));
+        let mut receivers = Receivers::new(Arc::clone(&ledger), &Meter::default());
         assert_eq!(receivers.unreached().collect::<Vec<_>>(), [0, 1]);
         receivers.message(1, 65);
         receivers.message(1, 65);
         assert_eq!(receivers.unreached().collect::<Vec<_>>(), [0]);
-        receivers.record();
         ledger.enter(&[1, 1, 0], clock::now());
         ledger.take_back(&[0]);
         assert_eq!(receivers.under_way(), 2);
@@ -170,6 +168,5 @@ mod tests {
         }
         let figures = (receivers.progress(), receivers.unexpected());
         assert_eq!((figures, receivers.under_way()), ((2, 1), 0));
-        assert_eq!(receivers.latency().count, 2);
     }
 }

@@ -6,13 +6,15 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use hdrhistogram::Histogram;
-
+use crate::cli::UnicastArgs;
 use crate::clock;
 use crate::engine::{Handler, Io};
 use crate::frame::{self, opcode};
-use crate::report::{self, Latency};
+use crate::meter::{Kind, Meter};
 use crate::scenario::traffic::Traffic;
+
+/// What its messages are called.
+pub(super) const KIND: &str = "message";
 
 /// State of all pairs.
 #[derive(Debug)]
@@ -22,14 +24,14 @@ pub(super) struct Pairs {
     bytes: usize,
     /// Whose turn it is in the open loop.
     turn: usize,
+    /// Messages under way at any time, in the closed loop.
+    outstanding: usize,
     /// Whether a message is answered with another one.
     is_answering: bool,
     received: u64,
     under_way: usize,
     unexpected: u64,
-    /// Messages that were due from then on are recorded.
-    recorded_from: Option<Instant>,
-    latency: Histogram<u64>,
+    kind: Kind,
     /// For frames on their way out.
     scratch: Vec<u8>,
 }
@@ -46,11 +48,12 @@ struct Client {
 }
 
 impl Pairs {
-    /// So many clients, which send messages of `bytes`.
+    /// All clients, which have not connected yet.
     ///
     /// # Errors
     /// One line, when a message cannot be so short.
-    pub(super) fn new(clients: usize, bytes: usize) -> Result<Self, String> {
+    pub(super) fn new(arguments: &UnicastArgs, meter: &Meter) -> Result<Self, String> {
+        let (clients, bytes) = (arguments.common.connections, arguments.bytes);
         let client = |id: usize| {
             let mut frame = Vec::new();
             frame::encode_client(&mut frame, opcode::TEXT, text(id, bytes)?.as_bytes());
@@ -65,12 +68,12 @@ impl Pairs {
             clients: (0..clients).map(client).collect::<Result<_, String>>()?,
             bytes,
             turn: 0,
+            outstanding: arguments.outstanding.unwrap_or_default(),
             is_answering: false,
             received: 0,
             under_way: 0,
             unexpected: 0,
-            recorded_from: None,
-            latency: report::histogram(),
+            kind: meter.kind(KIND),
             scratch: Vec::new(),
         })
     }
@@ -91,40 +94,8 @@ impl Pairs {
         }
     }
 
-    /// Sends the first messages of the closed loop.
-    pub(super) fn begin_answering(&mut self, io: &mut Io, outstanding: usize) {
-        self.is_answering = true;
-        for number in 0..outstanding {
-            let id = number % self.clients.len();
-            self.clients[id].unanswered += 1;
-        }
-        for id in 0..self.clients.len() {
-            self.answer(io, id);
-        }
-    }
-
-    /// Lets the closed loop run dry.
-    pub(super) fn stop_answering(&mut self) {
-        self.is_answering = false;
-    }
-
-    /// Begins to record; gives the number of messages received so far.
-    pub(super) fn record(&mut self) -> u64 {
-        self.recorded_from = Some(clock::now());
-        self.received
-    }
-
-    pub(super) fn received(&self) -> u64 {
-        self.received
-    }
-
     pub(super) fn unexpected(&self) -> u64 {
         self.unexpected
-    }
-
-    /// From the time when a message was due to its reception.
-    pub(super) fn latency(&self) -> Latency {
-        Latency::from(&self.latency)
     }
 
     /// Sends as many messages as have been received, in one write.
@@ -142,6 +113,7 @@ impl Pairs {
         let due = &mut self.clients[partner(id)].due;
         due.extend(std::iter::repeat_n(now, count));
         self.under_way += count;
+        self.kind.sent(count as u64);
         io.send_encoded(id, &self.scratch);
     }
 }
@@ -149,11 +121,27 @@ impl Pairs {
 impl Traffic for Pairs {
     const STALLED: &'static str = "messages are under way, and none arrives";
 
+    fn begin(&mut self, io: &mut Io) {
+        self.is_answering = 0 < self.outstanding;
+        for number in 0..self.outstanding {
+            let id = number % self.clients.len();
+            self.clients[id].unanswered += 1;
+        }
+        for id in 0..self.clients.len() {
+            self.answer(io, id);
+        }
+    }
+
+    fn end(&mut self) {
+        self.is_answering = false;
+    }
+
     fn send_next(&mut self, io: &mut Io, due: Instant) {
         let id = self.turn;
         self.turn = (self.turn + 1) % self.clients.len();
         self.clients[partner(id)].due.push_back(due);
         self.under_way += 1;
+        self.kind.sent(1);
         io.send_encoded(id, &self.clients[id].frame);
     }
 
@@ -180,11 +168,8 @@ impl Handler for Pairs {
         client.unanswered += 1;
         self.received += 1;
         self.under_way -= 1;
-        if self.recorded_from.is_some_and(|from| from <= due) {
-            let took = clock::now().saturating_duration_since(due).as_nanos();
-            self.latency
-                .saturating_record(u64::try_from(took).unwrap_or(u64::MAX));
-        }
+        self.kind.received(1);
+        self.kind.took_since(due);
     }
 
     fn after_read(&mut self, io: &mut Io, id: usize) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use super::*;
-use crate::{cli, handshake};
+use crate::{cli, handshake, scenario};
 
 /// Streams of clients, by the name they gave.
 type Streams = Arc<Mutex<HashMap<String, TcpStream>>>;
@@ -85,7 +85,7 @@ fn run_and_read(
     arguments: &UnicastArgs,
     json: &std::path::Path,
 ) -> Result<serde_json::Value, RunError> {
-    run(arguments)?;
+    scenario::run(arguments)?;
     let figures = std::fs::read(json).unwrap();
     std::fs::remove_file(json).unwrap();
     Ok(serde_json::from_slice(&figures).unwrap())
