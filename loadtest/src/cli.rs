@@ -1,5 +1,6 @@
 //! The command line: raw options, read by clap, with every default in one place.
 
+mod common;
 mod live;
 mod push;
 #[cfg(test)]
@@ -7,7 +8,7 @@ mod tests;
 mod values;
 
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,11 +17,12 @@ use clap::error::ErrorKind::{
 };
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
+pub use self::common::{Common, Part, share_of_outstanding, share_of_rate};
 pub use self::live::LiveArgs;
 pub use self::push::PushArgs;
 use self::values::{
-    parse_address, parse_backend, parse_count, parse_durable_rate, parse_header, parse_key,
-    parse_minutes, parse_outstanding, parse_pairable, parse_rate, parse_seconds,
+    parse_address, parse_backend, parse_count, parse_durable_rate, parse_key, parse_minutes,
+    parse_outstanding, parse_pairable, parse_rate, parse_seconds,
 };
 use crate::key::ApiKey;
 use crate::template::Template;
@@ -60,44 +62,6 @@ pub enum Command {
     Check(CheckArgs),
     /// Start a cluster, break and repair it again and again, and check all the while
     Chaos(ChaosArgs),
-}
-
-/// Options of every scenario.
-#[derive(Args, Clone, Debug)]
-pub struct Common {
-    /// Addresses of the server, several separated by commas; connections take turns
-    #[arg(long, value_name = "ADDR", value_delimiter = ',', required = true, value_parser = parse_address)]
-    pub to: Vec<SocketAddr>,
-    /// Number of connections
-    #[arg(short = 'n', long, value_name = "COUNT", value_parser = parse_count)]
-    pub connections: usize,
-    /// How long to measure or hold [default: 10; handshake: until all are done]
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
-    pub secs: Option<Duration>,
-    /// Write all figures to this file
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
-    /// Processes of the server, for its memory and CPU time
-    #[arg(long, value_name = "PID", value_delimiter = ',')]
-    pub server_pid: Vec<u32>,
-    /// Further processes to watch, such as Redis and the database
-    #[arg(long, value_name = "PID", value_delimiter = ',')]
-    pub other_pid: Vec<u32>,
-    /// Run on this CPU only
-    #[arg(long)]
-    pub cpu: Option<usize>,
-    /// Connections opening at a time
-    #[arg(long, value_name = "COUNT", default_value = "64", value_parser = parse_count)]
-    pub parallel: usize,
-    /// Give up after so long without any progress
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
-    pub patience: Duration,
-    /// First source address; on loopback, connections are spread over several from here on
-    #[arg(long, value_name = "ADDR", default_value = "127.0.1.1")]
-    pub source: Ipv4Addr,
-    /// Further line in the upgrade request, such as "Origin: http://localhost"; may be repeated
-    #[arg(long, value_name = "LINE", value_parser = parse_header)]
-    pub header: Vec<String>,
 }
 
 /// Options of `idle`.

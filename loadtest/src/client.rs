@@ -1,6 +1,6 @@
 //! One client connection without its socket: from the upgrade request to the end, and why it ended.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::frame::{FrameError, Scanner, Sink};
@@ -48,7 +48,7 @@ impl From<rustix::io::Errno> for Loss {
 }
 
 /// How many connections were lost, by reason; all fields are counts of connections.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Losses {
     /// Nobody listened.
     pub refused: u64,
@@ -87,6 +87,19 @@ impl Losses {
         if self.first.is_none() {
             self.first = Some(loss.to_string());
         }
+    }
+
+    /// Takes in what another process has lost.
+    pub fn merge(&mut self, other: Self) {
+        self.refused += other.refused;
+        self.reset += other.reset;
+        self.rejected += other.rejected;
+        self.handshake += other.handshake;
+        self.closed += other.closed;
+        self.protocol += other.protocol;
+        self.timed_out += other.timed_out;
+        self.system += other.system;
+        self.first = self.first.take().or(other.first);
     }
 
     /// All losses.

@@ -15,9 +15,11 @@ use rustix::io::Errno;
 
 use crate::client::{Loss, Losses};
 use crate::clock;
-use crate::meter::{Meter, Phase, Recorder};
+use crate::meter::{Meter, Phase, Recorder, Sample};
 use crate::process::Watch;
+use crate::processes::{self, Line, Word};
 use crate::scenario::RunError;
+use crate::show::Show;
 use crate::timeline::Timeline;
 
 pub use io::Io;
@@ -25,6 +27,8 @@ pub use io::Io;
 /// Large batches: the more connections are ready at once, the fewer calls per connection.
 const EVENTS_PER_WAKE_MAX: usize = 4_096;
 const READ_BUFFER_BYTES: usize = 256 * 1024;
+/// How often a process looks whether the others are ready.
+const READY_POLL: Duration = Duration::from_millis(10);
 
 /// What a scenario does when something happens. `id` is the number given to [`Io::connect`].
 pub trait Handler {
@@ -73,7 +77,26 @@ pub struct Engine {
     collect: Option<(Duration, usize)>,
     batch: usize,
     recorder: Recorder,
-    timeline: Timeline,
+    outlet: Outlet,
+}
+
+/// Where samples go.
+#[derive(Debug)]
+pub enum Outlet {
+    /// This process shows them.
+    Own(Box<Show>),
+    /// The process that has started this one puts them together with those of others.
+    Parent(Line),
+}
+
+impl Outlet {
+    /// What this process has shown; nothing if another one does.
+    fn finish(self) -> Timeline {
+        match self {
+            Self::Own(show) => show.finish(),
+            Self::Parent(_) => Timeline::default(),
+        }
+    }
 }
 
 impl fmt::Debug for Engine {
@@ -90,14 +113,14 @@ impl Engine {
     /// # Errors
     /// What the system reports.
     pub fn new() -> Result<Self, Errno> {
-        Self::watching(Watch::default())
+        Self::telling(Watch::default(), Outlet::Own(Box::default()))
     }
 
-    /// An engine without connections, which looks at these processes once a second.
+    /// An engine without connections, which looks at these processes once a second and says what it has counted.
     ///
     /// # Errors
     /// What the system reports.
-    pub fn watching(watch: Watch) -> Result<Self, Errno> {
+    pub fn telling(watch: Watch, outlet: Outlet) -> Result<Self, Errno> {
         let meter = Meter::default();
         Ok(Self {
             io: Io::new(meter.clone())?,
@@ -106,34 +129,81 @@ impl Engine {
             collect: None,
             batch: 0,
             recorder: Recorder::new(meter, watch, clock::now()),
-            timeline: Timeline::default(),
+            outlet,
         })
     }
 
-    /// Another phase of the scenario begins.
+    /// Another phase of the scenario begins. If several processes share the run, all begin it at the same time, and
+    /// this one goes on with the phase before until the others are ready too.
     ///
     /// # Errors
-    /// It cannot.
+    /// What epoll reports, or the other processes are gone.
     pub fn enter<H: Handler>(&mut self, phase: Phase, handler: &mut H) -> Result<(), RunError> {
-        let _ = handler;
+        if let Outlet::Parent(_) = &self.outlet {
+            processes::say(&Word::Ready)?;
+            let begin = loop {
+                if let Outlet::Parent(line) = &self.outlet
+                    && let Some(begin) = line.begin()?
+                {
+                    break begin;
+                }
+                self.poll(READY_POLL, handler)?;
+            };
+            while let Some(wait) = begin.checked_duration_since(clock::now()) {
+                self.poll(wait.min(READY_POLL), handler)?;
+                if wait.is_zero() {
+                    break;
+                }
+            }
+        }
+        self.go_on(phase)
+    }
+
+    /// What the scenario is doing.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.recorder.phase()
+    }
+
+    /// Another phase of the scenario begins, after one that is as long in all processes.
+    ///
+    /// # Errors
+    /// Nobody listens to what was counted.
+    pub fn go_on(&mut self, phase: Phase) -> Result<(), RunError> {
         let now = clock::now();
-        self.sample(now);
+        let sample = self.close(now);
         self.recorder.enter(phase, now);
+        // The first phase has none before it.
+        if phase != Phase::Connect {
+            self.tell(sample)?;
+        }
         Ok(())
     }
 
-    /// The scenario has come to its end: gives what was counted.
-    #[must_use]
-    pub fn finish(mut self) -> (Timeline, Losses) {
-        self.sample(clock::now());
-        (self.timeline, self.io.losses().clone())
+    /// The scenario has come to its end: gives what was counted, unless another process has it, and the connections lost.
+    ///
+    /// # Errors
+    /// Nobody listens to what was counted.
+    pub fn finish(mut self) -> Result<(Timeline, Losses), RunError> {
+        let sample = self.close(clock::now());
+        self.tell(sample)?;
+        Ok((self.outlet.finish(), self.io.losses().clone()))
     }
 
-    fn sample(&mut self, now: Instant) {
-        let sample = self
-            .recorder
-            .close(now, self.io.open_count(), self.io.losses());
-        self.timeline.push(&sample);
+    fn close(&mut self, now: Instant) -> Sample {
+        let (open, losses) = (self.io.open_count(), self.io.losses());
+        self.recorder.close(now, open, losses)
+    }
+
+    fn tell(&mut self, sample: Sample) -> Result<(), Errno> {
+        match &mut self.outlet {
+            Outlet::Own(show) => show.take(&sample),
+            Outlet::Parent(_) => {
+                let word = Word::Sample(Box::new(sample));
+                processes::say(&word).map_err(|_| Errno::PIPE)?;
+            }
+        }
+        Ok(())
     }
 
     /// After a wake that found fewer than `events_min` connections ready, sleeps for `pause` before it asks again.
@@ -172,7 +242,8 @@ impl Engine {
         }
         let now = clock::now();
         if self.recorder.is_due(now) {
-            self.sample(now);
+            let sample = self.close(now);
+            self.tell(sample)?;
         }
         Ok(self.batch)
     }

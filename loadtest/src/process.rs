@@ -31,20 +31,25 @@ pub fn own_cpu_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-/// Binds this thread to one CPU.
+/// Binds this thread to these CPUs; to none in particular if there are none.
 ///
 /// # Errors
 /// One line.
-pub fn pin(cpu: usize) -> Result<(), String> {
-    if cpu >= CpuSet::MAX_CPU {
-        return Err(format!(
-            "--cpu {cpu}: the highest possible is {}",
-            CpuSet::MAX_CPU - 1
-        ));
+pub fn pin(cpus: &[usize]) -> Result<(), String> {
+    if cpus.is_empty() {
+        return Ok(());
     }
     let mut set = CpuSet::new();
-    set.set(cpu);
-    sched_setaffinity(None, &set).map_err(|error| format!("--cpu {cpu}: {error}"))
+    for cpu in cpus {
+        if CpuSet::MAX_CPU <= *cpu {
+            return Err(format!(
+                "--cpu {cpu}: the highest possible is {}",
+                CpuSet::MAX_CPU - 1
+            ));
+        }
+        set.set(*cpu);
+    }
+    sched_setaffinity(None, &set).map_err(|error| format!("--cpu {cpus:?}: {error}"))
 }
 
 /// Makes short sleeps short: by default the kernel adds up to 50 us to each.

@@ -36,9 +36,7 @@ const PING: &[u8] = br#"{"flag":"ping"}"#;
 /// # Errors
 /// When it cannot listen.
 pub fn run(arguments: &ServerArgs) -> Result<(), RunError> {
-    if let Some(cpu) = arguments.cpu {
-        process::pin(cpu).map_err(RunError::Usage)?;
-    }
+    process::pin(arguments.cpu.as_slice()).map_err(RunError::Usage)?;
     // Raises the limit as far as it goes; how many clients come is not known.
     socket::reserve_files(1).map_err(RunError::Usage)?;
     let failed = |error: Errno| RunError::Failed(format!("--listen {}: {error}", arguments.listen));

@@ -79,6 +79,9 @@ pub struct Cpu {
     pub generator_percent: f64,
     /// Whether the load generator was what limited the rate; figures per CPU second of the server still hold.
     pub generator_saturated: bool,
+    /// The busiest process of the load generator, and how many there are.
+    #[serde(skip)]
+    pub busiest: (usize, usize),
 }
 
 impl From<&Sample> for Cpu {
@@ -91,13 +94,16 @@ impl From<&Sample> for Cpu {
             .clone()
             .next()
             .and_then(|_| servers.map(|it| it.cpu_seconds).sum::<Option<f64>>());
-        let busiest = sample.generators.iter().copied().fold(0.0, f64::max);
-        let generator_percent = percent(busiest);
+        let generators = sample.generators.iter();
+        let busiest = generators.max_by(|(_, one), (_, other)| one.total_cmp(other));
+        let (busiest, busiest_seconds) = busiest.map_or((0, 0.0), |(it, used)| (*it, *used));
+        let generator_percent = percent(busiest_seconds);
         Self {
             seconds: sample.seconds,
             server_seconds,
             server_percent: server_seconds.map(percent),
-            generator_seconds: sample.generators.iter().sum(),
+            generator_seconds: sample.generators.values().sum(),
+            busiest: (busiest, sample.generators.len()),
             generator_percent,
             generator_saturated: generator_percent >= GENERATOR_PERCENT_MAX,
         }
@@ -126,7 +132,13 @@ impl Cpu {
     pub fn objection(&self) -> Option<String> {
         self.generator_saturated.then(|| {
             let percent = self.generator_percent;
-            format!("the load generator is saturated ({percent:.1} % of one core): rates are its own, not the server's")
+            let who = match self.busiest {
+                (_, 0 | 1) => "the load generator".to_owned(),
+                (number, count) => {
+                    format!("process {} of {count} of the load generator", number + 1)
+                }
+            };
+            format!("{who} is saturated ({percent:.1} % of one core): rates are its own, not the server's")
         })
     }
 

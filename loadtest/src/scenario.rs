@@ -14,12 +14,13 @@ mod traffic;
 pub mod unicast;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::cli::Common;
 use crate::client::{Loss, Losses};
-use crate::engine::{Engine, Io};
+use crate::engine::{Engine, Io, Outlet};
 use crate::process::{self, Watch};
 use crate::report::{Table, thousands};
 use crate::socket::{self, Sources};
@@ -40,6 +41,12 @@ pub enum RunError {
     Failed(String),
 }
 
+impl From<std::io::Error> for RunError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Failed(format!("the processes of this run: {error}"))
+    }
+}
+
 impl From<rustix::io::Errno> for RunError {
     fn from(error: rustix::io::Errno) -> Self {
         Self::Failed(format!("epoll: {error}"))
@@ -49,13 +56,16 @@ impl From<rustix::io::Errno> for RunError {
 pub(crate) use drive::{Merge, Record, Scenario, run};
 
 /// Prepares this process for so many connections at once.
-fn prepare(common: &Common, connections: usize, watch: Watch) -> Result<Engine, RunError> {
+fn prepare(
+    common: &Common,
+    connections: usize,
+    watch: Watch,
+    outlet: Outlet,
+) -> Result<Engine, RunError> {
     socket::reserve_files(connections).map_err(RunError::Usage)?;
-    if let Some(cpu) = common.cpu {
-        process::pin(cpu).map_err(RunError::Usage)?;
-    }
+    process::pin(&common.cpu).map_err(RunError::Usage)?;
     process::sharpen_sleep();
-    Ok(Engine::watching(watch)?)
+    Ok(Engine::telling(watch, outlet)?)
 }
 
 /// Where connections go, where they come from and what they ask for.
@@ -65,6 +75,10 @@ struct Plan<'a> {
     sources: Sources,
     path: Path<'a>,
     headers: &'a [String],
+    /// What the numbers of connections begin with.
+    first: usize,
+    /// Over how long connections are opened.
+    over: Duration,
 }
 
 /// Where connections go and what they ask for.
@@ -90,11 +104,14 @@ impl<'a> Plan<'a> {
             sources: Sources::new(common.source, connections_at_once),
             path,
             headers: &common.header,
+            first: common.first,
+            over: common.ramp,
         }
     }
 
     /// Starts the connection that is number `index` of this plan, under `id`.
     fn open(&self, io: &mut Io, id: usize, index: usize) -> Result<(), Loss> {
+        let index = self.first + index;
         let (turn, path) = match self.path {
             Path::Text(template) => (index, template.for_index(index)),
             Path::Pass(passes) => (index, format!("/live?auth={}", passes.pass(index))),

@@ -21,9 +21,7 @@ const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// # Errors
 /// When it cannot listen.
 pub fn run(arguments: &ServerArgs) -> Result<(), RunError> {
-    if let Some(cpu) = arguments.cpu {
-        process::pin(cpu).map_err(RunError::Usage)?;
-    }
+    process::pin(arguments.cpu.as_slice()).map_err(RunError::Usage)?;
     let failed = |error| RunError::Failed(format!("--listen {}: {error}", arguments.listen));
     let listener = TcpListener::bind(arguments.listen).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;

@@ -30,10 +30,15 @@ impl Sources {
     pub fn new(first: Ipv4Addr, connections: usize) -> Self {
         Self {
             first,
-            count: connections
-                .div_ceil(CONNECTIONS_PER_SOURCE_MAX)
-                .max(SOURCES_MIN),
+            count: Self::count_for(connections),
         }
+    }
+
+    /// How many addresses so many connections take.
+    #[must_use]
+    pub fn count_for(connections: usize) -> usize {
+        let needed = connections.div_ceil(CONNECTIONS_PER_SOURCE_MAX);
+        needed.max(SOURCES_MIN)
     }
 
     /// The source of connection `index` to `target`; `None`, the system's choice, when it is not on loopback.

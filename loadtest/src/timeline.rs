@@ -156,7 +156,11 @@ impl From<&Sample> for Point {
                 .collect(),
             errors: sample.errors.clone(),
             lost: sample.lost.clone(),
-            generator_percent: sample.generators.iter().map(|cpu| percent(*cpu)).collect(),
+            generator_percent: sample
+                .generators
+                .values()
+                .map(|cpu| percent(*cpu))
+                .collect(),
             processes: processes.collect(),
         }
     }

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
+use super::Part;
 use crate::key::ApiKey;
 
 pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
@@ -102,4 +103,17 @@ pub(super) fn parse_backend(text: &str) -> Result<(String, String), String> {
     text.split_once(':')
         .map(|(name, secret)| (name.to_owned(), secret.to_owned()))
         .ok_or_else(|| "not of the form NAME:SECRET".to_owned())
+}
+
+/// Which of how many processes, from 1 on.
+pub(super) fn parse_part(text: &str) -> Result<Part, String> {
+    let numbers = text.split_once('/');
+    let numbers = numbers.and_then(|(number, count)| number.parse().ok().zip(count.parse().ok()));
+    match numbers {
+        Some((number, count)) if (1..=count).contains(&number) => Ok(Part {
+            number: number - 1,
+            count,
+        }),
+        _ => Err("not of the form NUMBER/COUNT".to_owned()),
+    }
 }

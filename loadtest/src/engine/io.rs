@@ -153,6 +153,12 @@ impl Io {
         matches!(self.connections.get(id), Some(Some(_)))
     }
 
+    /// The numbers of connections are below this.
+    #[must_use]
+    pub fn numbers(&self) -> usize {
+        self.connections.len()
+    }
+
     /// The number of open connections.
     #[must_use]
     pub fn open_count(&self) -> usize {

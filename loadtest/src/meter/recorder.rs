@@ -71,7 +71,7 @@ impl Recorder {
             kinds,
             errors,
             lost,
-            generators: vec![own - self.own_cpu_seconds],
+            generators: [(0, own - self.own_cpu_seconds)].into(),
             processes: self.watch.read(),
         };
         self.own_cpu_seconds = own;
@@ -82,8 +82,11 @@ impl Recorder {
         sample
     }
 
-    /// Another phase begins now: the sample that is being made is closed before.
+    /// Another phase begins now: the sample that is being made is closed before. With the first one, the run begins.
     pub fn enter(&mut self, phase: Phase, now: Instant) {
+        if phase == Phase::Connect {
+            self.began = now;
+        }
         self.phase = phase;
         self.number = 0;
         self.interval = (now, now + INTERVAL);

@@ -41,8 +41,8 @@ pub struct Sample {
     pub errors: BTreeMap<String, u64>,
     /// Connections lost, by reason.
     pub lost: BTreeMap<String, u64>,
-    /// CPU seconds of each process of the load generator.
-    pub generators: Vec<f64>,
+    /// CPU seconds of each process of the load generator, by its number.
+    pub generators: BTreeMap<usize, f64>,
     /// The processes that are watched.
     pub processes: Vec<Reading>,
 }
@@ -67,6 +67,12 @@ impl Sample {
         all
     }
 
+    /// Says which process of the load generator this one is.
+    pub(crate) fn rename_generator(&mut self, number: usize) {
+        let used = self.generators.values().sum();
+        self.generators = BTreeMap::from([(number, used)]);
+    }
+
     /// Takes in the sample of the same second from another process of the load generator.
     pub fn join(&mut self, other: &Self) {
         self.at = self.at.max(other.at);
@@ -83,10 +89,8 @@ impl Sample {
         self.at = next.at;
         self.seconds += next.seconds;
         self.open = next.open;
-        let missing = next.generators.len().saturating_sub(self.generators.len());
-        self.generators.extend(std::iter::repeat_n(0.0, missing));
-        for (sum, more) in self.generators.iter_mut().zip(&next.generators) {
-            *sum += more;
+        for (number, more) in &next.generators {
+            *self.generators.entry(*number).or_default() += more;
         }
         for reading in &next.processes {
             match self.processes.iter_mut().find(|it| it.pid == reading.pid) {
@@ -135,7 +139,7 @@ mod tests {
             open: 10,
             kinds: BTreeMap::from([("message".to_owned(), tally)]),
             errors: BTreeMap::from([("odd".to_owned(), 1)]),
-            generators: vec![0.5],
+            generators: BTreeMap::from([(0, 0.5)]),
             ..Sample::default()
         }
     }
@@ -143,14 +147,16 @@ mod tests {
     #[test]
     fn processes_add_up_side_by_side_and_seconds_one_after_the_other() {
         let mut both = sample(&[1, 2]);
-        both.join(&sample(&[3]));
+        let mut other = sample(&[3]);
+        other.rename_generator(1);
+        both.join(&other);
         assert_eq!((both.seconds, both.open, both.errors["odd"]), (1.0, 20, 2));
-        assert_eq!(both.generators, [0.5, 0.5]);
+        assert_eq!(both.generators, BTreeMap::from([(0, 0.5), (1, 0.5)]));
         let mut sum = Sample::default();
         sum.append(&both);
         sum.append(&both);
         assert_eq!((sum.seconds, sum.open, sum.errors["odd"]), (2.0, 20, 4));
-        assert_eq!(sum.generators, [1.0, 1.0]);
+        assert_eq!(sum.generators, BTreeMap::from([(0, 1.0), (1, 1.0)]));
         assert_eq!(sum.all().received, 6);
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::ramp::{Ramp, Then};
 use super::traffic::{Course, POLL, run_through};
 use super::{Path, Plan, Record, RunError, Scenario, judge};
-use crate::cli::{ChatArgs, Common};
+use crate::cli::{ChatArgs, Common, Part, share_of_rate};
 use crate::clock;
 use crate::engine::Engine;
 use crate::http;
@@ -33,6 +33,16 @@ impl Scenario for ChatArgs {
 
     fn common(&self) -> &Common {
         &self.common
+    }
+
+    fn share(&self, part: Part) -> Result<Self, String> {
+        let common = self.common.share(part, 2)?;
+        Ok(Self {
+            first_user: self.first_user + common.first,
+            common: Common { first: 0, ..common },
+            rate: share_of_rate(self.rate, part),
+            ..self.clone()
+        })
     }
 
     fn measure(&self, engine: &mut Engine) -> Result<Measured, RunError> {

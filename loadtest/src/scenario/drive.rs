@@ -1,19 +1,27 @@
 //! Running a scenario: what is done comes from it; what is counted, summed up and told is the same for all.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{RunError, judge, loss_rows, prepare};
-use crate::cli::Common;
+use crate::cli::{Common, Part};
 use crate::client::Losses;
-use crate::engine::Engine;
+use crate::clock;
+use crate::engine::{Engine, Ignore, Outlet};
 use crate::meter::{Phase, Sample};
-use crate::process::{Reading, Role, Watch};
+use crate::process::{self, Reading, Role, Watch};
+use crate::processes::{self, Ended, Fleet, Line, Word};
 use crate::report::{self, Cpu, Table};
+use crate::show::Show;
 use crate::timeline::{Point, Timeline};
 
+/// How often it is looked which connections are to be closed.
+const CLOSE_POLL: Duration = Duration::from_millis(10);
+
 /// A scenario with its options.
-pub(crate) trait Scenario {
+pub(crate) trait Scenario: Sized {
     /// Its name, as in the command line.
     const NAME: &'static str;
     /// What only it knows to count, beside what it tells the meter.
@@ -23,6 +31,15 @@ pub(crate) trait Scenario {
 
     /// The options of every scenario.
     fn common(&self) -> &Common;
+
+    /// What one of several processes does of it.
+    ///
+    /// # Errors
+    /// One line, when it cannot be shared.
+    fn share(&self, part: Part) -> Result<Self, String> {
+        let _ = part;
+        Err(format!("--processes: {} runs in one process", Self::NAME))
+    }
 
     /// How many connections are open at once, at most.
     fn connections_at_once(&self) -> usize {
@@ -65,7 +82,6 @@ pub(crate) trait Scenario {
 /// What can be added up from several processes.
 pub(crate) trait Merge {
     /// Takes in what another process measured at the same time.
-    #[expect(dead_code, reason = "a run is one process so far")]
     fn merge(&mut self, other: Self);
 }
 
@@ -82,6 +98,8 @@ pub(crate) struct Record {
     pub(crate) losses: Losses,
     /// The processes that are watched, before the first connection.
     pub(crate) base: Vec<Reading>,
+    /// The processes of the load generator that died, in words.
+    pub(crate) died: Option<String>,
 }
 
 impl Record {
@@ -111,25 +129,134 @@ struct Report<'a, F> {
     timeline: &'a [Point],
 }
 
-/// Runs a scenario and tells what came of it.
+/// Runs a scenario and tells what came of it, in this process or in several.
 ///
 /// # Errors
 /// See [`RunError`].
 pub(crate) fn run<S: Scenario>(scenario: &S) -> Result<(), RunError> {
     let common = scenario.common();
-    let mut watch = Watch::new(&common.server_pid, &scenario.others()).map_err(RunError::Usage)?;
+    if let Some(part) = common.part {
+        return run_part(scenario, part);
+    }
+    let watch = Watch::new(&common.server_pid, &scenario.others()).map_err(RunError::Usage)?;
+    let (measured, record) = match common.processes {
+        1 => run_alone(scenario, watch)?,
+        count => run_fleet(scenario, count, watch)?,
+    };
+    let figures = scenario.figures(measured, &record);
+    tell(scenario, &figures, &record)?;
+    match record.died {
+        Some(died) => Err(RunError::Failed(died)),
+        None => scenario.verdict(&figures, &record),
+    }
+}
+
+fn run_alone<S: Scenario>(
+    scenario: &S,
+    mut watch: Watch,
+) -> Result<(S::Measured, Record), RunError> {
     let base = watch.read();
-    let mut engine = prepare(common, scenario.connections_at_once(), watch)?;
-    let measured = scenario.measure(&mut engine)?;
-    let (timeline, losses) = engine.finish();
+    let outlet = Outlet::Own(Box::default());
+    let (measured, timeline, losses) = measure(scenario, watch, outlet)?;
     let record = Record {
         timeline,
         losses,
         base,
+        died: None,
     };
-    let figures = scenario.figures(measured, &record);
-    tell(scenario, &figures, &record)?;
-    scenario.verdict(&figures, &record)
+    Ok((measured, record))
+}
+
+/// Has several processes do it, and puts together what they say.
+fn run_fleet<S: Scenario>(
+    scenario: &S,
+    count: usize,
+    mut watch: Watch,
+) -> Result<(S::Measured, Record), RunError> {
+    for number in 0..count {
+        scenario
+            .share(Part { number, count })
+            .map_err(RunError::Usage)?;
+    }
+    process::pin(&scenario.common().cpu).map_err(RunError::Usage)?;
+    let base = watch.read();
+    let mut show = Show::default();
+    let ended = Fleet::start(count)?.run(|mut sample| {
+        sample.processes = watch.read();
+        show.take(&sample);
+    })?;
+    let Ended {
+        measured,
+        losses,
+        died,
+    } = ended;
+    let mut sum: Option<S::Measured> = None;
+    for measured in measured {
+        let measured: S::Measured = serde_json::from_value(measured)
+            .map_err(|error| RunError::Failed(format!("a process says what is none: {error}")))?;
+        match &mut sum {
+            Some(sum) => sum.merge(measured),
+            None => sum = Some(measured),
+        }
+    }
+    let measured = sum.ok_or_else(|| RunError::Failed("no process has ended well".to_owned()))?;
+    let record = Record {
+        timeline: show.finish(),
+        losses,
+        base,
+        died,
+    };
+    Ok((measured, record))
+}
+
+/// Does what one of several processes does.
+fn run_part<S: Scenario>(scenario: &S, part: Part) -> Result<(), RunError> {
+    let line = Line::new();
+    let measured = scenario
+        .share(part)
+        .map_err(RunError::Usage)
+        .and_then(|scenario| measure(&scenario, Watch::default(), Outlet::Parent(line)));
+    let ended = measured.map(|(measured, _, losses)| (measured, losses));
+    let word = Word::of_end(ended).map_err(|error| RunError::Failed(error.to_string()))?;
+    Ok(processes::say(&word)?)
+}
+
+/// Goes through all phases.
+fn measure<S: Scenario>(
+    scenario: &S,
+    watch: Watch,
+    outlet: Outlet,
+) -> Result<(S::Measured, Timeline, Losses), RunError> {
+    let common = scenario.common();
+    let mut engine = prepare(common, scenario.connections_at_once(), watch, outlet)?;
+    engine.enter(Phase::Connect, &mut Ignore)?;
+    let measured = scenario.measure(&mut engine)?;
+    wind_down(&mut engine, common.ramp_down)?;
+    let (timeline, losses) = engine.finish()?;
+    Ok((measured, timeline, losses))
+}
+
+/// Closes the connections evenly over so long; not at all if that is no time.
+fn wind_down(engine: &mut Engine, length: Duration) -> Result<(), RunError> {
+    if length.is_zero() {
+        return Ok(());
+    }
+    if engine.phase() != Phase::RampDown {
+        engine.go_on(Phase::RampDown)?;
+    }
+    let began = clock::now();
+    let all = engine.io.numbers();
+    let mut closed = 0;
+    while closed < all {
+        let share = (clock::now() - began).as_secs_f64() / length.as_secs_f64();
+        let due = (share * all as f64) as usize;
+        for id in closed..due.min(all) {
+            engine.io.close(id);
+        }
+        closed = due.min(all);
+        engine.poll(CLOSE_POLL, &mut Ignore)?;
+    }
+    Ok(())
 }
 
 fn tell<S: Scenario>(scenario: &S, figures: &S::Figures, record: &Record) -> Result<(), RunError> {
@@ -138,7 +265,10 @@ fn tell<S: Scenario>(scenario: &S, figures: &S::Figures, record: &Record) -> Res
     let cpu = Cpu::from(&total);
     let deliveries = total.all().received;
     let per_delivery = (0 < deliveries).then(|| cpu.generator_seconds / deliveries as f64);
-    let objection = cpu.objection().or_else(|| S::objection(figures));
+    let died = record.died.clone();
+    let objection = died
+        .or_else(|| cpu.objection())
+        .or_else(|| S::objection(figures));
 
     let mut table = Table::default();
     S::rows(figures, &mut table);

@@ -205,7 +205,7 @@ fn measure(
     engine.enter(Phase::Warmup, closed_loop)?;
     closed_loop.top_up(&mut engine.io);
     run_for(engine, closed_loop, arguments.warmup, arguments)?;
-    engine.enter(Phase::Hold, closed_loop)?;
+    engine.go_on(Phase::Hold)?;
     closed_loop.record(&engine.io);
     let subscribers = closed_loop.subscribers();
     let length = arguments.common.secs.unwrap_or(Duration::from_secs(10));

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::ramp::{Ramp, Then};
 use super::{Plan, Record, RunError, Scenario};
-use crate::cli::{Common, HandshakeArgs};
+use crate::cli::{Common, HandshakeArgs, Part};
 use crate::clock;
 use crate::engine::{Engine, Ignore};
 use crate::meter::Phase;
@@ -32,6 +32,13 @@ impl Scenario for HandshakeArgs {
 
     fn common(&self) -> &Common {
         &self.common
+    }
+
+    fn share(&self, part: Part) -> Result<Self, String> {
+        Ok(Self {
+            common: self.common.share(part, 1)?,
+            ..self.clone()
+        })
     }
 
     fn connections_at_once(&self) -> usize {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ramp::{Ramp, Then};
 use super::{Merge, Plan, Record, RunError, Scenario, judge};
-use crate::cli::{Common, IdleArgs};
+use crate::cli::{Common, IdleArgs, Part};
 use crate::client::Loss;
 use crate::clock;
 use crate::engine::{Engine, Handler, Ignore, Io};
@@ -82,6 +82,13 @@ impl Scenario for IdleArgs {
 
     fn common(&self) -> &Common {
         &self.common
+    }
+
+    fn share(&self, part: Part) -> Result<Self, String> {
+        Ok(Self {
+            common: self.common.share(part, 1)?,
+            ..self.clone()
+        })
     }
 
     fn measure(&self, engine: &mut Engine) -> Result<Measured, RunError> {
@@ -208,6 +215,7 @@ fn exchange(engine: &mut Engine, arguments: &IdleArgs) -> Result<usize, RunError
     let mut exchange = Exchange {
         send: &arguments.send,
         expect: &arguments.expect,
+        first: arguments.common.first,
         next: 0,
         end: arguments.common.connections,
         waiting: (0..arguments.common.connections).map(|_| None).collect(),
@@ -232,6 +240,8 @@ fn exchange(engine: &mut Engine, arguments: &IdleArgs) -> Result<usize, RunError
 struct Exchange<'a> {
     send: &'a Template,
     expect: &'a Template,
+    /// Number of the first connection.
+    first: usize,
     next: usize,
     end: usize,
     /// What has come so far of the current message, for connections that wait for their answer.
@@ -250,9 +260,9 @@ impl Exchange<'_> {
             if !io.is_open(id) {
                 continue;
             }
-            io.send_text(id, self.send.for_index(id).as_bytes());
+            io.send_text(id, self.send.for_index(self.first + id).as_bytes());
             self.kind.sent(1);
-            if !self.expect.for_index(id).is_empty() {
+            if !self.expect.for_index(self.first + id).is_empty() {
                 self.waiting[id] = Some(Vec::new());
                 self.waiting_count += 1;
             }
@@ -280,7 +290,7 @@ impl Handler for Exchange<'_> {
         let Some(message) = &mut self.waiting[id] else {
             return;
         };
-        if String::from_utf8_lossy(message).contains(&self.expect.for_index(id)) {
+        if String::from_utf8_lossy(message).contains(&self.expect.for_index(self.first + id)) {
             self.stop_waiting(id);
             self.answered += 1;
             self.kind.received(1);

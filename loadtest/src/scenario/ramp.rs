@@ -25,11 +25,13 @@ pub(super) enum Then<'a> {
 pub(super) struct Ramp<'a> {
     plan: &'a Plan<'a>,
     then: Then<'a>,
+    begin: usize,
     next: usize,
     end: usize,
     opened: usize,
     /// The connection that is opening in each lane. A lane is a place among the parallel ones.
     lanes: Vec<Option<usize>>,
+    began: Instant,
     progress: Instant,
 }
 
@@ -41,14 +43,17 @@ impl<'a> Ramp<'a> {
         indexes: Range<usize>,
         parallel: usize,
     ) -> Self {
+        let now = clock::now();
         Self {
             plan,
             then,
+            begin: indexes.start,
             next: indexes.start,
             end: indexes.end,
             opened: 0,
             lanes: vec![None; parallel.min(indexes.len())],
-            progress: clock::now(),
+            began: now,
+            progress: now,
         }
     }
 
@@ -60,12 +65,29 @@ impl<'a> Ramp<'a> {
         patience: Duration,
         deadline: Option<Instant>,
     ) -> Result<usize, RunError> {
-        for lane in 0..self.lanes.len() {
-            self.fill(&mut engine.io, lane);
-        }
-        while self.lanes.iter().any(Option::is_some) {
-            engine.poll(POLL, &mut self)?;
+        loop {
+            for lane in 0..self.lanes.len() {
+                if self.lanes[lane].is_none() {
+                    self.fill(&mut engine.io, lane);
+                }
+            }
+            let is_opening = self.lanes.iter().any(Option::is_some);
+            if !is_opening && self.next == self.end {
+                break;
+            }
             let now = clock::now();
+            let pause = self.due().saturating_duration_since(now).min(POLL);
+            let pause = if self.lanes.iter().all(Option::is_some) {
+                POLL
+            } else {
+                pause
+            };
+            engine.poll(pause, &mut self)?;
+            let now = clock::now();
+            if !is_opening {
+                // It is not the server that is waited for.
+                self.progress = now;
+            }
             if deadline.is_some_and(|deadline| deadline <= now) {
                 self.give_up(&mut engine.io, None);
             } else if patience < now - self.progress {
@@ -78,7 +100,7 @@ impl<'a> Ramp<'a> {
     /// Starts the next connection in a free lane; those that fail at once are counted and passed over.
     fn fill(&mut self, io: &mut Io, lane: usize) {
         self.lanes[lane] = None;
-        while self.next < self.end {
+        while self.next < self.end && self.due() <= clock::now() {
             let index = self.next;
             self.next += 1;
             let id = match self.then {
@@ -93,6 +115,12 @@ impl<'a> Ramp<'a> {
                 Err(loss) => io.count_loss(&loss),
             }
         }
+    }
+
+    /// When the next connection is to be started: at once, or evenly spread over the time of the plan.
+    fn due(&self) -> Instant {
+        let (done, all) = (self.next - self.begin, self.end - self.begin);
+        self.began + self.plan.over.mul_f64(done as f64 / all.max(1) as f64)
     }
 
     fn give_up(&mut self, io: &mut Io, loss: Option<&Loss>) {
@@ -120,7 +148,9 @@ impl Handler for Ramp<'_> {
         self.progress = clock::now();
         self.opened += 1;
         match self.then {
-            Then::Keep(Some(hello)) => io.send_text(id, hello.for_index(id).as_bytes()),
+            Then::Keep(Some(hello)) => {
+                io.send_text(id, hello.for_index(self.plan.first + id).as_bytes())
+            }
             Then::Keep(None) => {}
             Then::Close => io.close(id),
         }

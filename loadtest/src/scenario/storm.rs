@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::{Merge, Plan, Record, RunError, Scenario};
-use crate::cli::{Common, StormArgs};
+use crate::cli::{Common, Part, StormArgs};
 use crate::client::Loss;
 use crate::clock;
 use crate::engine::{Engine, Handler, Ignore, Io};
@@ -77,6 +77,13 @@ impl Scenario for StormArgs {
 
     fn common(&self) -> &Common {
         &self.common
+    }
+
+    fn share(&self, part: Part) -> Result<Self, String> {
+        Ok(Self {
+            common: self.common.share(part, 1)?,
+            ..self.clone()
+        })
     }
 
     fn measure(&self, engine: &mut Engine) -> Result<Measured, RunError> {
@@ -333,6 +340,8 @@ mod tests {
             sources: crate::socket::Sources::new([127, 0, 1, 1].into(), 1),
             path: crate::scenario::Path::Text(&template),
             headers: &[],
+            first: 0,
+            over: Duration::ZERO,
         };
         let mut storm = Storm::new(&plan, 0, Duration::ZERO);
         let draws: Vec<_> = (0..1_000).map(|_| storm.draw()).collect();

@@ -66,14 +66,23 @@ pub(super) fn run_through<T: Traffic>(
 ) -> Result<(), RunError> {
     let patience = course.common.patience;
     engine.enter(Phase::Warmup, traffic)?;
-    let mut schedule = course.rate.map(Schedule::new);
+    let (ramp, ramp_down) = (course.common.ramp, course.common.ramp_down);
+    let mut schedule = course.rate.map(|rate| Schedule::rising(rate, ramp));
+    let warmup = match schedule {
+        Some(_) => ramp + course.warmup,
+        None => course.warmup,
+    };
     traffic.begin(&mut engine.io);
-    run_for(engine, traffic, &mut schedule, course.warmup, patience)?;
-    engine.enter(Phase::Hold, traffic)?;
+    run_for(engine, traffic, &mut schedule, warmup, patience)?;
+    engine.go_on(Phase::Hold)?;
     traffic.record();
     let length = course.common.secs.unwrap_or(Duration::from_secs(10));
     run_for(engine, traffic, &mut schedule, length, patience)?;
-    engine.enter(Phase::RampDown, traffic)?;
+    engine.go_on(Phase::RampDown)?;
+    if let Some(falling) = &mut schedule {
+        falling.fall(ramp_down);
+        run_for(engine, traffic, &mut schedule, ramp_down, patience)?;
+    }
     traffic.end();
     let end = clock::now() + course.last_wait;
     while !traffic.is_complete() && clock::now() < end {
@@ -100,7 +109,9 @@ fn run_for<T: Traffic>(
         let mut pause = end - now;
         if let Some(schedule) = schedule {
             schedule.send_due(now, |due| traffic.send_next(&mut engine.io, due));
-            pause = pause.min(schedule.next().saturating_duration_since(clock::now()));
+            if let Some(next) = schedule.next() {
+                pause = pause.min(next.saturating_duration_since(clock::now()));
+            }
         }
         engine.poll(pause.min(POLL), traffic)?;
         judge(engine.io.losses())?;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::ramp::{Ramp, Then};
 use super::traffic::{Course, POLL, Traffic as _, run_through};
 use super::{Merge, Plan, Record, RunError, Scenario, judge};
-use crate::cli::{Common, UnicastArgs};
+use crate::cli::{Common, Part, UnicastArgs, share_of_outstanding, share_of_rate};
 use crate::clock;
 use crate::engine::Engine;
 use crate::meter::Phase;
@@ -80,6 +80,15 @@ impl Scenario for UnicastArgs {
 
     fn common(&self) -> &Common {
         &self.common
+    }
+
+    fn share(&self, part: Part) -> Result<Self, String> {
+        Ok(Self {
+            common: self.common.share(part, 2)?,
+            rate: share_of_rate(self.rate, part),
+            outstanding: share_of_outstanding(self.outstanding, part)?,
+            ..self.clone()
+        })
     }
 
     fn others(&self) -> Vec<u32> {

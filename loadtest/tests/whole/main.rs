@@ -5,4 +5,5 @@
 mod chaos;
 mod chat;
 mod node;
+mod processes;
 mod push;

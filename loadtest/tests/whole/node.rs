@@ -24,7 +24,7 @@ const LOOKS: usize = 600;
 pub(crate) struct Node {
     pub(crate) folder: PathBuf,
     pub(crate) child: Child,
-    public: String,
+    pub(crate) public: String,
     pub(crate) admin: String,
 }
 
@@ -76,13 +76,31 @@ impl Node {
         node
     }
 
+    /// Waits until so many sessions are open.
+    pub(crate) fn until_sessions(&self, count: usize) {
+        let wanted = format!("tidegate_sessions {count}");
+        let has = || {
+            let metrics = http::get(self.admin.parse().unwrap(), "/metrics", READY_TIMEOUT);
+            metrics.is_ok_and(|it| it.body.lines().any(|line| line == wanted))
+        };
+        let mut looks = 0;
+        while !has() {
+            looks += 1;
+            assert!(looks < LOOKS, "there are not {count} sessions");
+            std::thread::sleep(LOOK);
+        }
+    }
+
     /// Runs a scenario against it, half a second long, and gives its figures if there are any.
     pub(crate) fn run(&self, scenario: &str, options: &[&str]) -> (Output, Option<Value>) {
         let json = self.folder.join("figures.json");
         let pid = self.child.id().to_string();
+        // Idle connections need no warm-up.
+        let warmup = (scenario != "idle").then_some(["--warmup", "0.1"]);
         let output = Command::new(LOADTEST)
             .args([scenario, "--to", &self.public, "-n", "6", "--secs", "0.5"])
-            .args(["--warmup", "0.1", "--server-pid", &pid])
+            .args(warmup.into_iter().flatten())
+            .args(["--server-pid", &pid])
             .arg("--json")
             .arg(&json)
             .args(options)

@@ -118,12 +118,13 @@ impl Pusher {
             }
             let mut due = clock::now();
             if let Some(schedule) = &mut schedule {
-                let wait = schedule.next().saturating_duration_since(due);
+                let next = schedule.next().unwrap_or(due);
+                let wait = next.saturating_duration_since(due);
                 if !wait.is_zero() {
                     thread::sleep(wait.min(SLEEP_MAX));
                     continue;
                 }
-                due = schedule.take_next();
+                due = schedule.take_next().unwrap_or(due);
             }
             let users: Vec<usize> = (0..self.batch)
                 .map(|place| self.users[(turn + place) % self.users.len()])

@@ -20,6 +20,8 @@ pub(super) const KIND: &str = "message";
 #[derive(Debug)]
 pub(super) struct Pairs {
     clients: Vec<Client>,
+    /// Number of the first client, in the names of all.
+    first: usize,
     /// Size of a message. Probes are one longer, which is how they are told apart.
     bytes: usize,
     /// Whose turn it is in the open loop.
@@ -54,9 +56,14 @@ impl Pairs {
     /// One line, when a message cannot be so short.
     pub(super) fn new(arguments: &UnicastArgs, meter: &Meter) -> Result<Self, String> {
         let (clients, bytes) = (arguments.common.connections, arguments.bytes);
+        let first = arguments.common.first;
         let client = |id: usize| {
             let mut frame = Vec::new();
-            frame::encode_client(&mut frame, opcode::TEXT, text(id, bytes)?.as_bytes());
+            frame::encode_client(
+                &mut frame,
+                opcode::TEXT,
+                text(first + id, bytes)?.as_bytes(),
+            );
             Ok(Client {
                 frame,
                 due: VecDeque::new(),
@@ -66,6 +73,7 @@ impl Pairs {
         };
         Ok(Self {
             clients: (0..clients).map(client).collect::<Result<_, String>>()?,
+            first,
             bytes,
             turn: 0,
             outstanding: arguments.outstanding.unwrap_or_default(),
@@ -87,7 +95,7 @@ impl Pairs {
     pub(super) fn probe(&self, io: &mut Io) {
         for id in 0..self.clients.len() {
             if !self.clients[id].is_reached
-                && let Ok(text) = text(partner(id), self.bytes + 1)
+                && let Ok(text) = text(self.first + partner(id), self.bytes + 1)
             {
                 io.send_text(partner(id), text.as_bytes());
             }

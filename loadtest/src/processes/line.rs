@@ -1,0 +1,63 @@
+//! The end of a process that was started by another one.
+
+use std::io::{self, Write as _};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::time::{Duration, Instant};
+
+use super::{Word, monotonic_nanoseconds};
+use crate::clock;
+
+/// Where this process says what it counts, and hears when phases begin.
+#[derive(Debug)]
+pub struct Line {
+    begins: Receiver<i128>,
+}
+
+impl Line {
+    /// Takes over the standard streams.
+    #[must_use]
+    pub fn new() -> Self {
+        let (sender, begins) = channel();
+        std::thread::spawn(move || {
+            for line in io::stdin().lines().map_while(Result::ok) {
+                let Ok(begin) = line.parse() else { return };
+                if sender.send(begin).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { begins }
+    }
+
+    /// When the next phase begins, if that is known by now.
+    ///
+    /// # Errors
+    /// Nobody will say so any more.
+    pub fn begin(&self) -> io::Result<Option<Instant>> {
+        match self.begins.try_recv() {
+            Ok(begin) => {
+                let wait = u64::try_from(begin - monotonic_nanoseconds()).unwrap_or(0);
+                Ok(Some(clock::now() + Duration::from_nanos(wait)))
+            }
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+}
+
+/// Says something to the process that has started this one.
+///
+/// # Errors
+/// Nobody listens any more.
+pub fn say(word: &Word) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, word)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self::new()
+    }
+}

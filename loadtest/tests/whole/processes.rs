@@ -1,0 +1,109 @@
+//! Runs in several processes.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::node::{LOADTEST, Node};
+
+#[test]
+fn several_processes_give_the_figures_of_one() {
+    let node = Node::start("processes");
+    for (scenario, options) in [
+        ("idle", &["--settle", "0.1"][..]),
+        ("unicast", &["--outstanding", "4"]),
+        (
+            "unicast",
+            &["--rate", "60", "--ramp", "0.2", "--ramp-down", "0.2"],
+        ),
+    ] {
+        let options = [&["--processes", "3"], options].concat();
+        let (output, figures) = node.run(scenario, &options);
+        let figures = figures.unwrap_or_else(|| panic!("{output:?}"));
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(figures["connections"], 6, "{figures}");
+        assert_eq!(figures["valid"], true, "{figures}");
+        let timeline = figures["timeline"].as_array().unwrap();
+        let held = timeline.iter().filter(|it| it["phase"] == "hold");
+        for second in held {
+            assert_eq!(second["open"], 6, "{second}");
+            assert_eq!(second["generator_percent"].as_array().unwrap().len(), 3);
+            assert_eq!(second["processes"][0]["pid"], node.child.id());
+        }
+        match scenario {
+            "idle" => assert_eq!(figures["exchanged"], 6, "{figures}"),
+            _ => assert_eq!(
+                (&figures["missing"], &figures["unexpected"]),
+                (&0.into(), &0.into())
+            ),
+        }
+    }
+}
+
+/// The processes that one has started.
+fn children(parent: u32) -> Vec<Pid> {
+    let path = format!("/proc/{parent}/task/{parent}/children");
+    let children = fs::read_to_string(path).unwrap();
+    let children = children.split_whitespace().map(|it| it.parse().unwrap());
+    children.filter_map(Pid::from_raw).collect()
+}
+
+#[test]
+fn a_process_that_dies_is_named_and_the_run_is_not_valid() {
+    let node = Node::start("dies");
+    let json = node.folder.join("dies.json");
+    let child = Command::new(LOADTEST)
+        .args([
+            "idle",
+            "--to",
+            &node.public,
+            "-n",
+            "6",
+            "--secs",
+            "5",
+            "--settle",
+            "0",
+        ])
+        .args(["--processes", "2", "--json"])
+        .arg(&json)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    node.until_sessions(6);
+    let victim = children(child.id())[1];
+    kill_process(victim, Signal::KILL).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("process 2 of 2 (pid ") && told.contains("signal: 9"),
+        "{told}"
+    );
+    let figures: serde_json::Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    assert_eq!(figures["valid"], false);
+    let reason = figures["invalid_reason"].as_str().unwrap();
+    assert!(reason.contains("process 2 of 2"), "{reason}");
+}
+
+#[test]
+fn what_cannot_be_shared_is_refused() {
+    for (options, said) in [
+        (&["fanout", "-n", "6"][..], "runs in one process"),
+        (&["idle", "-n", "2"], "too few"),
+        (
+            &["unicast", "-n", "6", "--outstanding", "2"],
+            "--outstanding",
+        ),
+    ] {
+        let output = Command::new(LOADTEST)
+            .args(options)
+            .args(["--to", "127.0.0.1:1", "--processes", "3"])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains(said), "{told}");
+    }
+}
