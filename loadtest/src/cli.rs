@@ -1,8 +1,10 @@
 //! The command line: raw options, read by clap, with every default in one place.
 
 mod common;
+mod echo;
 mod live;
 mod push;
+mod room;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -18,8 +20,10 @@ use clap::error::ErrorKind::{
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 pub use self::common::{Common, Part, share_of_outstanding, share_of_rate};
+pub use self::echo::EchoArgs;
 pub use self::live::LiveArgs;
 pub use self::push::PushArgs;
+pub use self::room::{Publishing, RoomArgs, RoomFrames, Size};
 use self::values::{
     parse_address, parse_backend, parse_count, parse_durable_rate, parse_key, parse_minutes,
     parse_outstanding, parse_pairable, parse_rate, parse_seconds,
@@ -46,8 +50,12 @@ pub enum Command {
     Storm(StormArgs),
     /// Publish to many subscribers in a closed loop: deliveries per second and per CPU second
     Fanout(FanoutArgs),
+    /// Publish in many rooms at once, at a steady rate or in a closed loop: deliveries per second and per CPU second
+    Room(RoomArgs),
     /// Send messages between pairs of clients, at a steady rate or in a closed loop: latency, and messages per CPU second
     Unicast(UnicastArgs),
+    /// Send messages that are answered, at a steady rate or in a closed loop: echoes per second, and what they cost
+    Echo(EchoArgs),
     /// Chat in the `im` dialect, at a steady rate or in a closed loop: acknowledged messages per second, and what they cost
     Chat(ChatArgs),
     /// Push to users over HTTP or through Redis, at a steady rate or in a closed loop: pushes per second, and what they cost

@@ -2,7 +2,8 @@
 //!
 //! One thread, one epoll. A text message from any client is encoded once and written, verbatim and with one plain
 //! `write(2)` each, to every client whose path contains `driver_`. A gateway that delivers one message at a time
-//! cannot do with less. `{"flag":"ping"}` is answered with `pong`, so that `idle` can run against it as well.
+//! cannot do with less. A client whose path contains `echo` gets back what it sends, and nobody else does; anybody
+//! else's `{"flag":"ping"}` is answered with `pong`, so that `idle` and `echo` can run against it as well.
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -29,6 +30,7 @@ const EVENTS_PER_WAKE_MAX: usize = 1_024;
 /// So many bytes may wait for the rest of their message.
 const PARTIAL_BYTES_MAX: usize = 1024 * 1024;
 const SUBSCRIBER_MARK: &str = "driver_";
+const ECHO_MARK: &str = "echo";
 const PING: &[u8] = br#"{"flag":"ping"}"#;
 
 /// Serves until it is killed.
@@ -66,6 +68,8 @@ struct Server {
 struct Peer {
     fd: OwnedFd,
     open: bool,
+    /// Whether it gets back what it sends.
+    is_echoed: bool,
     /// The beginning of a request or frame whose rest has not come yet.
     partial: Vec<u8>,
 }
@@ -151,6 +155,7 @@ impl Server {
         self.peers[slot] = Some(Peer {
             fd,
             open: false,
+            is_echoed: false,
             partial: Vec::new(),
         });
         Ok(())
@@ -199,6 +204,7 @@ impl Server {
         };
         if let Some(peer) = &mut self.peers[slot] {
             peer.open = true;
+            peer.is_echoed = path.contains(ECHO_MARK);
         }
         if path.contains(SUBSCRIBER_MARK) {
             self.subscribers.push(slot);
@@ -208,10 +214,12 @@ impl Server {
 
     /// Handles all whole frames and gives the number of bytes they took.
     fn take_frames(&mut self, slot: usize, bytes: &mut [u8]) -> usize {
+        let is_echoed = self.peers[slot].as_ref().is_some_and(|peer| peer.is_echoed);
         let mut used = 0;
         while let Some((length, input)) = input::next(&mut bytes[used..]) {
             used += length;
             match input {
+                Input::Text(text) if is_echoed => self.answer(slot, opcode::TEXT, text),
                 Input::Text(text) if text == PING => self.answer(slot, opcode::TEXT, b"pong"),
                 Input::Text(text) => self.fan_out(text),
                 Input::Ping(payload) => self.answer(slot, opcode::PONG, payload),

@@ -1,13 +1,19 @@
 //! The scenarios, and what they have in common: preparing the process, opening connections, ending.
 
+mod arrivals;
 pub mod chat;
 mod drive;
+pub mod echo;
 pub mod fanout;
 pub mod handshake;
 pub mod idle;
 pub mod live;
+mod message;
+mod probe;
 pub mod push;
 mod ramp;
+pub mod room;
+mod rooms;
 mod schedule;
 pub mod storm;
 mod traffic;
@@ -54,6 +60,7 @@ impl From<rustix::io::Errno> for RunError {
 }
 
 pub(crate) use drive::{Merge, Record, Scenario, run};
+pub(crate) use room::Layout;
 
 /// Prepares this process for so many connections at once.
 fn prepare(
@@ -86,6 +93,8 @@ struct Plan<'a> {
 enum Path<'a> {
     /// This path, and the addresses in turn.
     Text(&'a Template),
+    /// This path, with the room of each; the addresses in turn.
+    Room(&'a Template, &'a Layout),
     /// A token for each. Connections 0 and 1 are a pair, 2 and 3, and so on: the two go to different addresses if
     /// there are several, and of the first ones of all pairs as many to each.
     Token(&'a Signer),
@@ -114,6 +123,10 @@ impl<'a> Plan<'a> {
         let index = self.first + index;
         let (turn, path) = match self.path {
             Path::Text(template) => (index, template.for_index(index)),
+            Path::Room(template, layout) => {
+                let room = layout.number(layout.room_of(index - self.first));
+                (index, template.bind(index, room).for_index(index))
+            }
             Path::Pass(passes) => (index, format!("/live?auth={}", passes.pass(index))),
             Path::Token(signer) => {
                 let token = signer.token(index).ok_or(Loss::Handshake)?;

@@ -1,4 +1,5 @@
-//! Texts with placeholders: `{i}` (connection number), `{seq}` and `{pad}`; every other brace is literal.
+//! Texts with placeholders: `{i}` (connection number), `{room}` (that of its room), `{seq}` and `{pad}`; every other
+//! brace is literal.
 //!
 //! JSON is full of braces, so only these exact spellings are replaced and nothing needs escaping.
 
@@ -6,8 +7,9 @@ use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-const PLACEHOLDERS: [(&str, Piece); 3] = [
+const PLACEHOLDERS: [(&str, Piece); 4] = [
     ("{i}", Piece::Index),
+    ("{room}", Piece::Room),
     ("{seq}", Piece::Seq),
     ("{pad}", Piece::Pad),
 ];
@@ -22,6 +24,7 @@ pub struct Template {
 enum Piece {
     Text(String),
     Index,
+    Room,
     Seq,
     Pad,
 }
@@ -45,7 +48,20 @@ impl Template {
         Self { pieces }
     }
 
-    /// The text with every placeholder replaced.
+    /// The same for one connection, which is in this room: what is left to be replaced is `{seq}` and `{pad}`.
+    #[must_use]
+    pub fn bind(&self, index: usize, room: usize) -> Self {
+        let bind = |piece: &Piece| match piece {
+            Piece::Index => Piece::Text(index.to_string()),
+            Piece::Room => Piece::Text(room.to_string()),
+            other => other.clone(),
+        };
+        Self {
+            pieces: self.pieces.iter().map(bind).collect(),
+        }
+    }
+
+    /// The text with every placeholder replaced; the room is the first one.
     #[must_use]
     pub fn expand(&self, index: usize, seq: &str, pad: &str) -> String {
         let mut out = String::new();
@@ -53,6 +69,7 @@ impl Template {
             match piece {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Index => write!(out, "{index}").expect("a String takes any text"),
+                Piece::Room => out.push('0'),
                 Piece::Seq => out.push_str(seq),
                 Piece::Pad => out.push_str(pad),
             }
@@ -102,6 +119,14 @@ mod tests {
     fn every_placeholder_is_replaced_wherever_it_stands() {
         let template = Template::new("{i}/ws?client_id=c{i}&t=t{i}");
         assert_eq!(template.for_index(42), "42/ws?client_id=c42&t=t42");
+    }
+
+    #[test]
+    fn a_bound_template_keeps_what_changes_with_every_message() {
+        let template = Template::new("{i}/{room}/{seq}{pad}").bind(42, 7);
+        assert_eq!(template.expand(1, "3", "x"), "42/7/3x");
+        assert!(template.has_seq() && template.has_pad());
+        assert_eq!(Template::new("r{room}").for_index(5), "r0");
     }
 
     #[test]

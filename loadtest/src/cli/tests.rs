@@ -80,6 +80,38 @@ fn chat_has_a_key_and_a_rate_or_a_closed_loop() {
 }
 
 #[test]
+fn echo_pings_ride_by_default() {
+    let line = "loadtest echo --to 127.0.0.1:1 -n 4";
+    let Ok(Command::Echo(arguments)) = parse_line(&format!("{line} --outstanding 2")) else {
+        panic!("refused");
+    };
+    assert_eq!((arguments.rate, arguments.outstanding), (None, Some(2)));
+    assert_eq!(arguments.message.for_index(1), r#"{"flag":"ping"}"#);
+    assert_eq!(arguments.expect.for_index(1), "pong");
+    check_wrong(line, "--rate");
+}
+
+#[test]
+fn rooms_have_sizes_and_one_kind_of_load() {
+    let line = "loadtest room --to 127.0.0.1:1 -n 25";
+    let Ok(Command::Room(arguments)) =
+        parse_line(&format!("{line} --rooms 2x5,15 --room-rate 0.5"))
+    else {
+        panic!("refused");
+    };
+    let size = |rooms, members| Size { rooms, members };
+    assert_eq!(arguments.rooms, [size(2, 5), size(1, 15)]);
+    assert_eq!(arguments.publishing.total_rate(3), Some(1.5));
+    assert_eq!(
+        arguments.frames.path.bind(7, 2).for_index(7),
+        "/room/load_2/?user=u7"
+    );
+    check_wrong(line, "--outstanding");
+    check_wrong(&format!("{line} --rate 1 --outstanding 1"), "--outstanding");
+    check_wrong(&format!("{line} --rate 1 --rooms 3x1"), "ROOMSxMEMBERS");
+}
+
+#[test]
 fn mistakes_take_one_line() {
     check_wrong("loadtest", "subcommand");
     check_wrong("loadtest idle -n 5", "--to");

@@ -4,15 +4,15 @@
 //! published. So the server is never given more than it delivers, and its CPU time per delivery can be compared
 //! between servers of any speed.
 
-mod closed_loop;
-mod message;
-mod probe;
-
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::message::Message;
+use super::probe::{self, Target};
 use super::ramp::{Ramp, Then};
+use super::rooms::{self, Options, Room, Rooms};
+use super::traffic::{Course, POLL, run_through};
 use super::{Merge, Plan, Record, RunError, Scenario, judge};
 use crate::cli::{Common, FanoutArgs};
 use crate::clock;
@@ -20,17 +20,11 @@ use crate::engine::{Engine, Ignore};
 use crate::meter::{Latencies, Phase};
 use crate::report::{Latency, Table, thousands};
 use crate::template::Template;
-use closed_loop::ClosedLoop;
-use message::Message;
 
 /// Below this the server was waiting for something part of the time.
 const SERVER_PERCENT_BUSY: f64 = 95.0;
-/// How often a loop looks at the clock when nothing happens.
-const POLL: Duration = Duration::from_millis(50);
-/// How often a run looks whether delayed acknowledgements are worth asking for, and asks again.
-const ACKS_INTERVAL: Duration = Duration::from_secs(1);
-/// With fewer messages than that the second segment comes too late, and timers would fire instead.
-const ACKS_MESSAGES_MIN: u64 = 100;
+/// What has not come so long after the last message was published does not come.
+const LAST_WAIT: Duration = Duration::from_secs(2);
 /// For greetings after connecting, which are not to be counted as deliveries.
 const SETTLE: Duration = Duration::from_millis(300);
 
@@ -108,14 +102,41 @@ impl Scenario for FanoutArgs {
         while clock::now() < end {
             engine.poll(POLL, &mut Ignore)?;
         }
+        let room = Room::new(common.connections, message);
         if self.wait {
-            probe::wait(engine, &message, common.connections, common.patience)?;
+            let target = Target {
+                publisher: common.connections,
+                message: room.message(),
+                members: (0..common.connections).collect(),
+            };
+            probe::wait(engine, &[target], common.connections, common.patience)?;
         }
         // Fewer ready connections than an eighth of all is not worth a round; a handful always is.
         let events_min = (common.connections / 8).min(64);
         engine.collect(Duration::from_micros(self.collect), events_min);
-        let mut closed_loop = ClosedLoop::new(&mut engine.io, message, self);
-        measure(engine, &mut closed_loop, self)
+        let options = Options {
+            outstanding: Some(self.outstanding),
+            counted_bytes_min: self.counted_bytes_min.unwrap_or(self.bytes as u64),
+            prompt_acks: self.prompt_acks,
+        };
+        let members = vec![Some(0); common.connections];
+        let mut rooms = Rooms::new(&engine.io, vec![room], &members, options);
+        let subscribers = rooms.members();
+        let course = Course {
+            common,
+            rate: None,
+            warmup: self.warmup,
+            last_wait: LAST_WAIT,
+        };
+        run_through(engine, &mut rooms, &course)?;
+        let counts = rooms.measured();
+        Ok(Measured {
+            subscribers,
+            messages: counts.completed,
+            unexpected: counts.unexpected,
+            reads: counts.reads,
+            latency_last: rooms.latency_last(),
+        })
     }
 
     fn figures(&self, measured: Measured, record: &Record) -> Figures {
@@ -130,7 +151,7 @@ impl Scenario for FanoutArgs {
             deliveries_per_second: deliveries as f64 / total.seconds,
             deliveries_per_server_cpu_second: cpu.per_server_second(deliveries),
             deliveries_per_read: deliveries as f64 / measured.reads.max(1) as f64,
-            latency_each: Latency::from(&record.timeline.latency(closed_loop::KIND)),
+            latency_each: Latency::from(&record.timeline.latency(rooms::KIND)),
             latency_last: Latency::from(&measured.latency_last),
             unexpected: measured.unexpected,
             prompt_acks: self.prompt_acks,
@@ -189,70 +210,6 @@ fn connect(engine: &mut Engine, arguments: &FanoutArgs) -> Result<(), RunError> 
         return Err(RunError::Failed(format!(
             "the publisher cannot connect: {first}"
         )));
-    }
-    Ok(())
-}
-
-/// Runs the loop through warm-up and measurement.
-fn measure(
-    engine: &mut Engine,
-    closed_loop: &mut ClosedLoop,
-    arguments: &FanoutArgs,
-) -> Result<Measured, RunError> {
-    if !arguments.prompt_acks {
-        engine.io.delay_acks();
-    }
-    engine.enter(Phase::Warmup, closed_loop)?;
-    closed_loop.top_up(&mut engine.io);
-    run_for(engine, closed_loop, arguments.warmup, arguments)?;
-    engine.go_on(Phase::Hold)?;
-    closed_loop.record(&engine.io);
-    let subscribers = closed_loop.subscribers();
-    let length = arguments.common.secs.unwrap_or(Duration::from_secs(10));
-    run_for(engine, closed_loop, length, arguments)?;
-    let counts = closed_loop.counts(&engine.io);
-    Ok(Measured {
-        subscribers,
-        messages: counts.completed,
-        unexpected: counts.unexpected,
-        reads: counts.reads,
-        latency_last: closed_loop.latency_last(),
-    })
-}
-
-fn run_for(
-    engine: &mut Engine,
-    closed_loop: &mut ClosedLoop,
-    length: Duration,
-    arguments: &FanoutArgs,
-) -> Result<(), RunError> {
-    let mut now = clock::now();
-    let end = now + length;
-    let mut last = (closed_loop.completed(), now);
-    let mut acks = last;
-    while now < end {
-        engine.poll(POLL, closed_loop)?;
-        now = clock::now();
-        if !engine.io.is_open(arguments.common.connections) {
-            return Err(RunError::Failed(
-                "the publisher's connection was lost".to_owned(),
-            ));
-        }
-        if closed_loop.subscribers() == 0 {
-            return judge(engine.io.losses());
-        }
-        let completed = closed_loop.completed();
-        if ACKS_INTERVAL <= now - acks.1 {
-            if !arguments.prompt_acks && ACKS_MESSAGES_MIN <= completed - acks.0 {
-                engine.io.delay_acks();
-            }
-            acks = (completed, now);
-        }
-        if last.0 != completed {
-            last = (completed, now);
-        } else if arguments.common.patience < now - last.1 {
-            return Err(RunError::Failed(closed_loop.stall()));
-        }
     }
     Ok(())
 }

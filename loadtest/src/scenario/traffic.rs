@@ -15,7 +15,7 @@ pub(super) const POLL: Duration = Duration::from_millis(50);
 /// What is sent, and what comes of it.
 pub(super) trait Traffic: Handler {
     /// What to say when too little comes of it, behind the number of what is under way.
-    const STALLED: &'static str;
+    fn stalled(&self) -> &'static str;
 
     /// Sends the first messages of a closed loop.
     fn begin(&mut self, io: &mut Io) {
@@ -30,6 +30,15 @@ pub(super) trait Traffic: Handler {
 
     /// Sends what is due at this time, in an open loop.
     fn send_next(&mut self, io: &mut Io, due: Instant);
+
+    /// Whether it can go on. It is asked after every look at the sockets.
+    ///
+    /// # Errors
+    /// By default when connections were lost.
+    fn check(&mut self, io: &Io, now: Instant) -> Result<(), RunError> {
+        let _ = now;
+        judge(io.losses())
+    }
 
     /// Grows with everything that comes of it.
     fn progress(&self) -> u64;
@@ -94,7 +103,7 @@ pub(super) fn run_through<T: Traffic>(
 /// Goes on for `length`, sending what `schedule` says, if there is one.
 ///
 /// # Errors
-/// Connections were lost, or nothing comes of what is under way for longer than `patience`.
+/// Those of [`Traffic::check`], or nothing comes of what is under way for longer than `patience`.
 fn run_for<T: Traffic>(
     engine: &mut Engine,
     traffic: &mut T,
@@ -114,13 +123,13 @@ fn run_for<T: Traffic>(
             }
         }
         engine.poll(pause.min(POLL), traffic)?;
-        judge(engine.io.losses())?;
         now = clock::now();
+        traffic.check(&engine.io, now)?;
         let progress = traffic.progress();
         if last.0 != progress || traffic.under_way() == 0 {
             last = (progress, now);
         } else if patience < now - last.1 {
-            let (under_way, stalled) = (traffic.under_way(), T::STALLED);
+            let (under_way, stalled) = (traffic.under_way(), traffic.stalled());
             return Err(RunError::Failed(format!("stalled: {under_way} {stalled}")));
         }
     }

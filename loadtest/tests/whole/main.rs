@@ -4,6 +4,8 @@
 
 mod chaos;
 mod chat;
+mod echo;
 mod node;
 mod processes;
 mod push;
+mod room;

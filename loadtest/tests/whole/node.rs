@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
@@ -93,24 +94,43 @@ impl Node {
 
     /// Runs a scenario against it, half a second long, and gives its figures if there are any.
     pub(crate) fn run(&self, scenario: &str, options: &[&str]) -> (Output, Option<Value>) {
-        let json = self.folder.join("figures.json");
         let pid = self.child.id().to_string();
-        // Idle connections need no warm-up.
-        let warmup = (scenario != "idle").then_some(["--warmup", "0.1"]);
-        let output = Command::new(LOADTEST)
-            .args([scenario, "--to", &self.public, "-n", "6", "--secs", "0.5"])
-            .args(warmup.into_iter().flatten())
-            .args(["--server-pid", &pid])
-            .arg("--json")
-            .arg(&json)
-            .args(options)
-            .env("LOADTEST_API_KEY", KEY)
-            .output()
-            .unwrap();
-        let figures = fs::read(json).ok();
-        let figures = figures.map(|figures| serde_json::from_slice(&figures).unwrap());
-        (output, figures)
+        run_against(
+            &self.public,
+            scenario,
+            &[&["--server-pid", &pid], options].concat(),
+        )
     }
+}
+
+/// Runs a scenario with 6 connections to this address, half a second long unless the options say otherwise, and gives
+/// its figures if there are any.
+pub(crate) fn run_against(
+    address: &str,
+    scenario: &str,
+    options: &[&str],
+) -> (Output, Option<Value>) {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    let (process, run) = (std::process::id(), RUNS.fetch_add(1, Relaxed));
+    let json = std::env::temp_dir().join(format!("tidegate-figures-{process}-{run}.json"));
+    let mut command = Command::new(LOADTEST);
+    command.args([scenario, "--to", address, "--json"]);
+    command
+        .arg(&json)
+        .args(options)
+        .env("LOADTEST_API_KEY", KEY);
+    // Idle connections need no warm-up.
+    let warmup = Some(("--warmup", "0.1")).filter(|_| scenario != "idle");
+    for (option, value) in [("-n", "6"), ("--secs", "0.5")].into_iter().chain(warmup) {
+        if !options.contains(&option) {
+            command.args([option, value]);
+        }
+    }
+    let output = command.output().unwrap();
+    let figures = fs::read(&json).ok();
+    let _ = fs::remove_file(json);
+    let figures = figures.map(|figures| serde_json::from_slice(&figures).unwrap());
+    (output, figures)
 }
 
 impl Drop for Node {

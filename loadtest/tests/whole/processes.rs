@@ -12,6 +12,8 @@ fn several_processes_give_the_figures_of_one() {
     let node = Node::start("processes");
     for (scenario, options) in [
         ("idle", &["--settle", "0.1"][..]),
+        ("echo", &["--outstanding", "2"]),
+        ("room", &["--rooms", "3x2", "--room-rate", "50"]),
         ("unicast", &["--outstanding", "4"]),
         (
             "unicast",
@@ -33,6 +35,10 @@ fn several_processes_give_the_figures_of_one() {
         }
         match scenario {
             "idle" => assert_eq!(figures["exchanged"], 6, "{figures}"),
+            "room" => {
+                assert_eq!(figures["rooms"], 3, "{figures}");
+                assert!(40 < figures["messages"].as_u64().unwrap(), "{figures}");
+            }
             _ => assert_eq!(
                 (&figures["missing"], &figures["unexpected"]),
                 (&0.into(), &0.into())

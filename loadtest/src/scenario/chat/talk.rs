@@ -172,7 +172,9 @@ impl Talk {
 }
 
 impl Traffic for Talk {
-    const STALLED: &'static str = "packets are under way, and none is answered";
+    fn stalled(&self) -> &'static str {
+        "packets are under way, and none is answered"
+    }
 
     fn begin(&mut self, io: &mut Io) {
         self.is_answering = 0 < self.outstanding;

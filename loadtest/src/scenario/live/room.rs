@@ -228,7 +228,9 @@ impl Room {
 }
 
 impl Traffic for Room {
-    const STALLED: &'static str = "words are under way, and nobody hears any";
+    fn stalled(&self) -> &'static str {
+        "words are under way, and nobody hears any"
+    }
 
     fn record(&mut self) {
         self.recorded_from = Some(clock::now());

@@ -105,7 +105,9 @@ impl Receivers {
 }
 
 impl Traffic for Receivers {
-    const STALLED: &'static str = "pushes are under way, and none arrives";
+    fn stalled(&self) -> &'static str {
+        "pushes are under way, and none arrives"
+    }
 
     fn end(&mut self) {
         if let Some(pushers) = &self.pushers {

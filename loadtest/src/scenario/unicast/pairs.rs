@@ -127,7 +127,9 @@ impl Pairs {
 }
 
 impl Traffic for Pairs {
-    const STALLED: &'static str = "messages are under way, and none arrives";
+    fn stalled(&self) -> &'static str {
+        "messages are under way, and none arrives"
+    }
 
     fn begin(&mut self, io: &mut Io) {
         self.is_answering = 0 < self.outstanding;

@@ -1,69 +1,89 @@
-//! Waiting until everybody is subscribed: probes are published until each subscriber has received one.
+//! Waiting until everybody is subscribed: probes are published until each member of every room has received one.
 //!
 //! A fence follows. Deliveries are in order, so who has the fence will get no probe any more, and from then on
-//! everything a subscriber receives belongs to the measurement.
+//! everything a member receives belongs to the measurement.
 
 use std::time::{Duration, Instant};
 
-use super::POLL;
+use super::RunError;
 use super::message::{Message, Purpose, number};
+use super::traffic::POLL;
 use crate::client::Loss;
 use crate::clock;
 use crate::engine::{Engine, Handler, Io};
-use crate::scenario::RunError;
 
-/// Between two probes. All subscribers receive all probes, so not too often.
+/// Between two probes. All members receive all probes, so not too often.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// Returns when every open subscriber has the fence. Connection `subscribers` is the publisher.
+/// Where to probe: a publisher with its message, and its members.
+pub(super) struct Target<'a> {
+    pub(super) publisher: usize,
+    pub(super) message: &'a Message,
+    pub(super) members: Vec<usize>,
+}
+
+/// Returns when every open member of every room has the fence. The numbers of connections are below `connections`.
+///
+/// # Errors
+/// Messages cannot be told apart, or nobody new has received a probe for as long as `patience`.
 pub(super) fn wait(
     engine: &mut Engine,
-    message: &Message,
-    subscribers: usize,
+    targets: &[Target<'_>],
+    connections: usize,
     patience: Duration,
 ) -> Result<(), RunError> {
-    if !message.has_number() {
+    if !targets.iter().all(|target| target.message.has_number()) {
         return Err(RunError::Usage(
-            "--wait needs {seq} in --message, to know its own messages again".to_owned(),
+            "waiting needs {seq} in --message, to know its own messages again".to_owned(),
         ));
     }
-    let mut probe = Probe::new(engine, subscribers, number(Purpose::Probe, 0));
+    let mut probe = Probe::new(engine, targets, connections, number(Purpose::Probe, 0));
     let mut published_at: Option<Instant> = None;
     while probe.missing > 0 {
         if published_at.is_none_or(|at| INTERVAL <= clock::now() - at) {
             published_at = Some(clock::now());
-            engine
-                .io
-                .send_text(subscribers, message.text(Purpose::Probe, 0).as_bytes());
+            for target in targets {
+                if target.members.iter().any(|id| probe.waiting[*id].is_some()) {
+                    publish(engine, target, Purpose::Probe);
+                }
+            }
         }
         probe.step(engine, patience)?;
     }
-    let mut fence = Probe::new(engine, subscribers, number(Purpose::Fence, 0));
-    engine
-        .io
-        .send_text(subscribers, message.text(Purpose::Fence, 0).as_bytes());
+    let mut fence = Probe::new(engine, targets, connections, number(Purpose::Fence, 0));
+    for target in targets {
+        publish(engine, target, Purpose::Fence);
+    }
     while fence.missing > 0 {
         fence.step(engine, patience)?;
     }
     Ok(())
 }
 
-/// Waits for one text at every subscriber.
+fn publish(engine: &mut Engine, target: &Target<'_>, purpose: Purpose) {
+    let text = target.message.text(purpose, 0);
+    engine.io.send_text(target.publisher, text.as_bytes());
+}
+
+/// Waits for one text at every member.
 #[derive(Debug)]
 struct Probe {
     wanted: String,
-    /// What has come of the current message, for subscribers that are still waiting.
+    /// What has come of the current message, by connection, for members that are still waiting.
     waiting: Vec<Option<Vec<u8>>>,
     missing: usize,
     progress: Instant,
 }
 
 impl Probe {
-    fn new(engine: &Engine, subscribers: usize, wanted: String) -> Self {
-        let waiting: Vec<_> = (0..subscribers)
-            .map(|id| engine.io.is_open(id).then(Vec::new))
-            .collect();
-        let missing = waiting.iter().flatten().count();
+    fn new(engine: &Engine, targets: &[Target<'_>], connections: usize, wanted: String) -> Self {
+        let mut waiting = vec![None; connections];
+        let mut missing = 0;
+        let members = targets.iter().flat_map(|target| &target.members);
+        for id in members.filter(|id| engine.io.is_open(**id)) {
+            waiting[*id] = Some(Vec::new());
+            missing += 1;
+        }
         Self {
             wanted,
             waiting,

@@ -28,10 +28,7 @@ impl Message {
     pub(super) fn new(template: &Template, bytes: usize) -> Result<Self, String> {
         let bare = template.expand(0, &number(Purpose::Load, 0), "").len();
         if bare == bytes {
-            return Ok(Self {
-                template: template.clone(),
-                pad: String::new(),
-            });
+            return Ok(Self::bare(template));
         }
         if !template.has_pad() {
             return Err(format!(
@@ -48,6 +45,14 @@ impl Message {
             template: template.clone(),
             pad: "x".repeat(missing),
         })
+    }
+
+    /// The template as it stands, with an empty {pad}.
+    pub(super) fn bare(template: &Template) -> Self {
+        Self {
+            template: template.clone(),
+            pad: String::new(),
+        }
     }
 
     /// The text of one message.

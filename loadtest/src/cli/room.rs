@@ -1,0 +1,93 @@
+//! Options of `room`.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::values::{parse_outstanding, parse_rate, parse_seconds};
+use super::{Common, Part};
+use crate::template::Template;
+
+/// Options of `room`.
+#[derive(Args, Clone, Debug)]
+pub struct RoomArgs {
+    /// Options of every scenario; the connections are the members of all rooms together.
+    #[command(flatten)]
+    pub common: Common,
+    /// How many rooms of how many members, such as 100x50,10x1000; together as many as connections [default: rooms of 50]
+    #[arg(long, value_name = "ROOMS", value_delimiter = ',')]
+    pub rooms: Vec<Size>,
+    /// How much is published.
+    #[command(flatten)]
+    pub publishing: Publishing,
+    /// What members send and receive.
+    #[command(flatten)]
+    pub frames: RoomFrames,
+    /// Run so long before measuring
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = parse_seconds)]
+    pub warmup: Duration,
+    /// Which of several processes this is, and how many connections all have together.
+    #[arg(skip)]
+    pub part: Option<(Part, usize)>,
+}
+
+/// How much is published in rooms.
+#[derive(Args, Clone, Debug)]
+#[group(required = true, multiple = false)]
+pub struct Publishing {
+    /// Messages per second, of all rooms together, each at its own time whatever became of those before
+    #[arg(long, value_name = "MSGS", value_parser = parse_rate)]
+    pub rate: Option<f64>,
+    /// The same of each room
+    #[arg(long, value_name = "MSGS", value_parser = parse_rate)]
+    pub room_rate: Option<f64>,
+    /// Instead of a rate: messages under way in each room at any time; one is done when all members have it
+    #[arg(long, value_name = "COUNT", value_parser = parse_outstanding)]
+    pub outstanding: Option<usize>,
+}
+
+/// What the members of rooms send and receive.
+#[derive(Args, Clone, Debug)]
+pub struct RoomFrames {
+    /// Path to connect to; {i} is the number of the connection, {room} that of its room
+    #[arg(long, default_value = "/room/load_{room}/?user=u{i}")]
+    pub path: Template,
+    /// Message that every member sends after connecting
+    #[arg(long, value_name = "FRAME")]
+    pub subscribe: Option<Template>,
+    /// What is published; {seq} is a number of 10 characters, {pad} fills up to --bytes
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = r#"{"type":2,"to":"load_{room}","message":{"seq":"{seq}","pad":"{pad}"}}"#
+    )]
+    pub message: Template,
+    /// Size of what is published
+    #[arg(long, value_name = "BYTES", default_value = "128")]
+    pub bytes: usize,
+    /// Messages shorter than this are not deliveries [default: --bytes]
+    #[arg(long, value_name = "BYTES")]
+    pub counted_bytes_min: Option<u64>,
+}
+
+/// Rooms of one size.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Size {
+    /// How many.
+    pub rooms: usize,
+    /// Members of each, of whom one publishes.
+    pub members: usize,
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (rooms, members) = text.split_once('x').unwrap_or(("1", text));
+        match (rooms.parse(), members.parse()) {
+            (Ok(rooms), Ok(members)) if 0 < rooms && 1 < members => Ok(Self { rooms, members }),
+            _ => Err("not of the form ROOMSxMEMBERS, with 2 members or more".to_owned()),
+        }
+    }
+}
