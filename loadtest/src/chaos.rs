@@ -19,7 +19,8 @@ use crate::check::{Outcome, run_names};
 use crate::cli::ChaosArgs;
 use crate::clock;
 use crate::key::ApiKey;
-use crate::report::{self, Table};
+use crate::publish;
+use crate::report::Table;
 use crate::rng::Rng;
 use crate::scenario::RunError;
 use driver::Driver;
@@ -144,7 +145,7 @@ fn wreck(
         faults: rounds,
         outcome,
     };
-    report::publish(&table(&figures), arguments.json.as_deref(), &figures)?;
+    publish::plainly(&table(&figures), arguments.json.as_deref(), &figures)?;
     if complaints.is_empty() {
         return Ok(());
     }

@@ -14,7 +14,8 @@ use serde::Serialize;
 use crate::cli::CheckArgs;
 use crate::clock;
 use crate::key::ApiKey;
-use crate::report::{self, Table, thousands};
+use crate::publish;
+use crate::report::{Table, thousands};
 use crate::scenario::RunError;
 use fleet::{Fleet, Settings};
 use message::Names;
@@ -179,7 +180,7 @@ pub fn run(arguments: &CheckArgs) -> Result<(), RunError> {
     };
     let mut table = Table::default();
     figures.outcome.rows(&mut table);
-    report::publish(&table, arguments.json.as_deref(), &figures)?;
+    publish::plainly(&table, arguments.json.as_deref(), &figures)?;
     complaint.map_or(Ok(()), |complaint| Err(RunError::Failed(complaint)))
 }
 

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod baseline;
 pub mod chaos;
 pub mod check;
 pub mod cli;
@@ -8,11 +9,15 @@ pub mod clock;
 pub mod engine;
 pub mod frame;
 pub mod handshake;
+pub mod html;
 pub mod http;
 pub mod key;
 pub mod meter;
 pub mod process;
 pub mod processes;
+pub mod progress;
+pub mod prometheus;
+pub mod publish;
 pub mod rawserver;
 pub mod report;
 pub mod rng;

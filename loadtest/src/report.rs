@@ -1,13 +1,9 @@
 //! Results: an aligned table for the terminal and a JSON file for programs.
 
-use std::fs;
-use std::path::Path;
-
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::meter::{Latencies, Sample};
 use crate::process::Role;
-use crate::scenario::RunError;
 
 /// From here on the load generator itself may be what limits a run.
 const GENERATOR_PERCENT_MAX: f64 = 95.0;
@@ -31,6 +27,13 @@ impl Table {
         }
     }
 
+    /// Its rows: names and values.
+    pub fn rows(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.rows
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The table as text.
     #[must_use]
     pub fn render(&self) -> String {
@@ -45,23 +48,6 @@ impl Table {
             .map(|(name, value)| format!("{name:width$}  {value}\n"))
             .collect()
     }
-}
-
-/// Prints the table, and writes the figures to the file if one is asked for.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn publish(
-    table: &Table,
-    json: Option<&Path>,
-    figures: &impl Serialize,
-) -> Result<(), RunError> {
-    print!("{}", table.render());
-    let Some(path) = json else { return Ok(()) };
-    let text = serde_json::to_string_pretty(figures)
-        .map_err(|error| RunError::Failed(error.to_string()))?;
-    fs::write(path, text + "\n")
-        .map_err(|error| RunError::Failed(format!("--json {}: {error}", path.display())))
 }
 
 /// CPU use of one stretch of time, as every scenario reports it.
@@ -152,7 +138,7 @@ impl Cpu {
 }
 
 /// Percentiles of a latency in milliseconds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Latency {
     /// Values recorded.
     pub count: u64,
@@ -192,6 +178,25 @@ impl Latency {
     }
 }
 
+/// A number as short as it can be read: four digits that count.
+#[must_use]
+pub fn rounded(value: f64) -> String {
+    let size = value.abs();
+    if size == 0.0 {
+        return "0".to_owned();
+    }
+    if 1_000.0 <= size || value.fract() == 0.0 {
+        return thousands(value);
+    }
+    if size < 1e-3 {
+        return format!("{value:.3e}");
+    }
+    // At most 3 before the point, at most 6 behind it.
+    let decimals = (3.0 - size.log10().floor()) as usize;
+    let text = format!("{value:.decimals$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// A number with separators between the thousands, without decimals.
 #[must_use]
 pub fn thousands(value: f64) -> String {
@@ -229,6 +234,22 @@ mod tests {
             (-100.0, "-100"),
         ] {
             assert_eq!(thousands(value), text);
+        }
+    }
+
+    #[test]
+    fn numbers_are_rounded_to_what_counts() {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.5, "0.5"),
+            (12.345_678, "12.35"),
+            (999.96, "1000"),
+            (0.001_234_5, "0.001234"),
+            (0.000_001_052, "1.052e-6"),
+            (12_345.6, "12,346"),
+            (-3.0, "-3"),
+        ] {
+            assert_eq!(rounded(value), text);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::meter::{Latencies, Phase, Sample, Tally};
 use crate::process::Role;
@@ -21,7 +21,7 @@ pub struct Timeline {
 }
 
 /// One sample in figures.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Point {
     /// Seconds from the beginning of the run to the end of this time.
     pub at: f64,
@@ -40,7 +40,7 @@ pub struct Point {
     /// From the time when a message was due to its reception; null when none was timed.
     pub latency: Option<Latency>,
     /// The same by kind of message, when there are several.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kinds: BTreeMap<String, KindPoint>,
     /// What went wrong, and how often.
     pub errors: BTreeMap<String, u64>,
@@ -53,7 +53,7 @@ pub struct Point {
 }
 
 /// One kind of message within a sample.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct KindPoint {
     /// Messages sent per second.
     pub sent_per_second: f64,
@@ -64,7 +64,7 @@ pub struct KindPoint {
 }
 
 /// One process within a sample.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct ProcessPoint {
     /// The process.
     pub pid: u32,

@@ -39,6 +39,18 @@ pub struct Common {
     /// Write all figures to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Write a page with figures and charts to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Compare with an earlier run: a file that --json has written
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Tell every second how it goes on, also when nobody watches at a terminal
+    #[arg(long)]
+    pub progress: bool,
+    /// Let Prometheus scrape the run from this address
+    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
+    pub prometheus: Option<SocketAddr>,
     /// Processes of the server, for its memory and CPU time
     #[arg(long, value_name = "PID", value_delimiter = ',')]
     pub server_pid: Vec<u32>,

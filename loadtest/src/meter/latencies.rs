@@ -67,6 +67,19 @@ impl Latencies {
         self.0.value_at_quantile(quantile) as f64 / 1e6
     }
 
+    /// How many took no longer than this.
+    #[must_use]
+    pub fn count_up_to(&self, longest: Duration) -> u64 {
+        let longest = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
+        self.0.count_between(0, longest.min(NANOSECONDS_MAX))
+    }
+
+    /// All together, in seconds.
+    #[must_use]
+    pub fn sum_seconds(&self) -> f64 {
+        self.0.mean() * self.0.len() as f64 / 1e9
+    }
+
     /// The longest, in milliseconds.
     #[must_use]
     pub fn max_ms(&self) -> f64 {

@@ -1,11 +1,13 @@
 //! Running a scenario: what is done comes from it; what is counted, summed up and told is the same for all.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{RunError, judge, loss_rows, prepare};
+use crate::baseline::Baseline;
 use crate::cli::{Common, Part};
 use crate::client::Losses;
 use crate::clock;
@@ -13,7 +15,8 @@ use crate::engine::{Engine, Ignore, Outlet};
 use crate::meter::{Phase, Sample};
 use crate::process::{self, Reading, Role, Watch};
 use crate::processes::{self, Ended, Fleet, Line, Word};
-use crate::report::{self, Cpu, Table};
+use crate::publish::Told;
+use crate::report::{Cpu, Table};
 use crate::show::Show;
 use crate::timeline::{Point, Timeline};
 
@@ -138,13 +141,15 @@ pub(crate) fn run<S: Scenario>(scenario: &S) -> Result<(), RunError> {
     if let Some(part) = common.part {
         return run_part(scenario, part);
     }
+    let read = |file: &PathBuf| Baseline::read(file, S::NAME).map_err(RunError::Usage);
+    let baseline = common.baseline.as_ref().map(read).transpose()?;
     let watch = Watch::new(&common.server_pid, &scenario.others()).map_err(RunError::Usage)?;
     let (measured, record) = match common.processes {
         1 => run_alone(scenario, watch)?,
         count => run_fleet(scenario, count, watch)?,
     };
     let figures = scenario.figures(measured, &record);
-    tell(scenario, &figures, &record)?;
+    tell(scenario, &figures, &record, baseline.as_ref())?;
     match record.died {
         Some(died) => Err(RunError::Failed(died)),
         None => scenario.verdict(&figures, &record),
@@ -156,7 +161,8 @@ fn run_alone<S: Scenario>(
     mut watch: Watch,
 ) -> Result<(S::Measured, Record), RunError> {
     let base = watch.read();
-    let outlet = Outlet::Own(Box::default());
+    let show = Show::new(scenario.common(), S::NAME).map_err(RunError::Usage)?;
+    let outlet = Outlet::Own(Box::new(show));
     let (measured, timeline, losses) = measure(scenario, watch, outlet)?;
     let record = Record {
         timeline,
@@ -180,7 +186,7 @@ fn run_fleet<S: Scenario>(
     }
     process::pin(&scenario.common().cpu).map_err(RunError::Usage)?;
     let base = watch.read();
-    let mut show = Show::default();
+    let mut show = Show::new(scenario.common(), S::NAME).map_err(RunError::Usage)?;
     let ended = Fleet::start(count)?.run(|mut sample| {
         sample.processes = watch.read();
         show.take(&sample);
@@ -259,7 +265,12 @@ fn wind_down(engine: &mut Engine, length: Duration) -> Result<(), RunError> {
     Ok(())
 }
 
-fn tell<S: Scenario>(scenario: &S, figures: &S::Figures, record: &Record) -> Result<(), RunError> {
+fn tell<S: Scenario>(
+    scenario: &S,
+    figures: &S::Figures,
+    record: &Record,
+    baseline: Option<&Baseline>,
+) -> Result<(), RunError> {
     let common = scenario.common();
     let total = record.total(Phase::Hold);
     let cpu = Cpu::from(&total);
@@ -285,7 +296,7 @@ fn tell<S: Scenario>(scenario: &S, figures: &S::Figures, record: &Record) -> Res
     table.row("valid", verdict.unwrap_or_else(|| "yes".to_owned()));
     loss_rows(&mut table, &record.losses);
 
-    let all = Report {
+    let report = Report {
         scenario: S::NAME,
         figures,
         cpu: &cpu,
@@ -296,5 +307,13 @@ fn tell<S: Scenario>(scenario: &S, figures: &S::Figures, record: &Record) -> Res
         invalid_reason: objection.as_deref(),
         timeline: record.timeline.points(),
     };
-    report::publish(&table, common.json.as_deref(), &all)
+    let figures = serde_json::to_value(report);
+    let figures = figures.map_err(|error| RunError::Failed(error.to_string()))?;
+    let told = Told {
+        table: &table,
+        figures,
+        objection: objection.as_deref(),
+        points: record.timeline.points(),
+    };
+    told.publish(common, baseline)
 }

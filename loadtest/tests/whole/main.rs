@@ -5,6 +5,7 @@
 mod chaos;
 mod chat;
 mod echo;
+mod looks;
 mod node;
 mod processes;
 mod push;
