@@ -166,13 +166,7 @@ impl App {
         let keys = Arc::new(ApiKeys::new(&config.api.keys));
         let tokens = TokenEndpoint::new(Arc::clone(&authenticator), Arc::clone(&keys));
         let applications = Applications::new(&config.backend, &client, clock);
-        let front = Front {
-            authenticator: Arc::clone(&authenticator),
-            applications: applications.clone(),
-            desk: kept.desk.clone(),
-            reception: kept.reception.clone(),
-            stage: kept.stage.clone(),
-        };
+        let front = Front::new(&authenticator, &applications, &kept);
         let session_settings = Arc::new(ArcSwap::from_pointee(settings::session(&config)));
         let bridge = Bridge::new(&config, membership.as_ref(), &identity, &session_settings);
         let (front, witness) = (Arc::new(front), &kept.witness);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::kept::Kept;
 use crate::{
     auth::{Authenticator, admission::Admission},
     backend::{HttpClient, methods::Methods},
@@ -26,11 +27,11 @@ pub(super) struct Applications {
 /// Hands over to whoever knows.
 #[derive(Debug)]
 pub(super) struct Front {
-    pub(super) authenticator: Arc<Authenticator>,
-    pub(super) applications: Applications,
-    pub(super) desk: Desk,
-    pub(super) reception: Reception,
-    pub(super) stage: Stage,
+    authenticator: Arc<Authenticator>,
+    applications: Applications,
+    desk: Desk,
+    reception: Reception,
+    stage: Stage,
 }
 
 // === impl Applications ===
@@ -107,6 +108,21 @@ impl Services for Front {
 }
 
 impl Front {
+    /// All that a node has.
+    pub(super) fn new(
+        authenticator: &Arc<Authenticator>,
+        applications: &Applications,
+        kept: &Kept,
+    ) -> Self {
+        Self {
+            authenticator: Arc::clone(authenticator),
+            applications: applications.clone(),
+            desk: kept.desk.clone(),
+            reception: kept.reception.clone(),
+            stage: kept.stage.clone(),
+        }
+    }
+
     /// One after the other.
     fn live(&self, caller: Caller, requests: Vec<Request>) -> Outcomes {
         let stage = self.stage.clone();

@@ -167,11 +167,6 @@ impl Inflow {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io::{self, IoSlice},
-        task::{Context, Poll},
-    };
-
     use tokio::task::JoinSet;
 
     use super::*;
@@ -184,7 +179,7 @@ mod tests {
             fanout::Walker,
             shard::{DELIVERIES_MAX, Queue},
             subscriber::Subscriber,
-            transport::{End, Transport},
+            transport::testing::Full,
         },
         topic::Topic,
     };
@@ -203,22 +198,6 @@ mod tests {
     fn me() -> Topic {
         let user: UserId = "me".parse().unwrap();
         Topic::user(&user)
-    }
-
-    /// A socket that takes nothing.
-    #[derive(Debug)]
-    struct Full;
-
-    impl Transport for Full {
-        fn try_write(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
-            Err(io::ErrorKind::WouldBlock.into())
-        }
-
-        fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Pending
-        }
-
-        fn end(&self, _: End) {}
     }
 
     #[tokio::test]

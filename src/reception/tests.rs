@@ -12,10 +12,7 @@ use crate::{
     happening::{Happening, Herald, HeraldError, Kept, Kind},
     id::Member,
     office::{Ahead, LEASE, Strategy},
-    router::{
-        subscriber::Subscriber,
-        transport::{End as Ending, Transport},
-    },
+    router::{subscriber::Subscriber, transport::testing::Full},
     store::sqlite::{Database, SqliteDues, SqliteOffice},
     topic::Topic,
     witness::{self, Witness},
@@ -43,24 +40,6 @@ impl Herald for Deaf {
     fn keep(&self, _: Vec<Happening>) -> crate::happening::Pending<'_, Kept> {
         Box::pin(async { Err(HeraldError("it keeps nothing".into())) })
     }
-}
-
-#[derive(Debug)]
-struct Nowhere;
-
-impl Transport for Nowhere {
-    fn try_write(&self, _: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
-        Err(std::io::ErrorKind::WouldBlock.into())
-    }
-
-    fn poll_writable(
-        &self,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<std::io::Result<()>> {
-        std::task::Poll::Pending
-    }
-
-    fn end(&self, _: Ending) {}
 }
 
 /// Gives seats back at a reception.
@@ -136,7 +115,7 @@ impl Scene {
             shard.next_serial(),
             Arc::clone(shard),
             Arc::new(dialect),
-            Arc::new(Nowhere),
+            Arc::new(Full),
             "203.0.113.7".parse().unwrap(),
             5,
         );

@@ -1,5 +1,8 @@
 //! What a session's outbox is written to, as the router sees it.
 
+#[cfg(test)]
+pub(crate) mod testing;
+
 use std::{
     io::{self, IoSlice},
     task::{Context, Poll},

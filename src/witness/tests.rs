@@ -8,7 +8,7 @@ use crate::{
     duty::{Change, Changed, Deed, Duty},
     happening::{HeraldError, Kept, Pending},
     id::{Member, Serial, SessionId},
-    router::transport::{End, Transport},
+    router::transport::testing::Full,
     store::sqlite::{Database, SqliteDues},
 };
 
@@ -81,24 +81,6 @@ impl Deeds for Keys {
     }
 }
 
-#[derive(Debug)]
-struct Nowhere;
-
-impl Transport for Nowhere {
-    fn try_write(&self, _: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
-        Err(std::io::ErrorKind::WouldBlock.into())
-    }
-
-    fn poll_writable(
-        &self,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<std::io::Result<()>> {
-        std::task::Poll::Pending
-    }
-
-    fn end(&self, _: End) {}
-}
-
 /// A witness with everything around it.
 struct Scene {
     witness: Arc<Witness>,
@@ -167,7 +149,7 @@ impl Scene {
             Arc::new(crate::dialect::ride::Ride::new(
                 crate::dialect::ride::Settings::default(),
             )),
-            Arc::new(Nowhere),
+            Arc::new(Full),
             "203.0.113.7".parse().unwrap(),
             5,
         );

@@ -30,36 +30,15 @@ mod rules;
 #[allow(dead_code, reason = "shared with tests that look at more")]
 mod service;
 mod traffic;
+#[path = "../support/waiting.rs"]
+mod waiting;
 
 use std::{
     fs,
-    future::Future,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-use tokio::time;
-
-/// Longest wait for anything: generous, since a wait that ends by it is a failure.
-const PATIENCE: Duration = Duration::from_secs(40);
-
-/// The result of a future that has to come soon.
-async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match time::timeout(PATIENCE, future).await {
-        Ok(result) => result,
-        Err(_) => panic!("{what} has not happened in {PATIENCE:?}"),
-    }
-}
-
-/// Asks again and again until the answer is yes.
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    soon(what, async {
-        while !holds().await {
-            time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await;
-}
+use waiting::{soon, until};
 
 /// The top of the repository.
 fn root() -> &'static Path {
