@@ -28,10 +28,17 @@ pub(crate) struct Balancer {
 impl Balancer {
     /// Starts it, and waits until it serves.
     pub(crate) async fn start(lab: &Lab, kind: Kind) -> Self {
+        Self::start_with(lab, kind, &[]).await
+    }
+
+    /// The same, with these texts in the place of others in its file.
+    pub(crate) async fn start_with(lab: &Lab, kind: Kind, changes: &[(&str, &str)]) -> Self {
         let command = match kind {
             Kind::Nginx => {
                 let mut nginx = Command::new("nginx");
-                nginx.arg("-c").arg(lab.deployed("nginx/tidegate.conf"));
+                nginx
+                    .arg("-c")
+                    .arg(lab.deployed("nginx/tidegate.conf", changes));
                 nginx.args(["-g", "daemon off;"]);
                 nginx
             }
@@ -39,7 +46,7 @@ impl Balancer {
                 let mut haproxy = Command::new("haproxy");
                 // A master with a worker, as the unit of the package runs it.
                 haproxy.args(["-W", "-f"]);
-                haproxy.arg(lab.deployed("haproxy/haproxy.cfg"));
+                haproxy.arg(lab.deployed("haproxy/haproxy.cfg", changes));
                 haproxy
             }
         };

@@ -87,12 +87,17 @@ impl Lab {
         futures_util::future::join_all((1..=3).map(|number| Node::start(self, number))).await
     }
 
-    /// A file of `deploy/` with the addresses and paths of this place. Gives where it is.
-    pub(crate) fn deployed(&self, name: &str) -> PathBuf {
+    /// A file of `deploy/` with the addresses and paths of this place, and with these texts in the place of
+    /// others. Gives where it is.
+    pub(crate) fn deployed(&self, name: &str, changes: &[(&str, &str)]) -> PathBuf {
         let original = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("deploy")
             .join(name);
         let mut text = fs::read_to_string(original).unwrap();
+        for (from, to) in changes {
+            assert!(text.contains(from), "{from} is not in {name}");
+            text = text.replace(from, to);
+        }
         let [a, b, c] = self.net;
         text = text.replace("10.0.0.", &format!("{a}.{b}.{c}."));
         for (there, here) in PORTS.iter().zip(self.ports) {

@@ -22,28 +22,8 @@ mod passing;
 mod process;
 mod rolling;
 mod swarm;
+mod tls;
+#[path = "../support/waiting.rs"]
+mod waiting;
 
-use std::{future::Future, time::Duration};
-
-use tokio::time;
-
-/// Longest wait for anything: generous, since a wait that ends by it is a failure.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// The result of a future that has to come soon.
-async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match time::timeout(PATIENCE, future).await {
-        Ok(result) => result,
-        Err(_) => panic!("{what} has not happened in {PATIENCE:?}"),
-    }
-}
-
-/// Asks again and again until the answer is yes.
-async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    soon(what, async {
-        while !holds().await {
-            time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await;
-}
+use waiting::{soon, until};
