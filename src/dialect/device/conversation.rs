@@ -6,6 +6,7 @@
 use std::{borrow::Cow, mem, sync::Arc, time::Duration};
 
 use aws_lc_rs::digest;
+use subtle::ConstantTimeEq as _;
 
 use super::{
     Settings,
@@ -69,7 +70,7 @@ struct Party {
 
 /// A token's SHA-256, to know the token again. The token itself is a few hundred bytes, too many to
 /// keep for every idle session.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 struct TokenDigest([u8; digest::SHA256_OUTPUT_LEN]);
 
 /// Why a session ends: the error frame that says so, and the reason.
@@ -283,7 +284,7 @@ impl Party {
             Command::Auth { token } => {
                 // The same token again is a client that did not see the answer. Another one would
                 // be another client, which takes a session of its own.
-                if token.is_none_or(|token| TokenDigest::of(&token) != self.token) {
+                if token.is_none_or(|token| !self.token.is_of(&token)) {
                     return Err(End::unauthorized("the session has another token"));
                 }
                 out.reply(&frame::welcome(session, now));
@@ -329,6 +330,10 @@ impl TokenDigest {
     fn of(token: &str) -> Self {
         let digest = digest::digest(&digest::SHA256, token.as_bytes());
         Self(digest.as_ref().try_into().expect("SHA-256 has one length"))
+    }
+
+    fn is_of(&self, token: &str) -> bool {
+        Self::of(token).0.ct_eq(&self.0).into()
     }
 }
 

@@ -384,7 +384,8 @@ impl Party {
     fn owns(&self, token: &str, settings: &Settings) -> bool {
         let name = settings.name_in_realm(self.address.as_str());
         let presented = self.token.as_deref().unwrap_or(name);
-        settings::equal(presented, token) || name == token
+        // Both, so that the time tells neither: where nobody checks tokens the name is one.
+        settings::equal(presented, token) | settings::equal(name, token)
     }
 }
 
