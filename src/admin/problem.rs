@@ -162,9 +162,13 @@ pub(super) struct BodyProblems;
 #[derive(Debug)]
 pub(super) struct StoreProblems;
 
-/// Answers of every call about chat users.
+/// Answers of every call about users.
 #[derive(Debug)]
 pub(super) struct PersonProblems;
+
+/// Answers of every call about a customer.
+#[derive(Debug)]
+pub(super) struct CustomerProblems;
 
 impl IntoResponses for AccessProblems {
     fn responses() -> BTreeMap<String, RefOr<response::Response>> {
@@ -197,6 +201,12 @@ impl IntoResponses for StoreProblems {
 impl IntoResponses for PersonProblems {
     fn responses() -> BTreeMap<String, RefOr<response::Response>> {
         describe(&[(422, "It is not the id of a user")])
+    }
+}
+
+impl IntoResponses for CustomerProblems {
+    fn responses() -> BTreeMap<String, RefOr<response::Response>> {
+        describe(&[(404, "It has no agent, and does not wait for one")])
     }
 }
 

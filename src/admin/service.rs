@@ -8,11 +8,14 @@ use utoipa::ToSchema;
 
 use super::{
     State,
-    access::{Admin, Caller, Operator, Read},
+    access::{Admin, Caller, Read},
     input::{Body, Segment, Text},
     paging,
     parameters::Parameters,
-    problem::{AccessProblems, BodyProblems, Problem, ProblemDocument, StoreProblems},
+    problem::{
+        AccessProblems, BodyProblems, CustomerProblems, PersonProblems, Problem, ProblemDocument,
+        StoreProblems,
+    },
     schema::{Number, UserName},
 };
 use crate::{
@@ -105,7 +108,7 @@ pub(super) struct TransferRequest {
     ),
 )]
 pub(super) async fn service(
-    _: Operator<Read>,
+    _: Caller<Read>,
     extract::State(state): extract::State<Arc<State>>,
     Parameters(query): Parameters,
 ) -> Result<Json<Service>, Problem> {
@@ -139,16 +142,14 @@ pub(super) async fn service(
     params(("id" = inline(UserName), Path, description = "Its id, percent-encoded")),
     responses(
         (status = 200, description = "The customer", body = ServiceCustomer),
-        (status = 404, description = "It has no agent, and does not wait for one", body = ProblemDocument,
-            content_type = "application/problem+json"),
-        (status = 422, description = "It is not the id of a user", body = ProblemDocument,
-            content_type = "application/problem+json"),
+        CustomerProblems,
+        PersonProblems,
         StoreProblems,
         AccessProblems,
     ),
 )]
 pub(super) async fn customer(
-    _: Operator<Read>,
+    _: Caller<Read>,
     extract::State(state): extract::State<Arc<State>>,
     Segment(id): Segment,
 ) -> Result<Json<ServiceCustomer>, Problem> {
@@ -171,8 +172,7 @@ pub(super) async fn customer(
     request_body = TransferRequest,
     responses(
         (status = 204, description = "The agent has it, now or before"),
-        (status = 404, description = "There is no such customer", body = ProblemDocument,
-            content_type = "application/problem+json"),
+        CustomerProblems,
         (status = 409, description = "The agent is not there", body = ProblemDocument,
             content_type = "application/problem+json"),
         StoreProblems,
@@ -203,10 +203,8 @@ pub(super) async fn transfer(
     params(("id" = inline(UserName), Path, description = "Its id, percent-encoded")),
     responses(
         (status = 204, description = "It is released. What it has said while it waited is dropped"),
-        (status = 404, description = "There is no such customer", body = ProblemDocument,
-            content_type = "application/problem+json"),
-        (status = 422, description = "It is not the id of a user", body = ProblemDocument,
-            content_type = "application/problem+json"),
+        CustomerProblems,
+        PersonProblems,
         StoreProblems,
         AccessProblems,
     ),

@@ -23,7 +23,7 @@ fn operations(document: &Value) -> BTreeMap<String, &Value> {
 }
 
 /// Every route that there is.
-const ROUTES: &[&str] = &[
+pub(super) const ROUTES: &[&str] = &[
     "DELETE /api/hooks/dead",
     "DELETE /api/im/couriers/{id}",
     "DELETE /api/im/friends/{a}/{b}",
@@ -83,6 +83,15 @@ const ROUTES: &[&str] = &[
     "PUT /api/sessions/{id}/data",
 ];
 
+/// A request to a route of the document.
+pub(super) fn request(operation: &str) -> (Method, String) {
+    let (method, path) = operation.split_once(' ').unwrap();
+    let path = path.replace("{id}", "none").replace("{topic}", "all");
+    let path = path.replace("{a}", "1").replace("{b}", "2");
+    let path = path.replace("{room}", "x").replace("{user}", "1");
+    (method.parse().unwrap(), path.replace("{session}", "none"))
+}
+
 #[tokio::test]
 async fn every_route_is_in_the_document_and_every_path_of_it_is_served() {
     let document = document().await;
@@ -92,12 +101,7 @@ async fn every_route_is_in_the_document_and_every_path_of_it_is_served() {
     assert_eq!(found, ROUTES);
     let node = Node::new();
     for operation in found {
-        let (method, path) = operation.split_once(' ').unwrap();
-        let path = path.replace("{id}", "none").replace("{topic}", "all");
-        let path = path.replace("{a}", "1").replace("{b}", "2");
-        let path = path.replace("{room}", "x").replace("{user}", "1");
-        let path = path.replace("{session}", "none");
-        let method: Method = method.parse().unwrap();
+        let (method, path) = request(operation);
         let answer = node.send(method, &path, None, "").await;
         let status = answer.status.as_u16();
         assert!([200, 401].contains(&status), "{operation}: {status}");
