@@ -210,7 +210,10 @@ fn lay_over(table: &mut Table, path: &[String], node: Node) -> Result<(), &'stat
             Some(plain) => plain.to_owned(),
             None => format!("{key}_file"),
         };
-        if matches!(table.get(&other), Some(Node::Typed(_))) {
+        if table
+            .get(&other)
+            .is_some_and(|other| !other.is_of_environment())
+        {
             table.remove(&other);
         }
         if table.get(key).is_some_and(Node::is_of_environment) {

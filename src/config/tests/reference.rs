@@ -54,12 +54,18 @@ fn rows() -> BTreeMap<String, Facts> {
 
 /// The visitor that collects the keys, those of absent sections and empty lists too.
 #[derive(Default)]
-struct Keys {
+pub(super) struct Keys {
     path: String,
     found: BTreeMap<String, Facts>,
 }
 
 impl Keys {
+    /// Those that are secrets, in the order of the alphabet.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let secrets = self.found.iter().filter(|(_, facts)| facts.is_secret);
+        secrets.map(|(key, _)| key.clone()).collect()
+    }
+
     fn add(&mut self, key: &str, is_required: bool, is_secret: bool) {
         let key = format!("{}{key}", self.path);
         let facts = Facts {

@@ -1,32 +1,9 @@
 //! Secrets come from files, and show nowhere.
 
+mod every;
+
 use super::*;
 use crate::config::rsa::{BITS, PrivateKey};
-
-#[test]
-fn every_secret_can_be_a_file() {
-    let file = TestFile::new("from-the-file-0123456789\n");
-    let path = file.path();
-    let text = format!(
-        "api.keys = [{{ key_file = {path:?}, scopes = [\"read\"] }}]\n\
-         cluster.node = \"a\"\n\
-         dialect.live.key_file = {path:?}\n\
-         dialect.ride.tokens = \"jwt\"\n\
-         dialect.ride.backends = {{ flask = {{ file = {path:?} }} }}\n\
-         dialect.ride.keys = [{{ alg = \"HS256\", secret_file = {path:?} }}]\n\
-         dialect.device.hook = {{ url = \"http://h/\", secret_file = {path:?} }}\n"
-    );
-    let config = Config::from_source(&source(&text, &[]), &GENERATED).unwrap();
-    let expect = "from-the-file-0123456789";
-    assert!(config.api.keys[0].key.matches(expect));
-    assert!(config.dialect.live.key.clone().unwrap().matches(expect));
-    assert!(config.dialect.ride.backends["flask"].matches(expect));
-    let key = config.dialect.ride.keys[0].secret.clone().unwrap();
-    assert!(key.matches(expect));
-    let hook = config.dialect.device.hook.clone().unwrap();
-    assert!(hook.secret.unwrap().matches(expect));
-    assert!(!format!("{config:?}").contains(expect));
-}
 
 #[test]
 fn a_secrets_file_may_come_from_the_environment_and_replaces_the_value() {
