@@ -5,8 +5,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "tidy/policy.rs"]
+mod policy;
 #[path = "tidy/rules.rs"]
 mod rules;
+#[path = "tidy/secrecy.rs"]
+mod secrecy;
 #[path = "tidy/source.rs"]
 mod source;
 #[path = "tidy/text.rs"]

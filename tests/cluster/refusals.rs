@@ -92,6 +92,32 @@ async fn every_permission_that_the_user_lacks_is_named() {
 }
 
 #[tokio::test]
+async fn an_application_may_do_what_its_rules_are_for_and_nothing_else() {
+    let push = ["XADD", "tg:push", "*", "message", "x"];
+    let add = ["XADD", "tg:jobs", "*", "job", "x"];
+    let say = ["PUBLISH", "websocket_messages", "x"];
+    let others = [&["XRANGE", "tg:push", "-", "+"][..], &["PUBLISH", "x", "x"]];
+    let security = include_str!("../../docs/SECURITY.md");
+    let rig = Alone::start();
+    for (rules, may) in [
+        ("~tg:push -@all +xadd", &push[..]),
+        ("~tg:jobs -@all +xadd", &add),
+        ("-@all +publish &websocket_messages", &say),
+    ] {
+        assert!(security.contains(&format!("`{rules}`")), "{rules}");
+        let password = format!(">{PASSWORD}");
+        let mut command = vec!["ACL", "SETUSER", "app", "reset", "on", &password];
+        command.extend(rules.split(' '));
+        rig.0.tell(&command);
+        for command in [&push[..], &add, &say].into_iter().chain(others) {
+            let said = rig.0.ask_as("app", PASSWORD, command);
+            let is_refused = said.contains("NOPERM");
+            assert_eq!(is_refused, command != may, "{rules}: {command:?}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_version_that_is_too_old_is_refused_by_name() {
     let (address, _serving) = old_redis::serve().await;
     let said = refusal(&format!("redis://{address}")).await;

@@ -3,6 +3,7 @@
 mod limits;
 mod proxy;
 pub(crate) mod tls;
+mod versions;
 
 use std::time::Duration;
 

@@ -198,6 +198,13 @@ impl Redis {
         assert_eq!(self.ask(command), "OK", "{command:?}");
     }
 
+    /// What it answers to a command of this user.
+    pub(crate) fn ask_as(&self, user: &str, password: &str, command: &[&str]) -> String {
+        let port = self.port.to_string();
+        let own = ["-p", &port, "--no-auth-warning", "--user", user, "--pass"];
+        redis_cli(&arguments(&[&own[..], &[password], command].concat()))
+    }
+
     /// Makes the user of the documentation, who may do this too.
     pub(crate) fn allow_documented(&self, password: &str, more: &str) {
         let rules = documented_rules();

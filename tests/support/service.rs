@@ -35,7 +35,7 @@ pub(crate) struct Request {
     pub(crate) status: Option<u16>,
 }
 
-/// What a service answers: a status and a body.
+/// What a service answers: a status and a body, or where to go instead.
 pub(crate) enum Reply {
     Now(u16, String),
     /// When there is one.
@@ -175,8 +175,12 @@ async fn exchange(
             false => "application/json",
         };
         let size = content.len();
+        let location = match status {
+            300..400 => format!("location: {content}\r\n"),
+            _ => String::new(),
+        };
         let text = format!(
-            "HTTP/1.1 {status} x\r\ncontent-type: {kind}\r\ncontent-length: {size}\r\n\r\n{content}"
+            "HTTP/1.1 {status} x\r\n{location}content-type: {kind}\r\ncontent-length: {size}\r\n\r\n{content}"
         );
         stream.write_all(text.as_bytes()).await.ok()?;
     }

@@ -224,3 +224,12 @@ fn a_verifier_does_not_show_its_keys() {
     let text = format!("{:?}", Verifier::new(&[shared(SECRET)]));
     assert_eq!(text, "Verifier(1 keys)");
 }
+
+#[test]
+fn a_token_that_is_too_long_is_refused_without_being_read() {
+    let verifier = Verifier::new(&[shared(SECRET)]);
+    let of = |bytes| hs256(&json!({"sub": "42", "x": "x".repeat(bytes)}), SECRET);
+    assert!(verifier.verify(&of(5000), NOW).is_ok());
+    let refused = verifier.verify(&of(TOKEN_BYTES_MAX), NOW).err();
+    assert_eq!(refused, Some(Refused::NoKeyFits));
+}

@@ -258,6 +258,13 @@ fn a_text_that_is_no_token_is_refused() {
 }
 
 #[test]
+fn a_token_that_is_too_long_is_refused() {
+    let of = |bytes: usize| signed(&with("more", json!("x".repeat(bytes))));
+    assert!(keys().verify(&of(5000), NOW, MAX_AGE).is_ok());
+    assert!(keys().verify(&of(9000), NOW, MAX_AGE).is_err());
+}
+
+#[test]
 fn critical_headers_that_nobody_understands_are_refused() {
     let mut header = Header::new(Algorithm::RS256);
     header.crit = Some(vec!["b64".to_owned()]);

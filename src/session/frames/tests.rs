@@ -243,6 +243,18 @@ fn close_codes_are_those_of_the_protocol_and_its_registry() {
 }
 
 #[test]
+fn a_length_in_a_longer_form_than_needed_is_taken() {
+    let short = frame(0x81, b"a");
+    for (mark, bytes) in [(126, 2), (127, 8)] {
+        let mut stream = vec![short[0], 0x80 | mark];
+        stream.extend(vec![0; bytes - 1]);
+        stream.push(1);
+        stream.extend(&short[2..]);
+        check(&stream, &[Seen::Text("a".into())]);
+    }
+}
+
+#[test]
 fn a_caller_that_stops_loses_nothing() {
     let mut stream = frame(0x81, b"a");
     let first = stream.len();

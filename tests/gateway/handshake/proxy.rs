@@ -81,3 +81,22 @@ async fn a_check_by_the_proxy_itself_is_its_own() {
     let (_, response) = behind(&gateway, local).await;
     assert_eq!(response.status, 429);
 }
+
+#[tokio::test]
+async fn half_a_header_has_as_long_as_a_handshake() {
+    let gateway = Gateway::start(&format!("{TOML}\nlimits.handshake_timeout = \"400ms\""));
+    for half in [
+        &b"PROXY TCP4 203.0.113.1"[..],
+        b"\r\n\r\n\0\r\nQUIT\n\x21",
+        b"",
+    ] {
+        let mut raw = Raw::open(gateway.public()).await;
+        raw.write(half).await;
+        assert!(matches!(
+            raw.receive().await,
+            Received::End | Received::Reset
+        ));
+    }
+    let rejected = "tidegate_rejections_total";
+    gateway.until_metric(rejected, "timeout", 3.0).await;
+}

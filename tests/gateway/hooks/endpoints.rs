@@ -69,6 +69,21 @@ async fn a_sample_is_sent_at_once_and_its_answer_told() {
 }
 
 #[tokio::test]
+async fn a_redirection_is_not_followed() {
+    let mut other = Service::taking();
+    let there = other.url("/");
+    let mut receiver = Service::start(move |_| (307, there.clone()));
+    let gateway = Gateway::start_alone(&hooks(&[hook(&receiver.url("/"), "")]));
+    let answer = gateway
+        .api("POST", "/api/hooks/test", &json!({"hook": 0}))
+        .await;
+    let tested: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(tested["status"], 307, "{answer:?}");
+    receiver.next().await;
+    assert!(other.try_next().is_none());
+}
+
+#[tokio::test]
 async fn what_nobody_wants_is_not_kept() {
     let receiver = Service::taking();
     let toml = format!(

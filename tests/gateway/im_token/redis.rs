@@ -13,7 +13,9 @@ use tidegate::{
 };
 
 use super::{BODY, claims, pair, post, start, start_alone, token};
-use crate::support::{redis::Redis, soon};
+use crate::support::{client::code, process::Place, redis::Redis, soon};
+
+const PASSWORD: &str = "correct-horse";
 
 /// Who decides about logins on one more node.
 fn node(redis: &Redis, one_time: bool) -> Authenticator {
@@ -161,4 +163,28 @@ async fn nobody_comes_in_while_redis_is_away_and_everybody_afterwards() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_node_that_may_not_read_the_keys_starts_and_lets_nobody_in() {
+    let redis = Redis::start();
+    // Whose keys these are, and a token that they have signed.
+    let issuer = start_alone(&in_redis(&redis));
+    let token = token(&post(&issuer, "asks", BODY).await);
+    let others = "resetkeys ~tg:* ~URS:* ~DELIVER ~GEO:DELIVER";
+    redis.allow_documented(PASSWORD, others);
+    let url = format!("redis://tidegate:{PASSWORD}@{}", redis.host());
+    let place = Place::new(&format!(
+        "development = false\ncluster.redis = \"{url}\"\n\
+         dialect.ride.enabled = false\ndialect.device.enabled = false\n"
+    ));
+    let _node = place.start().await;
+    let mut client = place.connect(&format!("/im/{token}")).await;
+    let said = client.text().await;
+    assert!(said.contains("Unknown error"), "{said}");
+    let closed = client.closed().await;
+    assert_eq!(closed, code(1013, "auth_unavailable"));
+    let log = place.log();
+    let warning = "the keys of the im dialect are not there";
+    assert!(log.contains(warning) && !log.contains(&token), "{log}");
 }
