@@ -6,7 +6,7 @@ use crate::files::{attempt, path, rendered, run, tool, yaml};
 
 pub(crate) const OVERLAYS: [&str; 2] = ["dev", "production"];
 
-/// Kinds that are not Kubernetes' own; their fields are held against what we expect elsewhere.
+/// Kinds that are not Kubernetes' own, but of the Prometheus operator.
 const OTHERS: [&str; 2] = ["PrometheusRule", "ServiceMonitor"];
 
 #[test]
@@ -30,6 +30,32 @@ fn every_object_has_the_fields_of_its_kind_and_no_others() {
         let wrong = rendered(overlay).replacen("enableServiceLinks", "enableServiceLink", 1);
         fs::write(&file, wrong).unwrap();
         assert!(!attempt(tool("kubernetes-validate").arg("--strict").arg(&file)).0);
+    }
+}
+
+#[test]
+fn objects_of_the_operator_have_the_fields_of_its_schema_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("production.yaml");
+    let read = |text: &str| {
+        fs::write(&file, text).unwrap();
+        let script = path("tests/deploy/monitoring.py");
+        attempt(tool("python").arg(script).arg(&file))
+    };
+    let text = rendered("production");
+    let (succeeded, said) = read(&text);
+    assert!(succeeded, "{said}");
+    let mut kinds: Vec<&str> = said.lines().collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, OTHERS);
+    // It would tell.
+    for (right, wrong) in [
+        ("scrapeTimeout:", "scrapeTimeOut:"),
+        ("scrapeTimeout: 5s", "scrapeTimeout: [5]"),
+        ("expr:", "expression:"),
+    ] {
+        assert!(text.contains(right), "{right}");
+        assert!(!read(&text.replacen(right, wrong, 1)).0, "{wrong}");
     }
 }
 
