@@ -114,6 +114,8 @@ pub enum BuildError {
     Thread(#[source] std::io::Error),
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error("cluster: {0}")]
+    Versions(crate::cluster::Disagreement),
 }
 
 /// How a node ended.
@@ -218,10 +220,10 @@ impl App {
     /// # Errors
     ///
     /// A version that is too old, a user or a password that is refused, a user who may not do
-    /// everything.
+    /// everything; nodes that know none of the versions of the bus that this one knows.
     pub async fn check(&self) -> Result<(), BuildError> {
         if let Some(membership) = &self.membership {
-            membership.check().await.map_err(BuildError::Redis)?;
+            membership.check().await?;
         }
         self.moving.check().await
     }

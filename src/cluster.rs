@@ -22,6 +22,7 @@ pub mod pictures;
 pub mod redis;
 pub mod streams;
 
+mod accord;
 mod asks;
 mod claims;
 mod handover;
@@ -35,8 +36,12 @@ mod pace;
 mod peers;
 mod reap;
 mod sequences;
+mod spoken;
 mod uplink;
 mod uplink_task;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashSet,
@@ -49,9 +54,11 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use tokio::{sync::Notify, time};
 use tokio_util::task::TaskTracker;
 
+pub use self::accord::Disagreement;
 use self::{
     asks::Asks,
     claims::Claims,
@@ -62,17 +69,18 @@ use self::{
     log::Owed,
     peers::Peers,
     sequences::Sequences,
+    spoken::Spoken,
     uplink::Uplink,
 };
 use crate::{
     bus::{Bus, Full},
     clock::Clock,
     dialect::Claim,
-    envelope::Envelope,
+    envelope::{Encoded, Envelope, Version},
     estate::Estate,
     id::{Member, Serial},
     message::{ConflationKey, DeliveryClass, Message},
-    peer::{NodeInfo, Question},
+    peer::{Answer, NodeInfo, Question},
     presence::{ASK_TIMEOUT, Answerer, Answers, Asking, Describe, Members, Presence},
     router::{Router, announcer::Announcer},
     stats::{ClusterStats, LostReason},
@@ -125,6 +133,8 @@ pub struct Cluster {
     claims: Mutex<Claims>,
     sequences: Mutex<Sequences>,
     leases: Mutex<Leases>,
+    /// In which version the log is written.
+    spoken: Mutex<Spoken>,
     /// Whom this member reaps at the moment.
     reaping: Mutex<HashSet<Member>>,
     asks: Asks,
@@ -159,6 +169,7 @@ impl Cluster {
             claims: Mutex::default(),
             sequences: Mutex::default(),
             leases: Mutex::default(),
+            spoken: Mutex::default(),
             reaping: Mutex::default(),
             asks: Asks::default(),
             answering: TaskTracker::new(),
@@ -201,7 +212,12 @@ impl Cluster {
 
     /// How many members there are, this one included.
     pub fn members_count(&self) -> usize {
-        self.peers.nodes().len() + 1
+        self.peers.known().nodes.len() + 1
+    }
+
+    /// The version in which this member writes to all others.
+    pub fn version(&self) -> Version {
+        self.spoken.lock().version(self.peers.known().common())
     }
 
     fn me(&self) -> Member {
@@ -239,17 +255,44 @@ impl Cluster {
         }
     }
 
+    /// An envelope for members, for each in the version that it reads, encoded once for each version.
+    /// Whoever reads none of ours gets nothing, which is counted.
+    fn address(&self, to: Members, encode: impl Fn(Version) -> Encoded) -> Addressed {
+        let known = self.peers.known();
+        let mut made: SmallVec<[Encoded; 1]> = SmallVec::new();
+        let mut addressed = Addressed::new();
+        for member in to {
+            let Some(version) = known.version_of(&member) else {
+                self.stats.lose(LostReason::Version, 1);
+                continue;
+            };
+            let is_it = |encoded: &&Encoded| encoded.version == version.number();
+            let encoded = made.iter().find(is_it).cloned().unwrap_or_else(|| {
+                let encoded = encode(version);
+                made.push(encoded.clone());
+                encoded
+            });
+            addressed.push((member, encoded));
+        }
+        addressed
+    }
+
     async fn ask_all(&self, members: Members, question: Question) -> Answers {
         let until = time::Instant::now() + ASK_TIMEOUT;
         let mut asked = Vec::new();
         let mut answers = Answers::default();
         for member in members {
+            let version = self.peers.known().version_of(&member);
+            let Some(version) = version.filter(|version| question.since() <= *version) else {
+                answers.unknown.push(member);
+                continue;
+            };
             let (id, answer) = self.asks.begin();
             let envelope = Envelope::Ask {
                 id,
                 question: question.clone(),
             };
-            if self.uplink.send_control(&member, &envelope.encode()) {
+            if self.uplink.send_control(&member, &envelope.encode(version)) {
                 asked.push((member, id, answer));
             } else {
                 self.asks.forget(id);
@@ -258,6 +301,7 @@ impl Cluster {
         }
         for (member, id, answer) in asked {
             match time::timeout_at(until, answer).await {
+                Ok(Ok(Answer::Unknown)) => answers.unknown.push(member),
                 Ok(Ok(answer)) => answers.answers.push((member, answer)),
                 Ok(Err(_)) | Err(_) => answers.missing.push(member),
             }
@@ -267,6 +311,9 @@ impl Cluster {
     }
 }
 
+/// An envelope for each of some members.
+type Addressed = SmallVec<[(Member, Encoded); 2]>;
+
 impl Bus for Cluster {
     fn send(&self, message: &Message) -> Result<usize, Full> {
         let targets = match message.retain {
@@ -274,14 +321,16 @@ impl Bus for Cluster {
             Some(_) => self.peers.members(),
             None => self.targets(&message.topic),
         };
-        if targets.is_empty() {
+        let to = self.address(targets, |version| {
+            Envelope::encode_message(message, version)
+        });
+        if to.is_empty() {
             return Ok(0);
         }
-        let envelope = Envelope::encode_message(message);
         let key = message
             .conflate
             .filter(|_| message.class == DeliveryClass::Latest);
-        let queued = self.uplink.send(&targets, &envelope, message.class, key);
+        let queued = self.uplink.send(&to, message.class, key);
         let queued = queued.inspect_err(|_| self.stats.busy.add(1))?;
         self.stats.conflated.add(queued.conflated);
         self.stats.lose(LostReason::InboxFull, queued.lost);
@@ -289,17 +338,16 @@ impl Bus for Cluster {
     }
 
     fn ring(&self, user: &Topic) -> Result<usize, Full> {
-        let targets = self.targets(user);
-        if targets.is_empty() {
+        let envelope = Envelope::Ring(user.clone());
+        let to = self.address(self.targets(user), |version| envelope.encode(version));
+        if to.is_empty() {
             return Ok(0);
         }
-        let envelope = Envelope::Ring(user.clone()).encode();
         // One that rings need not ring again before it was heard.
         let key = Some(ConflationKey::new(&[b"ring", user.as_str().as_bytes()]));
-        let class = DeliveryClass::Durable;
-        let queued = self.uplink.send(&targets, &envelope, class, key);
+        let queued = self.uplink.send(&to, DeliveryClass::Durable, key);
         queued.inspect_err(|_| self.stats.busy.add(1))?;
-        Ok(targets.len())
+        Ok(to.len())
     }
 }
 
@@ -328,7 +376,7 @@ impl Presence for Link {
 
     fn nodes(&self) -> Vec<NodeInfo> {
         let mut nodes = vec![self.0.describe()];
-        nodes.extend(self.0.peers.nodes().iter().cloned());
+        nodes.extend(self.0.peers.known().nodes.iter().cloned());
         nodes
     }
 

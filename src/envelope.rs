@@ -1,12 +1,15 @@
 //! Envelopes: what members write into one another's inboxes, and into the log that all read.
 //!
-//! MessagePack, as arrays, which never change: a member of an older version reads none that is longer.
-//! What is new about a message stands in a map behind it. Every body begins with the version of its
-//! form; a member that meets a newer one than it knows takes nothing from it, and says so.
+//! Every body begins with the version of its form. Whoever writes knows which versions its readers
+//! announce, and takes one that they know; `version` says what there is. The frame of a body is the same
+//! in all of them, so that what cannot be read is counted at least. A form never changes: MessagePack as
+//! arrays, and a member reads none that is longer. What is new about a message stands in a map behind it.
 
+pub mod letter;
 pub mod record;
 
 mod delta;
+mod version;
 mod wire;
 
 #[cfg(test)]
@@ -14,7 +17,10 @@ mod tests;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
-pub use self::delta::{Claimed, Delta};
+pub use self::{
+    delta::{Claimed, Delta},
+    version::{Speech, Version, Versions},
+};
 use crate::{
     id::UserId,
     message::Message,
@@ -22,8 +28,6 @@ use crate::{
     topic::Topic,
 };
 
-/// The version of the form that is written here.
-const VERSION: u8 = 1;
 /// Before each envelope stands its length, in four bytes.
 const LENGTH_BYTES: usize = 4;
 
@@ -54,7 +58,16 @@ pub enum Envelope {
     Ring(Topic),
 }
 
-/// The body of an inbox entry: encoded envelopes, one behind the other.
+/// An envelope in the form of a version, which may be one that this node does not know.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Encoded {
+    /// The number of the version.
+    pub version: u8,
+    /// What stands in the body of an entry.
+    pub bytes: Bytes,
+}
+
+/// The body of an inbox entry: encoded envelopes of one version, one behind the other.
 #[derive(Debug)]
 pub struct Body {
     bytes: BytesMut,
@@ -78,23 +91,38 @@ pub enum DecodeError {
 // === impl Envelope ===
 
 impl Envelope {
-    /// Its bytes; the same for every member that it goes to.
-    pub fn encode(&self) -> Bytes {
-        wire::encode(self)
+    /// It, in the form of a version; the same for every member that it goes to and that version is
+    /// spoken with.
+    pub fn encode(&self, version: Version) -> Encoded {
+        Encoded {
+            version: version.number(),
+            bytes: wire::encode(self, version),
+        }
     }
 
-    /// The bytes of [`Self::Message`], without a copy of the message.
-    pub fn encode_message(message: &Message) -> Bytes {
-        wire::encode_message(message)
+    /// [`Self::Message`], without a copy of the message.
+    pub fn encode_message(message: &Message, version: Version) -> Encoded {
+        Encoded {
+            version: version.number(),
+            bytes: wire::encode_message(message, version),
+        }
     }
+}
 
-    /// Reads one. What it holds shares the memory of `bytes`.
+// === impl Encoded ===
+
+impl Encoded {
+    /// Reads it. What the envelope holds shares the memory of the bytes.
     ///
     /// # Errors
     ///
-    /// The bytes are not what [`Self::encode`] makes.
-    pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
-        wire::decode(bytes)
+    /// The bytes are not what [`Envelope::encode`] makes, or of a version that this node does not know.
+    pub fn decode(&self) -> Result<Envelope, DecodeError> {
+        let version = Version::of_number(self.version);
+        wire::decode(
+            &self.bytes,
+            version.ok_or(DecodeError::Version(self.version))?,
+        )
     }
 }
 
@@ -102,9 +130,9 @@ impl Envelope {
 
 impl Body {
     /// Without any envelope.
-    pub fn new() -> Self {
+    pub fn new(version: u8) -> Self {
         let mut bytes = BytesMut::new();
-        bytes.put_u8(VERSION);
+        bytes.put_u8(version);
         Self { bytes, count: 0 }
     }
 
@@ -123,11 +151,13 @@ impl Body {
         self.count == 0
     }
 
-    /// Puts an encoded envelope behind the others.
-    pub fn push(&mut self, envelope: &[u8]) {
-        let length = u32::try_from(envelope.len()).expect("messages are far shorter than 4 GiB");
+    /// Puts an envelope behind the others; it must be of the version of the body.
+    pub fn push(&mut self, envelope: &Encoded) {
+        debug_assert_eq!(self.bytes[0], envelope.version);
+        let length = envelope.bytes.len();
+        let length = u32::try_from(length).expect("messages are far shorter than 4 GiB");
         self.bytes.put_u32(length);
-        self.bytes.put_slice(envelope);
+        self.bytes.put_slice(&envelope.bytes);
         self.count += 1;
     }
 
@@ -136,13 +166,16 @@ impl Body {
         self.bytes.freeze()
     }
 
-    /// The encoded envelopes of an entry, in order.
+    /// The encoded envelopes of an entry, in order; of whichever version.
     ///
     /// # Errors
     ///
     /// The bytes are not what [`Self::finish`] makes.
-    pub fn split(mut bytes: Bytes) -> Result<Vec<Bytes>, DecodeError> {
-        take_version(&mut bytes)?;
+    pub fn split(mut bytes: Bytes) -> Result<Vec<Encoded>, DecodeError> {
+        if bytes.is_empty() {
+            return Err(DecodeError::CutOff);
+        }
+        let version = bytes.get_u8();
         let mut envelopes = Vec::new();
         while !bytes.is_empty() {
             if bytes.len() < LENGTH_BYTES {
@@ -152,26 +185,10 @@ impl Body {
             if bytes.len() < length {
                 return Err(DecodeError::CutOff);
             }
-            envelopes.push(bytes.split_to(length));
+            let bytes = bytes.split_to(length);
+            envelopes.push(Encoded { version, bytes });
         }
         Ok(envelopes)
-    }
-}
-
-impl Default for Body {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// Takes the version off the beginning of a body.
-fn take_version(bytes: &mut Bytes) -> Result<(), DecodeError> {
-    if bytes.is_empty() {
-        return Err(DecodeError::CutOff);
-    }
-    match bytes.get_u8() {
-        VERSION => Ok(()),
-        version => Err(DecodeError::Version(version)),
     }
 }
 

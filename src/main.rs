@@ -35,7 +35,7 @@ const PROGRAM: &str = "tidegate";
 /// What blocking tasks, name look-ups and the store's, may still take when everything has ended.
 const RUNTIME_TIMEOUT: Duration = Duration::from_secs(3);
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let invocation = match cli::parse(std::env::args_os()) {
         Ok(invocation) => invocation,
         Err(instead) => {

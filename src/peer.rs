@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::{
     dialect::DialectId,
     duty::{Change, Changed},
+    envelope::{Speech, Version},
     id::{Member, Serial, SessionId, UserId},
     topic::Topic,
 };
@@ -25,9 +26,11 @@ pub struct NodeInfo {
     pub lag: u64,
     /// `starting`, `ready` or `draining`.
     pub state: Box<str>,
+    /// In which versions it can be written to.
+    pub speech: Speech,
 }
 
-/// What a member can be asked.
+/// What a member can be asked. [`Self::since`] tells who knows it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Question {
     /// How many sessions a topic reaches there, and who the first of them are.
@@ -85,6 +88,8 @@ pub enum Question {
         /// What is to be done.
         change: DataChange,
     },
+    /// Stands for one that the member which is asked does not know, or cannot read.
+    Unknown,
 }
 
 /// A page of the sessions of a member.
@@ -137,6 +142,29 @@ pub enum Answer {
     Page(Vec<SessionDetails>),
     /// What came of reading or changing what is kept with a session.
     Data(DataOutcome),
+    /// It does not know the question; or it does, and the answer cannot be read here.
+    Unknown,
+}
+
+// === impl Question ===
+
+impl Question {
+    /// The first version whose members know the question. Others are not asked.
+    pub fn since(&self) -> Version {
+        match self {
+            Self::Sessions { .. }
+            | Self::Kick { .. }
+            | Self::Drain
+            | Self::Owed(_)
+            | Self::Owe { .. }
+            | Self::Join { .. }
+            | Self::Quit { .. }
+            | Self::Rooms { .. }
+            | Self::Page(_)
+            | Self::Data { .. } => Version::One,
+            Self::Unknown => Version::Two,
+        }
+    }
 }
 
 /// What came of joining a room.

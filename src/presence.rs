@@ -48,7 +48,7 @@ pub trait Presence: fmt::Debug + Send + Sync + 'static {
     fn canary_age(&self) -> Option<Duration>;
 
     /// Asks members, and waits for their answers; those of members that do not answer in time are
-    /// missing. Dropping the future gives up the question; what was asked for may still be done.
+    /// missing. A member whose version does not know the question ([`Question::since`]) is not asked. Dropping the future gives up the question; what was asked for may still be done.
     fn ask(&self, members: Members, question: Question) -> Asking;
 }
 
@@ -65,6 +65,8 @@ pub struct Answers {
     pub answers: Vec<(Member, Answer)>,
     /// Who has not answered in time.
     pub missing: Members,
+    /// Who does not know the question: an older node, which was not asked or said so.
+    pub unknown: Members,
 }
 
 /// Answers what other members ask. Implemented over the router where the node is put together.

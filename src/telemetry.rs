@@ -356,6 +356,7 @@ fn write_mail(sheet: &Sheet<'_>, post: &Post) {
         ("confirmed", &stats.confirmed),
         ("dropped", &stats.dropped),
         ("kept", &stats.kept),
+        ("newer", &stats.newer),
         ("unreadable", &stats.unreadable),
     ] {
         sheet.counter(&names::MAIL_LETTERS, &[outcome], count.load());

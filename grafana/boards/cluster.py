@@ -24,6 +24,13 @@ def _members():
             now("tidegate_nodes"),
         ),
         lines(
+            "Version of the bus",
+            "In which version each node writes to all others, and which it could. They differ while releases are mixed.",
+            "none",
+            now("tidegate_bus_version").called("{{node}} speaks"),
+            now("tidegate_bus_version_max").called("{{node}} knows"),
+        ),
+        lines(
             "Age of the canary",
             "Each node sends itself a message through Redis every second. Stale for 5 s, it is not ready.",
             "s",
@@ -151,9 +158,10 @@ def _presence():
         ),
         lines(
             "Gaps and snapshots",
-            "Gaps that a node found in the stream, and snapshots that were written to mend them or for a new node.",
+            "Gaps that a node found in the stream, entries that it could not read, and snapshots that were written to mend them or for a new node.",
             "none",
             growth("tidegate_presence_gaps_total", by="").called("gaps"),
+            growth("tidegate_presence_unreadable_total", by="").called("unreadable"),
             growth("tidegate_presence_snapshots_total", by="").called("snapshots"),
         ),
     ]

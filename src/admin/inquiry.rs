@@ -44,7 +44,9 @@ pub(super) async fn sessions(state: &State, topic: &Topic, max: usize) -> Found 
         topic: topic.clone(),
         max: u32::try_from(max).unwrap_or(u32::MAX),
     };
-    let Answers { answers, missing } = ask(state, topic, question).await;
+    let Answers {
+        answers, missing, ..
+    } = ask(state, topic, question).await;
     for (member, answer) in answers {
         if let Answer::Sessions { count, sessions } = answer
             && 0 < count
@@ -67,7 +69,9 @@ pub(super) async fn kick(state: &State, topic: &Topic, reason: Option<&str>) -> 
         topic: topic.clone(),
         reason: reason.map(Into::into),
     };
-    let Answers { answers, missing } = ask(state, topic, question).await;
+    let Answers {
+        answers, missing, ..
+    } = ask(state, topic, question).await;
     let remote = answers.iter().map(|(_, answer)| match answer {
         Answer::Kicked(count) => u64::from(*count),
         _ => 0,
@@ -156,7 +160,9 @@ pub(super) async fn quit(state: &State, topic: &Topic, room: &Topic) -> Moved {
 async fn moved(state: &State, topic: &Topic, question: Question, here: Joined) -> Moved {
     let mut moved = Moved::default();
     moved.count(&state.parts.router.member(), here);
-    let Answers { answers, missing } = ask(state, topic, question).await;
+    let Answers {
+        answers, missing, ..
+    } = ask(state, topic, question).await;
     for (member, answer) in answers {
         match answer {
             Answer::Joined(there) => moved.count(&member, there),
@@ -181,7 +187,9 @@ pub(super) async fn rooms(
         after,
         max: u32::try_from(max).unwrap_or(u32::MAX),
     };
-    let Answers { answers, missing } = ask(state, &Topic::all(), question).await;
+    let Answers {
+        answers, missing, ..
+    } = ask(state, &Topic::all(), question).await;
     for (_, answer) in answers {
         if let Answer::Rooms(more) = answer {
             rooms.extend(more);
@@ -227,7 +235,9 @@ async fn ask_of(
     session: &SessionId,
     question: Question,
 ) -> Result<Option<Answer>, Silent> {
-    let Answers { answers, missing } = ask(state, &Topic::session(session), question).await;
+    let Answers {
+        answers, missing, ..
+    } = ask(state, &Topic::session(session), question).await;
     match answers.into_iter().next() {
         Some((_, answer)) => Ok(Some(answer)),
         None if missing.is_empty() => Ok(None),
@@ -317,7 +327,10 @@ async fn ask(state: &State, topic: &Topic, question: Question) -> Answers {
     if members.is_empty() {
         return Answers::default();
     }
-    presence.ask(members, question).await
+    let mut answers = presence.ask(members, question).await;
+    // Nobody can tell for a member that does not know what it is asked.
+    answers.missing.extend(answers.unknown.drain(..));
+    answers
 }
 
 fn names(members: &Members) -> Vec<String> {

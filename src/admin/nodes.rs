@@ -26,7 +26,7 @@ pub(super) struct Nodes {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "id": "gw-1", "epoch": "18f3", "address": "10.0.0.5:8080", "sessions": 31_000, "lag": 0,
-    "state": "ready",
+    "state": "ready", "bus": {"min": 1, "max": 2, "speaks": 2},
 }))]
 pub(super) struct Node {
     /// Its name, `cluster.node` of its configuration.
@@ -41,6 +41,19 @@ pub(super) struct Node {
     lag: u64,
     /// `starting`, `ready` or `draining`.
     state: String,
+    /// The versions in which other nodes can write to it.
+    bus: Bus,
+}
+
+/// Versions of the bus
+#[derive(Debug, Serialize, ToSchema)]
+struct Bus {
+    /// The first version that it reads and writes.
+    min: u8,
+    /// The last version that it reads and writes.
+    max: u8,
+    /// The version in which it writes to all others: the last that every living node knows.
+    speaks: u8,
 }
 
 /// The living nodes
@@ -90,7 +103,7 @@ pub(super) async fn drain(
     } else if let Some(presence) = state.parts.router.presence() {
         let members = [node.member.clone()].into_iter().collect();
         let answers = presence.ask(members, Question::Drain).await;
-        if !answers.missing.is_empty() {
+        if answers.answers.is_empty() {
             let detail = "the node has not answered in time; it may drain all the same";
             return Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, detail));
         }
@@ -127,6 +140,11 @@ impl Node {
             sessions: node.sessions,
             lag: node.lag,
             state: node.state.to_string(),
+            bus: Bus {
+                min: node.speech.versions.min,
+                max: node.speech.versions.max,
+                speaks: node.speech.speaks,
+            },
         }
     }
 }

@@ -105,6 +105,7 @@ impl Answerer for Identity {
                 self.stop.cancel();
                 Answer::Done
             }
+            Question::Unknown => Answer::Unknown,
             Question::Owed(session) => Answer::Owed(match self.router.witness() {
                 Some(witness) => witness.owed(&session),
                 None => Changed::Gone,

@@ -11,10 +11,13 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::identity::{Affairs, Identity};
+use super::{
+    BuildError,
+    identity::{Affairs, Identity},
+};
 use crate::{
     cluster::{
-        self, Cluster, Link,
+        self, Cluster, Disagreement, Link,
         redis::{Redis, RedisHooks, Settings as RedisSettings},
         streams::StreamsError,
     },
@@ -55,7 +58,7 @@ struct Uses {
 pub(super) struct Running {
     membership: Membership,
     stop: CancellationToken,
-    task: JoinHandle<()>,
+    task: JoinHandle<Result<(), Disagreement>>,
 }
 
 impl Membership {
@@ -107,31 +110,37 @@ impl Membership {
         &self.hooks
     }
 
-    /// Asks Redis once whether it refuses us.
-    pub(super) async fn check(&self) -> Result<(), StreamsError> {
+    /// Asks Redis once whether it refuses us, and looks whether the nodes that live can be spoken with.
+    pub(super) async fn check(&self) -> Result<(), BuildError> {
         match check_once(&self.redis, &self.uses).await {
-            Err(StreamsError::Unavailable(_)) => Ok(()),
-            checked => checked,
+            Err(StreamsError::Unavailable(_)) => return Ok(()),
+            checked => checked.map_err(BuildError::Redis)?,
         }
+        let checking = self.cluster.check(&*self.redis);
+        checking.await.map_err(BuildError::Versions)
     }
 
     pub(super) fn cluster(&self) -> Weak<Cluster> {
         Arc::downgrade(&self.cluster)
     }
 
-    /// Becomes a member. Should Redis refuse it, for its version or its password, `failed` fires.
+    /// Becomes a member. Should Redis refuse it, for its version or its password, or others not know what
+    /// it writes, `failed` fires.
     pub(super) fn begin(self, failed: CancellationToken) -> Running {
         let stop = CancellationToken::new();
         let (cluster, redis) = (Arc::clone(&self.cluster), Arc::clone(&self.redis));
         let (until, uses) = (stop.clone(), self.uses.clone());
         let task = TaskTracker::new().spawn(async move {
-            match check(&redis, &uses, &until).await {
-                Ok(()) => cluster.run(redis, until).await,
-                Err(error) => {
-                    tracing::error!("cluster.redis: {error}");
-                    failed.cancel();
-                }
+            if let Err(error) = check(&redis, &uses, &until).await {
+                tracing::error!("cluster.redis: {error}");
+                failed.cancel();
+                return Ok(());
             }
+            let lived = cluster.run(redis, until).await;
+            lived.inspect_err(|disagreement| {
+                tracing::error!("cluster: {disagreement}");
+                failed.cancel();
+            })
         });
         Running {
             membership: self,
@@ -208,7 +217,9 @@ impl Running {
             time::sleep(LOOK).await;
         }
         self.stop.cancel();
-        let _ = self.task.await;
-        cluster.leave(&*redis, LEAVING).await;
+        // There is nobody to take leave of who could read it.
+        if !matches!(self.task.await, Ok(Err(_))) {
+            cluster.leave(&*redis, LEAVING).await;
+        }
     }
 }

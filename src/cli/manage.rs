@@ -190,14 +190,17 @@ fn table(entry: &Entry, status: &Value) -> String {
 fn node_line(node: &Value) -> String {
     let text = |key| node.get(key).and_then(Value::as_str).unwrap_or_default();
     let number = |key| node.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let bus = |key| node["bus"][key].as_u64().unwrap_or_default();
     format!(
-        "{}.{} {} {}, {} sessions, {} entries behind",
+        "{}.{} {} {}, {} sessions, {} entries behind, bus {} of {}",
         text("id"),
         text("epoch"),
         text("address"),
         text("state"),
         number("sessions"),
-        number("lag")
+        number("lag"),
+        bus("speaks"),
+        bus("max")
     )
 }
 

@@ -45,10 +45,11 @@ impl Cluster {
         for retained in self.parts.router.retained(self.parts.clock.now()) {
             let message = retained.message.clone();
             let key = message.conflate;
-            let envelope = Envelope::Retained(message).encode();
+            let envelope = Envelope::Retained(message);
             loop {
-                let to = std::slice::from_ref(newcomer);
-                match self.uplink.send(to, &envelope, DeliveryClass::Latest, key) {
+                let to = std::iter::once(newcomer.clone()).collect();
+                let to = self.address(to, |version| envelope.encode(version));
+                match self.uplink.send(&to, DeliveryClass::Latest, key) {
                     Ok(_) => break,
                     Err(full) => full.gate.wait().await,
                 }

@@ -12,11 +12,16 @@ use tokio::{task::JoinSet, time};
 
 use super::{
     Cluster,
+    accord::others,
     leases::{CONFIRM, Judgement},
     life::{Ended, pauses},
     streams::{Pulse, Streams, StreamsError},
 };
-use crate::{envelope::Envelope, id::Member, peer::NodeInfo};
+use crate::{
+    envelope::{Envelope, Speech, Version, Versions},
+    id::Member,
+    peer::NodeInfo,
+};
 
 /// Time between two beats.
 const BEAT: Duration = Duration::from_secs(1);
@@ -35,6 +40,16 @@ struct Info {
     sessions: u64,
     lag: u64,
     state: Box<str>,
+    /// Absent in leases of members that are older than versions.
+    bus: Option<Bus>,
+}
+
+/// What a lease says of versions.
+#[derive(Deserialize, Serialize)]
+struct Bus {
+    min: u8,
+    max: u8,
+    speaks: u8,
 }
 
 /// For how many beats in a row something was so of each member.
@@ -67,7 +82,9 @@ impl Cluster {
                         reaping.spawn(async move { this.reap(&*streams, dead).await });
                     }
                     while reaping.try_join_next().is_some() {}
-                    time::sleep(if judgement.look_again { CONFIRM } else { BEAT }).await;
+                    // A member that knows less waits until the others announce no more than that.
+                    let is_soon = judgement.look_again || this.announces_too_much();
+                    time::sleep(if is_soon { CONFIRM } else { BEAT }).await;
                 }
                 Err(error) => this.failed("beat", &error, &mut pauses).await,
             }
@@ -80,13 +97,21 @@ impl Cluster {
         streams: &S,
     ) -> Result<(Pulse, Judgement), StreamsError> {
         let sent = self.now();
-        let pulse = streams.beat(&self.me(), self.info()).await?;
+        let announced = self.spoken.lock().to_announce(self.peers.known().common());
+        let pulse = streams.beat(&self.me(), self.info(announced)).await?;
         let now = self.now();
         let judgement = self.leases.lock().beat(sent, now, &pulse);
         self.health.beaten(now);
         self.inbox_entries.store(pulse.inbox_entries, Relaxed);
         self.note_members(&pulse);
+        self.spoken.lock().beaten(announced);
         Ok((pulse, judgement))
+    }
+
+    /// Whether the last beat has announced a version that somebody does not know.
+    fn announces_too_much(&self) -> bool {
+        let common = self.peers.known().common();
+        self.spoken.lock().announces_too_much(common)
     }
 
     /// Counts the beats since which members are stale, and asks those again that stay it: the request
@@ -117,11 +142,16 @@ impl Cluster {
     pub(super) fn describe(&self) -> NodeInfo {
         NodeInfo {
             lag: self.inbox_entries.load(Relaxed),
+            speech: Speech {
+                speaks: self.version().number(),
+                ..Speech::OWN
+            },
             ..self.parts.describe.describe()
         }
     }
 
-    fn info(&self) -> Bytes {
+    /// What the lease says, with the version that may be written to all.
+    pub(super) fn info(&self, announced: Version) -> Bytes {
         let NodeInfo {
             address,
             sessions,
@@ -134,22 +164,33 @@ impl Cluster {
             sessions,
             lag,
             state,
+            bus: Some(Bus {
+                min: Versions::OWN.min,
+                max: Versions::OWN.max,
+                speaks: announced.number(),
+            }),
         };
         serde_json::to_vec(&info).unwrap_or_default().into()
     }
 
     /// Those without a lease, or not in the list, keep their places until they are found dead.
     fn note_members(&self, pulse: &Pulse) {
-        let me = self.me();
-        let others = pulse.members.iter().filter(|(member, _)| *member != me);
-        let nodes = others.filter_map(|(member, lease)| Some(node_info(member, lease.as_ref()?)));
-        self.peers.note(nodes.collect(), &self.directory);
+        self.peers.note(others(pulse, &self.me()), &self.directory);
     }
 
-    /// Takes note of a member that says that it is there. Its lease tells more of it with a beat.
-    pub(super) fn meet(&self, newcomer: &Member) {
+    /// Takes note of a member that writes in this version, which it knows therefore. Its lease tells
+    /// more of it with a beat.
+    pub(super) fn meet(&self, newcomer: &Member, version: Version) {
         if !self.peers.has(newcomer) {
-            let node = node_info(newcomer, &Bytes::new());
+            let speaks = version.number();
+            let (min, max) = (speaks, speaks);
+            let node = NodeInfo {
+                speech: Speech {
+                    versions: Versions { min, max },
+                    speaks,
+                },
+                ..node_info(newcomer, &Bytes::new())
+            };
             self.peers.note(vec![node], &self.directory);
         }
     }
@@ -157,7 +198,7 @@ impl Cluster {
     fn send_canary(&self, number: u64) {
         self.health.send_canary(number, self.now());
         self.uplink
-            .send_control(&self.me(), &Envelope::Canary(number).encode());
+            .send_control(&self.me(), &Envelope::Canary(number).encode(Version::MAX));
     }
 }
 
@@ -175,18 +216,25 @@ impl Streaks {
     }
 }
 
-fn node_info(member: &Member, info: &Bytes) -> NodeInfo {
+/// What the lease of a member says of it.
+pub(super) fn node_info(member: &Member, info: &Bytes) -> NodeInfo {
     let info = serde_json::from_slice(info).unwrap_or(Info {
         address: "".into(),
         sessions: 0,
         lag: 0,
         state: "unknown".into(),
+        bus: None,
     });
+    let bus = info.bus.filter(|bus| bus.min <= bus.max);
     NodeInfo {
         member: member.clone(),
         address: info.address,
         sessions: info.sessions,
         lag: info.lag,
         state: info.state,
+        speech: bus.map_or(Speech::UNANNOUNCED, |Bus { min, max, speaks }| Speech {
+            versions: Versions { min, max },
+            speaks,
+        }),
     }
 }

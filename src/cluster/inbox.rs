@@ -2,15 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-
 use super::{
     Cluster,
     life::{Ended, pauses, who_has_letters},
     streams::{Entry, Inbox, Reader as _, Streams, StreamsError},
 };
 use crate::{
-    envelope::{Body, Envelope},
+    envelope::{Body, DecodeError, Encoded, Envelope, Version},
     id::Member,
     message::Message,
     peer::Answer,
@@ -83,10 +81,13 @@ impl Cluster {
         self.stats.envelopes_in.add(count - arrival.repeated);
         let numbered = (sequence..).zip(envelopes);
         for (number, envelope) in numbered.skip(arrival.repeated as usize) {
-            match Envelope::decode(&envelope) {
-                Ok(envelope) => self.open_envelope(&from, envelope).await,
+            match envelope.decode() {
+                Ok(opened) => {
+                    let version = Version::of_number(envelope.version).unwrap_or(Version::MIN);
+                    self.open_envelope(&from, version, opened).await;
+                }
                 Err(error) => {
-                    self.stats.lose(LostReason::Form, 1);
+                    self.stats.lose(lost_as(&error), 1);
                     tracing::warn!(%from, %error, "an envelope cannot be read");
                 }
             }
@@ -95,7 +96,8 @@ impl Cluster {
         }
     }
 
-    async fn open_envelope(self: &Arc<Self>, from: &Member, envelope: Envelope) {
+    /// `version` is one that its writer knows.
+    async fn open_envelope(self: &Arc<Self>, from: &Member, version: Version, envelope: Envelope) {
         match envelope {
             Envelope::Message(message) => self.deliver(message).await,
             Envelope::Retained(message) => {
@@ -111,12 +113,12 @@ impl Cluster {
             }
             Envelope::Ask { id, question } => {
                 match self.parts.answerer.answer(question) {
-                    Answering::Now(answer) => self.give_answer(from, id, answer),
+                    Answering::Now(answer) => self.give_answer(from, version, id, answer),
                     Answering::Later(answer) if self.answering.len() < ANSWERS_MAX => {
                         let (this, from) = (Arc::clone(self), from.clone());
                         self.answering.spawn(async move {
                             let answer = answer.await;
-                            this.give_answer(&from, id, answer);
+                            this.give_answer(&from, version, id, answer);
                         });
                     }
                     // The asking member does without.
@@ -128,9 +130,9 @@ impl Cluster {
     }
 
     /// Without room the asking member does without.
-    fn give_answer(&self, to: &Member, id: u64, answer: Answer) {
+    fn give_answer(&self, to: &Member, version: Version, id: u64, answer: Answer) {
         let envelope = Envelope::Answer { id, answer };
-        self.uplink.send_control(to, &envelope.encode());
+        self.uplink.send_control(to, &envelope.encode(version));
     }
 
     /// Hands a message to the local sessions; waits for room, and never for the uplink.
@@ -151,11 +153,11 @@ impl Cluster {
         }
     }
 
-    /// Takes note of what will not arrive: the messages among these envelopes are lost. Letters among
-    /// them are kept: whoever serves their users next finds them.
-    pub(super) fn lose(&self, reason: LostReason, envelopes: &[Bytes]) {
+    /// Takes note of what will not arrive: the messages among these envelopes are lost, and what cannot
+    /// be read may be one. Letters among them are kept: whoever serves their users next finds them.
+    pub(super) fn lose(&self, reason: LostReason, envelopes: &[Encoded]) {
         let is_message =
-            |envelope: &&Bytes| matches!(Envelope::decode(envelope), Ok(Envelope::Message(_)));
+            |envelope: &&Encoded| matches!(envelope.decode(), Ok(Envelope::Message(_)) | Err(_));
         let messages = envelopes.iter().filter(is_message);
         self.stats.lose(reason, messages.count() as u64);
     }
@@ -180,5 +182,13 @@ impl Cluster {
             }
             inbox.acknowledge(positions).await?;
         }
+    }
+}
+
+/// Why an envelope is lost that cannot be read.
+fn lost_as(error: &DecodeError) -> LostReason {
+    match error {
+        DecodeError::Version(_) => LostReason::Version,
+        _ => LostReason::Form,
     }
 }

@@ -2,19 +2,25 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use tokio::{task::JoinSet, time};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Cluster,
+    accord::{Apart, Disagreement, others},
     directory::TopicHasher,
     sequences::Sequences,
+    spoken::Spoken,
     streams::{Entry, Position, Pulse, Reader, Streams, StreamsError},
 };
 use crate::{
-    close::CloseReason, envelope::Envelope, estate::EstateError, id::Member, pauses::Pauses,
-    stats::LostReason, topic::Topic,
+    close::CloseReason,
+    envelope::{Encoded, Envelope},
+    estate::EstateError,
+    id::Member,
+    pauses::Pauses,
+    stats::LostReason,
+    topic::Topic,
 };
 
 /// First pause after a call that has failed.
@@ -23,6 +29,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Time for the sessions of a member that was declared dead to end.
 const LEAVING: Duration = Duration::from_secs(5);
+/// Pause while the own lease is in doubt.
+pub(super) const DOUBT: Duration = Duration::from_millis(20);
 /// Longest time that a member waits for the snapshots of others before it takes clients.
 const SYNC_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -43,14 +51,22 @@ pub(super) const fn pauses() -> Pauses {
 impl Cluster {
     /// Is a member until `stop` fires. The caller has no sessions any more by then, or does not care
     /// for them; [`Self::leave`] tells the others.
-    pub async fn run<S: Streams>(self: Arc<Self>, streams: Arc<S>, stop: CancellationToken) {
+    ///
+    /// # Errors
+    ///
+    /// [`Disagreement`] if it can be no member, since others do not know what it writes.
+    pub async fn run<S: Streams>(
+        self: Arc<Self>,
+        streams: Arc<S>,
+        stop: CancellationToken,
+    ) -> Result<(), Disagreement> {
         loop {
             tokio::select! {
-                () = stop.cancelled() => return,
-                () = Self::live(&self, &streams) => {}
+                () = stop.cancelled() => return Ok(()),
+                lived = Self::live(&self, &streams) => lived?,
             }
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => return Ok(()),
                 () = self.begin_anew(&*streams) => {}
             }
         }
@@ -77,20 +93,29 @@ impl Cluster {
     }
 
     /// Lives until the member is declared dead.
-    async fn live<S: Streams>(this: &Arc<Self>, streams: &Arc<S>) {
+    async fn live<S: Streams>(this: &Arc<Self>, streams: &Arc<S>) -> Result<(), Disagreement> {
         let mut known: Option<Box<str>> = None;
         loop {
             let pulse = this.first_beat(&**streams).await;
             let me = this.me();
             let is_same = known.as_ref() == Some(&pulse.generation);
             if is_same && !pulse.lists(&me) {
-                return;
+                return Ok(());
             }
+            Disagreement::look(&others(&pulse, &me))?;
             if !is_same {
                 this.enter_generation(&pulse);
             }
-            let Some((inbox, log)) = this.open(&**streams, &me, is_same).await else {
-                continue;
+            let (inbox, log) = match this.open(&**streams, &me, &pulse, is_same).await {
+                Ok(Some(opened)) => opened,
+                Ok(None) => continue,
+                Err(disagreement) => {
+                    // What it leaves to others they find all the same.
+                    if let Err(error) = streams.remove(&me).await {
+                        tracing::debug!(%error, "it stays in the list until it is reaped");
+                    }
+                    return Err(disagreement);
+                }
             };
             // Enrolled by now: from here on, not to be in the list is to have been removed.
             known = Some(pulse.generation);
@@ -113,7 +138,7 @@ impl Cluster {
             let ended = tasks.join_next().await;
             tasks.shutdown().await;
             match ended {
-                Some(Ok(Ended::Fenced)) => return,
+                Some(Ok(Ended::Fenced)) => return Ok(()),
                 Some(Ok(Ended::Lost)) | None => {}
                 Some(Err(error)) => tracing::error!(%error, "a part of the cluster has failed"),
             }
@@ -130,14 +155,15 @@ impl Cluster {
         }
     }
 
-    /// Enrolls if need be, and opens inbox and log; gives up when the server says that its data is
-    /// another one.
+    /// Enrolls if need be, opens the inbox, comes to an accord with those who live, and opens the log; gives up when
+    /// the server says that its data is another one.
     async fn open<S: Streams>(
         &self,
         streams: &S,
         me: &Member,
+        pulse: &Pulse,
         is_enrolled: bool,
-    ) -> Option<(S::Inbox, S::Log)> {
+    ) -> Result<Option<(S::Inbox, S::Log)>, Disagreement> {
         let mut pauses = pauses();
         loop {
             let opened = async {
@@ -148,14 +174,17 @@ impl Cluster {
                 for estate in &self.parts.estates {
                     estate.open(me).await.map_err(estate_error)?;
                 }
-                // The inbox first: whoever reads of this member may write to it.
+                // Before the log: whoever reads of this member, or finds it in the list, may write to it.
                 let inbox = streams.open_inbox(me).await?;
-                Ok((inbox, streams.open_log(me).await?))
+                // Everybody sees it who looks from here on, and it has read nothing yet.
+                self.agree(streams, &pulse.generation).await?;
+                Ok::<_, Apart>((inbox, streams.open_log(me).await?))
             };
             match opened.await {
-                Ok(opened) => return Some(opened),
-                Err(StreamsError::Lost) => return None,
-                Err(error) => self.failed("open", &error, &mut pauses).await,
+                Ok(opened) => return Ok(Some(opened)),
+                Err(Apart::Disagreement(disagreement)) => return Err(disagreement),
+                Err(Apart::Streams(StreamsError::Lost)) => return Ok(None),
+                Err(Apart::Streams(error)) => self.failed("open", &error, &mut pauses).await,
             }
         }
     }
@@ -196,6 +225,7 @@ impl Cluster {
         let unsent = self.uplink.reset();
         self.stats.lose(LostReason::Reaped, unsent.len() as u64);
         *self.sequences.lock() = Sequences::default();
+        *self.spoken.lock() = Spoken::default();
         self.owed.lock().forget();
         // Should the others be gone by now, nobody else would do it.
         if let Err(error) = self.clear_up_behind(streams, &dead).await {
@@ -231,7 +261,7 @@ impl Cluster {
     }
 
     /// Has the others told of the letters among envelopes that were not sent.
-    fn ring_for(&self, unsent: &[Bytes]) {
+    fn ring_for(&self, unsent: &[Encoded]) {
         for user in who_has_letters(unsent) {
             // Nothing else waits yet, and rings are far smaller than what there was room for.
             if self.parts.router.ring(&user).is_err() {
@@ -259,9 +289,9 @@ pub(super) fn estate_error(error: EstateError) -> StreamsError {
 }
 
 /// The users whom these envelopes tell of letters.
-pub(super) fn who_has_letters(envelopes: &[Bytes]) -> impl Iterator<Item = Topic> {
+pub(super) fn who_has_letters(envelopes: &[Encoded]) -> impl Iterator<Item = Topic> {
     let envelopes = envelopes.iter();
-    envelopes.filter_map(|envelope| match Envelope::decode(envelope) {
+    envelopes.filter_map(|envelope| match envelope.decode() {
         Ok(Envelope::Message(message)) if message.letter.is_some() => Some(message.topic),
         Ok(Envelope::Ring(user)) => Some(user),
         Ok(_) | Err(_) => None,

@@ -10,12 +10,12 @@ use tokio::time;
 use super::{
     Cluster,
     directory::Applied,
-    life::{Ended, pauses, read_on},
+    life::{DOUBT, Ended, pauses, read_on},
     streams::{Entry, Position, Reader, Streams, StreamsError},
 };
 use crate::{
     close::CloseReason,
-    envelope::{Claimed, Delta},
+    envelope::{Claimed, Delta, Version},
     id::Member,
     stats::LostReason,
 };
@@ -30,8 +30,9 @@ const CLAIMS_PER_ENTRY: usize = 2048;
 pub(super) struct Owed {
     /// The number of the last entry of this member.
     sequence: u64,
-    /// Entries whose fate is unknown; repeated as they are before anything else is written.
-    under_way: Vec<Entry>,
+    /// Entries whose fate is unknown, by their numbers; repeated before anything else is written, in a
+    /// version that all read by then.
+    under_way: Vec<(u64, Vec<Delta>)>,
     up: bool,
     snapshot: bool,
     snapshots: u64,
@@ -63,14 +64,10 @@ impl Owed {
         }
     }
 
-    fn entry(&mut self, from: &Member, deltas: &[Delta]) -> Entry {
+    /// Another entry is under way.
+    fn say(&mut self, deltas: Vec<Delta>) {
         self.sequence += 1;
-        Entry {
-            from: from.clone(),
-            lane: 0,
-            sequence: self.sequence,
-            body: Delta::encode(deltas),
-        }
+        self.under_way.push((self.sequence, deltas));
     }
 }
 
@@ -87,7 +84,9 @@ impl Cluster {
 
     /// The last entry of this member.
     pub(super) fn parting_entry(&self, me: &Member) -> Entry {
-        self.owed.lock().entry(me, &[Delta::Down])
+        let mut owed = self.owed.lock();
+        owed.sequence += 1;
+        entry(me, owed.sequence, &[Delta::Down], self.version())
     }
 
     /// Writes what is new, as long as the log takes it.
@@ -95,6 +94,10 @@ impl Cluster {
         let mut pauses = pauses();
         loop {
             let news = this.news.notified();
+            // Woken up from a freeze, this member may not know who reads it by now: the next beat tells.
+            while !this.leases.lock().holds(this.now()) {
+                time::sleep(DOUBT).await;
+            }
             let entries = this.collect();
             if entries.is_empty() {
                 tokio::select! {
@@ -127,13 +130,20 @@ impl Cluster {
             this.health.log_read(this.now());
             let me = this.me();
             for (position, entry) in entries {
-                let Ok(deltas) = Delta::decode(entry.body.clone()) else {
-                    tracing::warn!(from = %entry.from, "an entry of the log cannot be read");
-                    continue;
+                let (version, deltas) = match Delta::decode(entry.body.clone()) {
+                    Ok(decoded) => decoded,
+                    Err(error) => {
+                        // The next one of its writer shows a gap, which is made good.
+                        this.stats.log_unreadable.add(1);
+                        tracing::warn!(from = %entry.from, %error, "an entry of the log cannot be read");
+                        continue;
+                    }
                 };
                 if entry.from == me {
                     this.confirm(position, &deltas);
-                } else if let Some(ended) = this.learn(position, &entry, deltas) {
+                    continue;
+                }
+                if let Some(ended) = this.learn(position, &entry, version, deltas) {
                     return ended;
                 }
             }
@@ -153,26 +163,30 @@ impl Cluster {
     fn collect(&self) -> Vec<Entry> {
         let me = self.me();
         let mut owed = self.owed.lock();
-        if !owed.under_way.is_empty() {
-            return owed.under_way.clone();
+        if owed.under_way.is_empty() {
+            self.say_what_is_new(&mut owed);
         }
-        let mut entries = Vec::new();
+        if owed.under_way.is_empty() {
+            return Vec::new();
+        }
+        let mut spoken = self.spoken.lock();
+        let version = spoken.version(self.peers.known().common());
+        spoken.sending(version);
+        let entries = owed.under_way.iter();
+        let entries = entries.map(|(sequence, deltas)| entry(&me, *sequence, deltas, version));
+        entries.collect()
+    }
+
+    /// Nothing is under way.
+    fn say_what_is_new(&self, owed: &mut Owed) {
         let mut small = Vec::new();
         small.extend(std::mem::take(&mut owed.up).then_some(Delta::Up));
-        let reaped = std::mem::take(&mut owed.reaped);
-        small.extend(
-            reaped
-                .iter()
-                .map(|dead| Delta::Reaped(dead.as_str().into())),
-        );
-        let wanted = std::mem::take(&mut owed.wanted);
-        small.extend(
-            wanted
-                .iter()
-                .map(|member| Delta::Want(Some(member.as_str().into()))),
-        );
+        let reaped = std::mem::take(&mut owed.reaped).into_iter();
+        small.extend(reaped.map(|dead| Delta::Reaped(dead.as_str().into())));
+        let wanted = std::mem::take(&mut owed.wanted).into_iter();
+        small.extend(wanted.map(|member| Delta::Want(Some(member.as_str().into()))));
         if !small.is_empty() {
-            entries.push(owed.entry(&me, &small));
+            owed.say(small);
         }
         let (joined, left) = self.changes();
         let is_snapshot = std::mem::take(&mut owed.snapshot);
@@ -180,30 +194,28 @@ impl Cluster {
             owed.snapshots += 1;
             let number = owed.snapshots;
             for delta in self.snapshot(number) {
-                entries.push(owed.entry(&me, &[delta]));
+                owed.say(vec![delta]);
             }
             self.stats.snapshots.add(1);
         } else {
             for delta in topics(&joined, &left) {
-                entries.push(owed.entry(&me, &[delta]));
+                owed.say(vec![delta]);
             }
         }
         let mut claims = self.claims.lock();
         let fresh = claims.take_fresh();
         let claims = if is_snapshot { claims.all() } else { fresh };
         for chunk in claims.chunks(CLAIMS_PER_ENTRY) {
-            entries.push(owed.entry(&me, &[Delta::Claims(chunk.to_vec())]));
+            owed.say(vec![Delta::Claims(chunk.to_vec())]);
         }
-        owed.under_way.clone_from(&entries);
-        entries
     }
 
     /// What is under way stands in the log.
     fn written(&self, positions: &[Position]) {
         let mut owed = self.owed.lock();
+        self.spoken.lock().sent();
         let under_way = std::mem::take(&mut owed.under_way);
-        for (entry, position) in under_way.iter().zip(positions) {
-            let deltas = Delta::decode(entry.body.clone()).unwrap_or_default();
+        for ((_, deltas), position) in under_way.iter().zip(positions) {
             let begins = |delta: &Delta| matches!(delta, Delta::Snapshot { part: 0, .. });
             if deltas.iter().any(begins) {
                 owed.snapshot_at = Some(*position);
@@ -281,7 +293,13 @@ impl Cluster {
     }
 
     /// Takes note of what another member tells.
-    fn learn(&self, position: Position, entry: &Entry, deltas: Vec<Delta>) -> Option<Ended> {
+    fn learn(
+        &self,
+        position: Position,
+        entry: &Entry,
+        version: Version,
+        deltas: Vec<Delta>,
+    ) -> Option<Ended> {
         let from = &entry.from;
         if self.directory.is_removed(from) {
             // It may not have heard of it. What it wrote before it did is told once more for nothing.
@@ -289,9 +307,10 @@ impl Cluster {
             return None;
         }
         self.stats.deltas_in.add(1);
+        // Before anything goes to it, it is known what it reads.
+        self.meet(from, version);
         match self.directory.apply(from, entry.sequence, &deltas) {
-            Applied::First => self.meet(from),
-            Applied::Next => {}
+            Applied::First | Applied::Next => {}
             Applied::Gap { expected, got } => {
                 self.stats.log_gaps.add(1);
                 tracing::warn!(%from, expected, got, "entries of the log were missed");
@@ -355,6 +374,15 @@ impl Cluster {
                 loser.close(CloseReason::Superseded);
             }
         }
+    }
+}
+
+fn entry(from: &Member, sequence: u64, deltas: &[Delta], version: Version) -> Entry {
+    Entry {
+        from: from.clone(),
+        lane: 0,
+        sequence,
+        body: Delta::encode(deltas, version),
     }
 }
 

@@ -12,14 +12,13 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::streams::Entry;
 use crate::{
     bus::{Full, Gate},
-    envelope::Body,
+    envelope::{Body, Encoded},
     id::Member,
     message::{ConflationKey, DeliveryClass},
 };
@@ -77,7 +76,7 @@ struct Lane {
 /// An envelope that waits.
 #[derive(Clone, Debug)]
 struct Waiting {
-    bytes: Bytes,
+    envelope: Encoded,
     key: Option<ConflationKey>,
 }
 
@@ -123,27 +122,25 @@ impl Uplink {
         self.bytes_max.load(Relaxed)
     }
 
-    /// Queues an envelope for members.
+    /// Queues an envelope for members, for each in the form that it reads.
     ///
     /// # Errors
     ///
     /// [`Full`] if it has no room for all of them; then it was queued for none.
     pub(super) fn send(
         &self,
-        to: &[Member],
-        envelope: &Bytes,
+        to: &[(Member, Encoded)],
         class: DeliveryClass,
         key: Option<ConflationKey>,
     ) -> Result<Queued, Full> {
-        let cost = envelope.len() + OVERHEAD_BYTES;
         let mut state = self.state.lock();
         // A member that takes nothing must not keep the others from getting theirs.
         let lane_max = self.bytes_max() / 2;
-        let is_crowded = |member: &Member| {
+        let is_crowded = |(member, envelope): &(Member, Encoded)| {
             let lane = state.lanes.get(member);
-            lane.is_some_and(|lane| 0 < lane.bytes && lane_max < lane.bytes + cost)
+            lane.is_some_and(|lane| 0 < lane.bytes && lane_max < lane.bytes + cost(envelope))
         };
-        let all = cost.saturating_mul(to.len());
+        let all: usize = to.iter().map(|(_, envelope)| cost(envelope)).sum();
         let is_full = 0 < state.bytes && self.bytes_max() < state.bytes + all;
         if is_full || to.iter().any(is_crowded) {
             self.gate.close();
@@ -152,7 +149,7 @@ impl Uplink {
             });
         }
         let mut queued = Queued::default();
-        for member in to {
+        for (member, envelope) in to {
             state.queue(member, envelope, class, key, &mut queued);
         }
         drop(state);
@@ -161,9 +158,9 @@ impl Uplink {
     }
 
     /// Queues what members say to one another about themselves. Says whether it had room.
-    pub(super) fn send_control(&self, to: &Member, envelope: &Bytes) -> bool {
+    pub(super) fn send_control(&self, to: &Member, envelope: &Encoded) -> bool {
         let mut state = self.state.lock();
-        if self.bytes_max() + RESERVE_BYTES < state.bytes + envelope.len() {
+        if self.bytes_max() + RESERVE_BYTES < state.bytes + envelope.bytes.len() {
             return false;
         }
         let mut queued = Queued::default();
@@ -224,25 +221,25 @@ impl Uplink {
     }
 
     /// Gives back what waits for a member that is gone, and forgets it.
-    pub(super) fn forget(&self, member: &Member) -> Vec<Bytes> {
+    pub(super) fn forget(&self, member: &Member) -> Vec<Encoded> {
         let mut state = self.state.lock();
         let Some(lane) = state.lanes.remove(member) else {
             return Vec::new();
         };
-        let costs = lane.waiting.iter().map(Waiting::cost);
+        let costs = lane.waiting.iter().map(|waiting| cost(&waiting.envelope));
         state.bytes -= costs.sum::<usize>();
         if state.bytes <= self.bytes_max() / 2 {
             self.gate.open();
         }
         lane.waiting
             .into_iter()
-            .map(|waiting| waiting.bytes)
+            .map(|waiting| waiting.envelope)
             .collect()
     }
 
     /// Forgets everything, the numbers included: the member begins a new life. Gives back the
     /// envelopes that are lost by it.
-    pub(super) fn reset(&self) -> Vec<Bytes> {
+    pub(super) fn reset(&self) -> Vec<Encoded> {
         let mut state = self.state.lock();
         let State {
             lanes, under_way, ..
@@ -251,7 +248,7 @@ impl Uplink {
         let under_way = under_way.into_iter();
         let under_way = under_way.flat_map(|parcel| Body::split(parcel.entry.body));
         let waiting = lanes.into_values().flat_map(|lane| lane.waiting);
-        let waiting = waiting.map(|waiting| waiting.bytes);
+        let waiting = waiting.map(|waiting| waiting.envelope);
         under_way.flatten().chain(waiting).collect()
     }
 
@@ -273,7 +270,7 @@ impl State {
     fn queue(
         &mut self,
         to: &Member,
-        envelope: &Bytes,
+        envelope: &Encoded,
         class: DeliveryClass,
         key: Option<ConflationKey>,
         queued: &mut Queued,
@@ -292,10 +289,10 @@ impl State {
         }
         queued.members += 1;
         let waiting = Waiting {
-            bytes: envelope.clone(),
+            envelope: envelope.clone(),
             key,
         };
-        let cost = waiting.cost();
+        let cost = cost(envelope);
         if let Some(before) = lane.replace(&waiting) {
             self.bytes -= before;
             lane.bytes -= before;
@@ -325,15 +322,19 @@ impl Lane {
         let place = *self.latest.get(&newer.key?)?;
         let index = usize::try_from(place.checked_sub(self.taken)?).ok()?;
         let older = self.waiting.get_mut(index)?;
-        let cost = older.cost();
+        let cost = cost(&older.envelope);
         *older = newer.clone();
         Some(cost)
     }
 
     fn take(&mut self, from: &Member, to: &Member) -> Parcel {
-        let mut body = Body::new();
+        // A body is of one version; a member that turns out to read another one gets another entry.
+        let version = self.waiting.front();
+        let version = version.map_or(0, |first| first.envelope.version);
+        let mut body = Body::new(version);
         let mut charged = 0;
-        while let Some(next) = self.waiting.front()
+        while let Some(Waiting { envelope: next, .. }) = self.waiting.front()
+            && next.version == version
             && body.count() < ENTRY_ENVELOPES_MAX
             && (body.is_empty() || body.len() + next.bytes.len() <= ENTRY_BYTES_MAX)
             && let Some(next) = self.waiting.pop_front()
@@ -344,8 +345,8 @@ impl Lane {
                 self.latest.remove(&key);
             }
             self.taken += 1;
-            charged += next.cost();
-            body.push(&next.bytes);
+            charged += cost(&next.envelope);
+            body.push(&next.envelope);
         }
         let (first, count) = (self.sequence + 1, body.count());
         self.sequence += count;
@@ -364,33 +365,61 @@ impl Lane {
     }
 }
 
-// === impl Waiting ===
-
-impl Waiting {
-    fn cost(&self) -> usize {
-        self.bytes.len() + OVERHEAD_BYTES
-    }
+/// What an envelope is charged while it waits.
+fn cost(envelope: &Encoded) -> usize {
+    envelope.bytes.len() + OVERHEAD_BYTES
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn member(text: &str) -> Member {
         Member::new(&text.parse().unwrap(), 1)
     }
 
-    fn send(uplink: &Uplink, to: &[Member], text: &'static str) -> Result<Queued, Full> {
-        uplink.send(
-            to,
-            &Bytes::from_static(text.as_bytes()),
-            DeliveryClass::Ephemeral,
-            None,
-        )
+    fn encoded(version: u8, text: &'static str) -> Encoded {
+        let bytes = Bytes::from_static(text.as_bytes());
+        Encoded { version, bytes }
+    }
+
+    fn to(members: &[Member], text: &'static str) -> Vec<(Member, Encoded)> {
+        let members = members.iter().cloned();
+        members.map(|member| (member, encoded(1, text))).collect()
+    }
+
+    fn send(uplink: &Uplink, members: &[Member], text: &'static str) -> Result<Queued, Full> {
+        uplink.send(&to(members, text), DeliveryClass::Ephemeral, None)
     }
 
     fn texts(parcel: &Parcel) -> Vec<Bytes> {
-        Body::split(parcel.entry.body.clone()).unwrap()
+        let envelopes = Body::split(parcel.entry.body.clone()).unwrap();
+        envelopes
+            .into_iter()
+            .map(|envelope| envelope.bytes)
+            .collect()
+    }
+
+    #[test]
+    fn an_entry_is_of_one_version() {
+        let uplink = Uplink::new(10_000);
+        for (version, text) in [(1, "a"), (1, "b"), (2, "c"), (1, "d")] {
+            let to = [(member("a"), encoded(version, text))];
+            uplink.send(&to, DeliveryClass::Ephemeral, None).unwrap();
+        }
+        for (version, expect, sequence) in [(1, &["a", "b"][..], 1), (2, &["c"], 3), (1, &["d"], 4)]
+        {
+            let parcel = uplink.take(&member("me")).remove(0);
+            assert_eq!(texts(&parcel), expect);
+            assert_eq!(
+                (parcel.entry.body[0], parcel.entry.sequence),
+                (version, sequence)
+            );
+            uplink.done();
+        }
+        assert_eq!(uplink.bytes(), 0);
     }
 
     #[test]
@@ -458,7 +487,7 @@ mod tests {
         while send(&uplink, &[member("a")], "x").is_ok() {}
         assert!(uplink.bytes() <= 500);
         assert!(send(&uplink, &[member("b")], "x").is_ok());
-        assert!(uplink.send_control(&member("a"), &Bytes::from_static(b"x")));
+        assert!(uplink.send_control(&member("a"), &encoded(1, "x")));
     }
 
     #[test]
@@ -466,10 +495,8 @@ mod tests {
         let uplink = Uplink::new(10_000);
         let (a, key) = (member("a"), ConflationKey::new(&[b"k"]));
         let latest = |text: &'static str| {
-            let bytes = Bytes::from_static(text.as_bytes());
-            uplink
-                .send(&[member("a")], &bytes, DeliveryClass::Latest, Some(key))
-                .unwrap()
+            let to = to(&[member("a")], text);
+            uplink.send(&to, DeliveryClass::Latest, Some(key)).unwrap()
         };
         latest("p1");
         send(&uplink, std::slice::from_ref(&a), "m").unwrap();
@@ -491,13 +518,8 @@ mod tests {
             send(&uplink, std::slice::from_ref(&a), "2").unwrap().lost,
             1
         );
-        let durable = Bytes::from_static(b"3");
-        let queued = uplink.send(
-            std::slice::from_ref(&a),
-            &durable,
-            DeliveryClass::Durable,
-            None,
-        );
+        let durable = to(std::slice::from_ref(&a), "3");
+        let queued = uplink.send(&durable, DeliveryClass::Durable, None);
         assert_eq!(queued.unwrap().members, 1);
         uplink.note_inbox(&a, INBOX_ENTRIES_MAX - 1);
         assert_eq!(send(&uplink, &[a], "4").unwrap().lost, 0);
@@ -508,7 +530,7 @@ mod tests {
     fn what_waits_for_a_member_that_is_gone_comes_back() {
         let uplink = Uplink::new(10_000);
         send(&uplink, &[member("a")], "1").unwrap();
-        assert_eq!(uplink.forget(&member("a")), ["1"]);
+        assert_eq!(uplink.forget(&member("a")), [encoded(1, "1")]);
         assert_eq!(uplink.bytes(), 0);
         assert!(uplink.take(&member("me")).is_empty());
     }

@@ -1,21 +1,18 @@
 //! What empties the uplink: one call to the server at a time, with whatever waits by then. Under load it
 //! paces itself, so that more does.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::time;
 
 use super::{
     Cluster,
-    life::{Ended, pauses},
+    life::{DOUBT, Ended, pauses},
     pace::Pace,
     streams::{Sent, Streams, StreamsError},
     uplink::Parcel,
 };
 use crate::{envelope::Body, stats::LostReason};
-
-/// Pause while the own lease is in doubt.
-const DOUBT: Duration = Duration::from_millis(20);
 
 impl Cluster {
     /// Writes into inboxes what waits for them.

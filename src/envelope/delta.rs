@@ -1,9 +1,15 @@
-//! What a member tells all others by the log.
+//! What a member tells all others by the log, and its forms. That of version 1 is a list of named
+//! variants; from version 2 on deltas are numbered and have lengths, so that those which are not known
+//! are passed over.
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+#[cfg(feature = "next-wire")]
+mod next;
+mod two;
+
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use super::{DecodeError, VERSION, take_version};
+use super::{DecodeError, Version};
 
 /// One thing that a member tells all others.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -50,7 +56,7 @@ pub struct Claimed {
     pub since: Option<(u64, u64)>,
 }
 
-/// The form on the wire: a number says which delta it is.
+/// The form of version 1: a name says which delta it is.
 #[derive(Deserialize, Serialize)]
 enum Wire {
     Claims(Vec<Claimed>),
@@ -69,23 +75,47 @@ struct Hashes(#[serde(with = "serde_bytes")] Vec<u8>);
 // === impl Delta ===
 
 impl Delta {
-    /// The body of a log entry that says all of `deltas`, in order.
-    pub fn encode(deltas: &[Self]) -> Bytes {
-        let mut writer = BytesMut::new().writer();
-        writer.get_mut().put_u8(VERSION);
-        let wires: Vec<Wire> = deltas.iter().map(Self::to_wire).collect();
-        rmp_serde::encode::write(&mut writer, &wires).expect("memory takes what is written");
-        writer.into_inner().freeze()
+    /// The body of a log entry that says all of `deltas`, in order, in the form of a version.
+    pub fn encode(deltas: &[Self], version: Version) -> Bytes {
+        let mut body = BytesMut::new();
+        body.put_u8(version.number());
+        match version {
+            Version::One => Self::encode_one(deltas, &mut body),
+            Version::Two => two::encode(deltas, &mut body),
+            #[cfg(feature = "next-wire")]
+            Version::Three => next::encode(deltas, &mut body),
+        }
+        body.freeze()
     }
 
-    /// What the body of a log entry says.
+    /// What the body of a log entry says, and in which version.
     ///
     /// # Errors
     ///
     /// The bytes are not what [`Self::encode`] makes.
-    pub fn decode(mut body: Bytes) -> Result<Vec<Self>, DecodeError> {
-        take_version(&mut body)?;
-        let wires: Vec<Wire> = rmp_serde::from_slice(&body).map_err(DecodeError::Form)?;
+    pub fn decode(mut body: Bytes) -> Result<(Version, Vec<Self>), DecodeError> {
+        if body.is_empty() {
+            return Err(DecodeError::CutOff);
+        }
+        let number = body.get_u8();
+        let version = Version::of_number(number).ok_or(DecodeError::Version(number))?;
+        let deltas = match version {
+            Version::One => Self::decode_one(&body),
+            Version::Two => two::decode(&body),
+            #[cfg(feature = "next-wire")]
+            Version::Three => next::decode(&body),
+        };
+        Ok((version, deltas?))
+    }
+
+    fn encode_one(deltas: &[Self], body: &mut BytesMut) {
+        let wires: Vec<Wire> = deltas.iter().map(Self::to_wire).collect();
+        let mut writer = body.writer();
+        rmp_serde::encode::write(&mut writer, &wires).expect("memory takes what is written");
+    }
+
+    fn decode_one(body: &[u8]) -> Result<Vec<Self>, DecodeError> {
+        let wires: Vec<Wire> = rmp_serde::from_slice(body).map_err(DecodeError::Form)?;
         wires.into_iter().map(Self::from_wire).collect()
     }
 

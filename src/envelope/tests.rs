@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{Body, Claimed, DecodeError, Delta, Envelope};
+use super::{Body, Claimed, DecodeError, Delta, Encoded, Envelope, Version, letter};
 use crate::{
     dialect::DialectId,
     duty::{Change, Changed, Deed, Duty},
@@ -34,14 +34,28 @@ fn message() -> Message {
     message
 }
 
-/// What comes back is what was sent; messages have no equality of their own.
+/// Every version that this node knows.
+fn versions() -> impl Iterator<Item = Version> {
+    (0..=u8::MAX).filter_map(Version::of_number)
+}
+
+/// What comes back is what was sent, in every version; messages have no equality of their own.
 #[track_caller]
 fn check(envelope: &Envelope) {
-    let bytes = envelope.encode();
-    let back = Envelope::decode(&bytes).unwrap();
-    assert_eq!(back.encode(), bytes);
-    // A user does not show in the text, so that it is compared for its own sake above.
-    assert_eq!(format!("{back:?}"), format!("{envelope:?}"));
+    for version in versions() {
+        let encoded = envelope.encode(version);
+        let back = encoded.decode().unwrap();
+        assert_eq!(back.encode(version), encoded);
+        // A user does not show in the text, so that it is compared for its own sake above.
+        assert_eq!(format!("{back:?}"), format!("{envelope:?}"));
+    }
+}
+
+fn encoded(version: Version, bytes: impl Into<Bytes>) -> Encoded {
+    Encoded {
+        version: version.number(),
+        bytes: bytes.into(),
+    }
 }
 
 #[test]
@@ -62,11 +76,14 @@ fn a_text_that_is_relayed_as_it_is_travels_once() {
     let (same, other) = (with(message.data.clone()), with(Bytes::from_static(b"y")));
     check(&same);
     check(&other);
-    assert!(same.encode().len() < other.encode().len());
-    let Envelope::Message(back) = Envelope::decode(&same.encode()).unwrap() else {
-        panic!("it is a message");
-    };
-    assert_eq!(back.relay.unwrap().text, message.data);
+    for version in versions() {
+        let encoded = same.encode(version);
+        assert!(encoded.bytes.len() < other.encode(version).bytes.len());
+        let Envelope::Message(back) = encoded.decode().unwrap() else {
+            panic!("it is a message");
+        };
+        assert_eq!(back.relay.unwrap().text, message.data);
+    }
 }
 
 fn session() -> SessionId {
@@ -147,6 +164,7 @@ fn every_question_comes_back() {
             session: "gw.1.2".parse().unwrap(),
             change: DataChange::Set("{}".into()),
         },
+        Question::Unknown,
     ] {
         check(&Envelope::Ask { id: 5, question });
     }
@@ -189,6 +207,7 @@ fn every_answer_comes_back() {
         Answer::Data(DataOutcome::Gone),
         Answer::Data(DataOutcome::Kept("{}".into())),
         Answer::Data(DataOutcome::TooLong(5000)),
+        Answer::Unknown,
     ] {
         check(&Envelope::Answer { id: 6, answer });
     }
@@ -196,7 +215,6 @@ fn every_answer_comes_back() {
 
 #[test]
 fn what_only_some_messages_have_stands_behind_what_older_members_read() {
-    let plain = Envelope::Message(message()).encode();
     let mut message = message();
     message.expires_ms = Some(1_700_000_001_000);
     check(&Envelope::Message(message.clone()));
@@ -204,51 +222,137 @@ fn what_only_some_messages_have_stands_behind_what_older_members_read() {
     message.spares_sender = true;
     check(&Envelope::Message(message.clone()));
     check(&Envelope::Retained(message.clone()));
-    let whole = Envelope::Message(message).encode();
-    assert_eq!(whole[..plain.len()], plain);
-    // What newer members will say there is passed over.
-    let newer = b"\x82\xa3new\x01\xaaexpires_ms\x05";
-    let newer = Bytes::from([&plain[..], newer].concat());
-    let Envelope::Message(back) = Envelope::decode(&newer).unwrap() else {
-        panic!("it is a message");
+    for version in [Version::One, Version::Two] {
+        let plain = Envelope::Message(self::message()).encode(version).bytes;
+        let whole = Envelope::Message(message.clone()).encode(version).bytes;
+        assert_eq!(whole[..plain.len()], plain);
+        // What newer members will say there is passed over.
+        let newer = b"\x82\xa3new\x01\xaaexpires_ms\x05";
+        let newer = encoded(version, [&plain[..], newer].concat());
+        let Envelope::Message(back) = newer.decode().unwrap() else {
+            panic!("it is a message");
+        };
+        assert_eq!((back.expires_ms, back.except), (Some(5), None));
+        let cut = encoded(version, whole.slice(..whole.len() - 1));
+        assert!(matches!(cut.decode(), Err(DecodeError::Form(_))));
+    }
+}
+
+/// Members of older releases write and read these.
+#[test]
+fn the_bytes_of_version_1_and_2_never_change() {
+    let mut message = Message::new("room:x".parse().unwrap(), "e", Bytes::from_static(b"[1]"));
+    message.time_ms = 5;
+    let message = Envelope::Message(message);
+    let parts = b"\x9b\x81\xa6Number\x00\xa6room:x\xa1e\xc4\x03[1]\xc0\x05\x00\xc0\xc0\xc0\xc0";
+    let one = message.encode(Version::One).bytes;
+    assert_eq!(one, [&b"\x81\xa7Message"[..], parts].concat());
+    let two = message.encode(Version::Two).bytes;
+    assert_eq!(two, [&b"\x01"[..], parts].concat());
+    let ask = Envelope::Ask {
+        id: 7,
+        question: Question::Drain,
     };
-    assert_eq!((back.expires_ms, back.except), (Some(5), None));
-    let cut = whole.slice(..whole.len() - 1);
-    assert!(matches!(Envelope::decode(&cut), Err(DecodeError::Form(_))));
+    assert_eq!(
+        ask.encode(Version::One).bytes,
+        &b"\x81\xa3Ask\x92\x07\xa5Drain"[..]
+    );
+    let two = b"\x04\0\0\0\0\0\0\0\x07\xa5Drain";
+    assert_eq!(ask.encode(Version::Two).bytes, &two[..]);
+    let deltas = [Delta::Up, Delta::Reaped("g.1".into())];
+    let one = Delta::encode(&deltas, Version::One);
+    assert_eq!(one, &b"\x01\x92\xa2Up\x81\xa6Reaped\xa3g.1"[..]);
+    let two = Delta::encode(&deltas, Version::Two);
+    assert_eq!(two, &b"\x02\x06\0\0\0\0\x04\0\0\0\x04\xa3g.1"[..]);
+}
+
+#[test]
+fn from_version_2_on_what_is_not_known_is_told_apart() {
+    let number = [0, 0, 0, 0, 0, 0, 0, 7];
+    let question = encoded(Version::Two, [&[4][..], &number, b"\xa3New"].concat());
+    let answer = encoded(
+        Version::Two,
+        [&[5][..], &number, b"\x81\xa3New\x01"].concat(),
+    );
+    let unknown = Question::Unknown;
+    assert!(
+        matches!(question.decode(), Ok(Envelope::Ask { id: 7, question }) if question == unknown)
+    );
+    let unknown = Answer::Unknown;
+    assert!(matches!(answer.decode(), Ok(Envelope::Answer { id: 7, answer }) if answer == unknown));
+    let kind = encoded(Version::Two, vec![200]);
+    assert!(matches!(
+        kind.decode(),
+        Err(DecodeError::Value("the kind", _))
+    ));
+    // In the log it is passed over.
+    let log = Bytes::from_static(b"\x02\xc8\0\0\0\x01x\x06\0\0\0\0");
+    assert_eq!(Delta::decode(log).unwrap(), (Version::Two, vec![Delta::Up]));
+    // Version 1 cannot.
+    let question = encoded(Version::One, b"\x81\xa3Ask\x92\x07\xa3New".to_vec());
+    assert!(matches!(question.decode(), Err(DecodeError::Form(_))));
 }
 
 #[test]
 fn what_a_message_holds_is_not_copied() {
-    let bytes = Envelope::Message(message()).encode();
-    let Envelope::Message(back) = Envelope::decode(&bytes).unwrap() else {
-        panic!();
-    };
-    assert!(bytes.as_ptr_range().contains(&back.data.as_ptr()));
+    for version in versions() {
+        let encoded = Envelope::Message(message()).encode(version);
+        let Envelope::Message(back) = encoded.decode().unwrap() else {
+            panic!();
+        };
+        assert!(encoded.bytes.as_ptr_range().contains(&back.data.as_ptr()));
+    }
+}
+
+#[test]
+fn letters_are_read_in_whichever_version_they_were_kept() {
+    let shown = format!("{:?}", message());
+    let check =
+        |letter: &Bytes| assert_eq!(format!("{:?}", letter::decode(letter).unwrap()), shown);
+    check(&letter::encode(&message()));
+    for version in versions() {
+        let Encoded { version, bytes } = Envelope::encode_message(&message(), version);
+        check(&[&[version][..], &bytes].concat().into());
+    }
+    // Those that were written before letters had versions.
+    check(&Envelope::encode_message(&message(), Version::One).bytes);
+    let newer = Bytes::from_static(&[100, 1]);
+    assert!(matches!(
+        letter::decode(&newer),
+        Err(DecodeError::Version(100))
+    ));
+    assert!(letter::decode(&Bytes::new()).is_err());
+    let ring = Envelope::Ring("user:7".parse().unwrap()).encode(Version::One);
+    assert!(letter::decode(&ring.bytes).is_err());
 }
 
 #[test]
 fn a_body_is_split_into_what_was_put_into_it() {
-    let mut body = Body::new();
+    let mut body = Body::new(1);
     assert!(body.is_empty());
-    for text in ["a", "", "ccc"] {
-        body.push(text.as_bytes());
+    let parts = ["a", "", "ccc"].map(|text| encoded(Version::One, text));
+    for part in &parts {
+        body.push(part);
     }
     assert_eq!(body.count(), 3);
     let bytes = body.finish();
-    let parts = Body::split(bytes.clone()).unwrap();
-    assert_eq!(parts, [&b"a"[..], b"", b"ccc"]);
+    assert_eq!(Body::split(bytes.clone()).unwrap(), parts);
     let cut = bytes.slice(..bytes.len() - 1);
     assert!(matches!(Body::split(cut), Err(DecodeError::CutOff)));
 }
 
 #[test]
-fn a_newer_version_is_refused_as_such() {
-    let newer = Bytes::from_static(&[2, 0]);
+fn a_newer_version_is_counted_and_refused_as_such() {
+    let body = Bytes::from_static(b"\x64\0\0\0\x01a\0\0\0\x01b");
+    let envelopes = Body::split(body.clone()).unwrap();
+    assert_eq!(envelopes.len(), 2);
+    for envelope in envelopes {
+        assert!(matches!(envelope.decode(), Err(DecodeError::Version(100))));
+    }
     assert!(matches!(
-        Body::split(newer.clone()),
-        Err(DecodeError::Version(2))
+        Delta::decode(body),
+        Err(DecodeError::Version(100))
     ));
-    assert!(matches!(Delta::decode(newer), Err(DecodeError::Version(2))));
 }
 
 #[test]
@@ -275,24 +379,31 @@ fn every_delta_comes_back() {
         Delta::Reaped("gw.2".into()),
         Delta::Down,
     ];
-    let body = Delta::encode(&deltas);
-    assert_eq!(Delta::decode(body).unwrap(), deltas);
+    for version in versions() {
+        let body = Delta::encode(&deltas, version);
+        assert_eq!(Delta::decode(body).unwrap(), (version, deltas.to_vec()));
+    }
 }
 
 proptest! {
     #[test]
     fn nothing_that_arrives_is_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let bytes = Bytes::from(bytes);
-        let _ = Envelope::decode(&bytes);
+        for version in versions() {
+            let _ = encoded(version, bytes.clone()).decode();
+        }
+        let _ = letter::decode(&bytes);
         let _ = Delta::decode(bytes.clone());
         let _ = Body::split(bytes);
     }
 
     #[test]
     fn a_changed_envelope_is_no_panic(at in 0_usize..200, byte: u8) {
-        let mut bytes = Envelope::Message(message()).encode().to_vec();
-        let at = at % bytes.len();
-        bytes[at] = byte;
-        let _ = Envelope::decode(&bytes.into());
+        for version in versions() {
+            let mut bytes = Envelope::Message(message()).encode(version).bytes.to_vec();
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            let _ = encoded(version, bytes).decode();
+        }
     }
 }

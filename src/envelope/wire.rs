@@ -1,8 +1,11 @@
-//! The MessagePack form of an envelope. These types are the form: their order is what stands on the
-//! wire, and they are nothing else's.
+//! The forms of an envelope: the parts that all of them have, and that of version 1. These types are the
+//! form: their order is what stands on the wire, and they are nothing else's.
 
 mod duties;
+#[cfg(feature = "next-wire")]
+mod next;
 mod peers;
+mod two;
 
 use std::{io::ErrorKind, sync::Arc, time::Duration};
 
@@ -11,7 +14,7 @@ use rmp_serde::decode::{Error, ReadRefReader};
 use serde::{Deserialize, Serialize};
 
 use self::peers::{WireAnswer, WireQuestion};
-use super::{DecodeError, Envelope, topic, user};
+use super::{DecodeError, Envelope, Version, topic, user};
 use crate::{
     dialect::DialectId,
     id::{SessionId, UserId},
@@ -73,8 +76,36 @@ struct WireSender<'a> {
     session: SessionId,
 }
 
-pub(super) fn encode(envelope: &Envelope) -> Bytes {
+pub(super) fn encode(envelope: &Envelope, version: Version) -> Bytes {
+    match version {
+        Version::One => encode_one(envelope),
+        Version::Two => two::encode(envelope),
+        #[cfg(feature = "next-wire")]
+        Version::Three => next::encode(envelope),
+    }
+}
+
+pub(super) fn encode_message(message: &Message, version: Version) -> Bytes {
+    match version {
+        Version::One => write_with(&WireEnvelope::Message(WireMessage::of(message)), message),
+        Version::Two => two::encode_message(message),
+        #[cfg(feature = "next-wire")]
+        Version::Three => next::encode_message(message),
+    }
+}
+
+pub(super) fn decode(bytes: &Bytes, version: Version) -> Result<Envelope, DecodeError> {
+    match version {
+        Version::One => decode_one(bytes),
+        Version::Two => two::decode(bytes),
+        #[cfg(feature = "next-wire")]
+        Version::Three => next::decode(bytes),
+    }
+}
+
+fn encode_one(envelope: &Envelope) -> Bytes {
     let wire = match envelope {
+        Envelope::Message(message) => return encode_message(message, Version::One),
         Envelope::Retained(message) => {
             let wire = WireEnvelope::Retained(WireMessage::of(message));
             return write_with(&wire, message);
@@ -82,34 +113,27 @@ pub(super) fn encode(envelope: &Envelope) -> Bytes {
         Envelope::Answer { id, answer } => WireEnvelope::Answer(*id, WireAnswer::of(answer)),
         Envelope::Ask { id, question } => WireEnvelope::Ask(*id, WireQuestion::of(question)),
         Envelope::Canary(number) => WireEnvelope::Canary(*number),
-        Envelope::Message(message) => return encode_message(message),
         Envelope::Ring(user) => WireEnvelope::Ring(user.as_str()),
     };
-    write(&wire)
-}
-
-pub(super) fn encode_message(message: &Message) -> Bytes {
-    write_with(&WireEnvelope::Message(WireMessage::of(message)), message)
-}
-
-fn write(wire: &WireEnvelope<'_>) -> Bytes {
-    to_vec(wire).into()
+    to_vec(&wire).into()
 }
 
 fn write_with(wire: &WireEnvelope<'_>, message: &Message) -> Bytes {
     let mut bytes = to_vec(wire);
-    if let Some(postscript) = Postscript::of(message) {
-        let written = rmp_serde::encode::write_named(&mut bytes, &postscript);
-        written.expect("memory takes what is written");
-    }
+    Postscript::write(message, &mut bytes);
     bytes.into()
 }
 
-fn to_vec(wire: &WireEnvelope<'_>) -> Vec<u8> {
+fn to_vec(wire: &impl Serialize) -> Vec<u8> {
     rmp_serde::to_vec(wire).expect("memory takes what is written")
 }
 
-pub(super) fn decode(bytes: &Bytes) -> Result<Envelope, DecodeError> {
+/// Writes behind what there is.
+fn write(bytes: &mut Vec<u8>, wire: &impl Serialize) {
+    rmp_serde::encode::write(bytes, wire).expect("memory takes what is written");
+}
+
+fn decode_one(bytes: &Bytes) -> Result<Envelope, DecodeError> {
     let mut reader = rmp_serde::Deserializer::from_read_ref(&bytes[..]);
     let wire = WireEnvelope::deserialize(&mut reader).map_err(DecodeError::Form)?;
     let mut whole = |message: WireMessage<'_>| {
@@ -225,6 +249,14 @@ impl Postscript {
             expires_ms: message.expires_ms,
             except: except.iter().map(ToString::to_string).collect(),
         })
+    }
+
+    /// Writes what there is to say behind an envelope.
+    fn write(message: &Message, bytes: &mut Vec<u8>) {
+        if let Some(postscript) = Self::of(message) {
+            let written = rmp_serde::encode::write_named(bytes, &postscript);
+            written.expect("memory takes what is written");
+        }
     }
 
     /// What stands behind an envelope, if anything does.

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::{Mail, MailError, Put, bell::Bell};
 use crate::{
     clock::Clock,
-    envelope::Envelope,
+    envelope::letter,
     journal::Journal,
     message::{DeliveryClass, Message, MessageId},
     router::{Reached, Router},
@@ -127,7 +127,7 @@ impl Post {
         let letters = users.map(|user| {
             let mut message = message.clone();
             message.topic = user.clone();
-            (user.clone(), Envelope::Message(message).encode())
+            (user.clone(), letter::encode(&message))
         });
         let letters: Vec<(Topic, Bytes)> = letters.collect();
         let pushes = topics.iter().map(|topic| {

@@ -11,7 +11,7 @@ use super::{
     post::{Parts, Post},
 };
 use crate::{
-    envelope::Envelope,
+    envelope::{DecodeError, letter},
     message::{DeliveryClass, Message},
     pauses::Pauses,
     router::{fanout::Outgoing, letters::Given, subscriber::Subscriber},
@@ -127,9 +127,15 @@ async fn read(post: &Post, expecting: &mut Vec<Topic>) -> Result<(), MailError> 
         let Opened {
             letters,
             unreadable,
+            newer,
             expired,
         } = open(&user, &page, now_ms);
-        let is_all = page.len() < super::PAGE;
+        // What stands behind a page with letters that stay is not to be had before they are gone.
+        let is_all = page.len() < super::PAGE || 0 < newer;
+        if 0 < newer {
+            post.stats().newer.add(newer);
+            tracing::warn!(letters = newer, "letters of a newer node wait for one");
+        }
         let mut is_again = false;
         for session in sessions {
             is_again |= bring(&session, &letters, is_all);
@@ -160,33 +166,35 @@ async fn read(post: &Post, expecting: &mut Vec<Topic>) -> Result<(), MailError> 
 /// What stands in a page of letters.
 struct Opened {
     letters: Vec<(LetterId, Arc<Outgoing>)>,
-    /// Written by no version that is known.
+    /// What nobody can read.
     unreadable: Vec<LetterId>,
+    /// How many a newer node has written: they stay.
+    newer: u64,
     /// Worth nothing any more.
     expired: Vec<LetterId>,
 }
 
 fn open(user: &Topic, page: &[Letter], now_ms: u64) -> Opened {
     let mut letters = Vec::with_capacity(page.len());
-    let (mut unreadable, mut expired) = (Vec::new(), Vec::new());
+    let (mut unreadable, mut newer, mut expired) = (Vec::new(), 0, Vec::new());
     for letter in page {
-        match Envelope::decode(&letter.body) {
-            Ok(Envelope::Message(message)) if message.has_expired(now_ms) => {
-                expired.push(letter.id);
-            }
-            Ok(Envelope::Message(message)) if message.topic == *user => {
+        match letter::decode(&letter.body) {
+            Ok(message) if message.has_expired(now_ms) => expired.push(letter.id),
+            Ok(message) if message.topic == *user => {
                 let message = Message {
                     class: DeliveryClass::Durable,
                     ..message
                 };
                 letters.push((letter.id, Outgoing::new(message)));
             }
-            _ => unreadable.push(letter.id),
+            Err(DecodeError::Version(_)) => newer += 1,
+            Ok(_) | Err(_) => unreadable.push(letter.id),
         }
     }
     Opened {
         letters,
         unreadable,
+        newer,
         expired,
     }
 }

@@ -6,6 +6,7 @@ use super::{Route, Router, index, seat::Joining, subscriber::Subscriber};
 use crate::{
     close::CloseReason,
     dialect::Now,
+    envelope::Speech,
     id::SessionId,
     peer::{DataChange, DataOutcome, Joined, NodeInfo, PageQuery, SessionDetails, SessionInfo},
     topic::{Topic, TopicKind},
@@ -20,6 +21,7 @@ impl Router {
             sessions: self.sessions() as u64,
             lag: 0,
             state: state.into(),
+            speech: Speech::OWN,
         }
     }
 

@@ -29,6 +29,8 @@ pub struct ClusterStats {
     pub deltas_out: Count,
     /// Entries of others read from the log.
     pub deltas_in: Count,
+    /// Entries of others in the log that could not be read.
+    pub log_unreadable: Count,
     /// Gaps found in the log.
     pub log_gaps: Count,
     /// Snapshots written.
@@ -58,19 +60,23 @@ pub enum LostReason {
     InboxFull,
     /// It was sent by a member that had been declared dead before.
     Reaped,
+    /// It is of a version that its reader does not know, or there is none that its reader and this
+    /// member both know.
+    Version,
 }
 
 // === impl LostReason ===
 
 impl LostReason {
     /// Every reason, in the order of the variants.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::DeadMember,
         Self::Form,
         Self::Gap,
         Self::Gone,
         Self::InboxFull,
         Self::Reaped,
+        Self::Version,
     ];
 
     /// Metric label.
@@ -82,6 +88,7 @@ impl LostReason {
             Self::Gone => "gone",
             Self::InboxFull => "inbox_full",
             Self::Reaped => "reaped",
+            Self::Version => "version",
         }
     }
 }

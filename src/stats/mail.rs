@@ -13,6 +13,8 @@ pub struct MailStats {
     pub confirmed: Count,
     /// Letters removed since they were worth nothing any more.
     pub expired: Count,
+    /// Letters that were left for a newer node, each time they were met.
+    pub newer: Count,
     /// Letters removed since they cannot be read.
     pub unreadable: Count,
     /// Calls of the mail that failed.

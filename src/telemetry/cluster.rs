@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{names, sheet::Sheet};
 use crate::{
     cluster::Cluster,
+    envelope::Version,
     router::Router,
     stats::{ClusterStats, LostReason},
 };
@@ -29,6 +30,13 @@ pub(super) fn write(sheet: &mut Sheet<'_>, router: &Router, cluster: Option<&Clu
     sheet.gauge(&names::PRESENCE_PENDING, &[], pending);
     let lag = cluster.map_or(0, Cluster::inbox_entries);
     sheet.gauge(&names::INBOX_ENTRIES, &[], lag as f64);
+    let version = cluster.map_or(Version::MAX, Cluster::version);
+    for (family, version) in [
+        (&names::BUS_VERSION, version),
+        (&names::BUS_VERSION_MAX, Version::MAX),
+    ] {
+        sheet.gauge(family, &[], f64::from(version.number()));
+    }
     let nodes = router
         .presence()
         .map_or(1, |presence| presence.nodes().len());
@@ -66,6 +74,7 @@ fn write_presence(sheet: &Sheet<'_>, stats: &ClusterStats) {
     for (family, count) in [
         (&names::PRESENCE_GAPS, &stats.log_gaps),
         (&names::PRESENCE_SNAPSHOTS, &stats.snapshots),
+        (&names::PRESENCE_UNREADABLE, &stats.log_unreadable),
         (&names::CLUSTER_REOPENED, &stats.reopened),
         (&names::TAKEOVERS, &stats.takeovers),
         (&names::FENCED, &stats.fenced),

@@ -95,6 +95,10 @@ families! {
         "Messages that came twice and were dropped";
     BUS_ROUND_TRIP_SECONDS = Histogram SECONDS, "tidegate_bus_round_trip_seconds" []
         "Time of a canary from this node through Redis to its own inbox and back";
+    BUS_VERSION = Gauge None, "tidegate_bus_version" []
+        "The version in which the node writes to all others: the last that all of them know";
+    BUS_VERSION_MAX = Gauge None, "tidegate_bus_version_max" []
+        "The last version of the bus that the node knows";
     BYTES_MOVED = Counter BYTES, "tidegate_bytes_total" ["dialect", "direction"]
         "Bytes read from and written to clients after the upgrade, before encryption";
     CANARY_AGE = Gauge SECONDS, "tidegate_canary_age_seconds" []
@@ -190,7 +194,7 @@ families! {
     MAIL_ERRORS = Counter None, "tidegate_mail_errors_total" []
         "Calls of the mail that failed; what was to be put was refused, the rest is repeated";
     MAIL_LETTERS = Counter None, "tidegate_mail_letters_total" ["outcome"]
-        "Durable messages to users: kept, confirmed by a client, dropped for newer ones, unreadable";
+        "Durable messages to users: kept, confirmed by a client, dropped for newer ones, left for a newer node, unreadable";
     MAIL_USERS_WAITING = Gauge None, "tidegate_mail_users_waiting" []
         "Users with sessions whose mail is to be read";
     CONFLATED = Counter None, "tidegate_messages_conflated_total" []
@@ -231,6 +235,8 @@ families! {
         "Changes and entries that are on their way into the presence stream";
     PRESENCE_SNAPSHOTS = Counter None, "tidegate_presence_snapshots_total" []
         "Snapshots of all topics that this node has written";
+    PRESENCE_UNREADABLE = Counter None, "tidegate_presence_unreadable_total" []
+        "Entries of other nodes in the presence stream that could not be read; the next one shows a gap";
     CPU_SECONDS = Counter SECONDS, "tidegate_process_cpu_seconds_total" []
         "Processor time of the process, user and system";
     FDS_MAX = Gauge None, "tidegate_process_max_fds" []

@@ -36,7 +36,7 @@ async fn the_nodes_are_this_one() {
     let expect = |state| {
         json!({
             "id": NODE, "epoch": "18f3", "address": "127.0.0.1:8080", "sessions": 1, "lag": 0,
-            "state": state,
+            "state": state, "bus": {"min": 1, "max": 2, "speaks": 2},
         })
     };
     let answer = node.get("/api/nodes").await.json(200);
@@ -65,7 +65,7 @@ async fn the_status_says_who_runs_since_when_and_where() {
         "sessions": {"device": 0, "im": 0, "live": 0, "ride": 2, "room": 0},
         "nodes": [{
             "id": NODE, "epoch": "18f3", "address": "127.0.0.1:8080", "sessions": 0, "lag": 0,
-            "state": "ready",
+            "state": "ready", "bus": {"min": 1, "max": 2, "speaks": 2},
         }],
     });
     assert_eq!(answer.json(200), expect);

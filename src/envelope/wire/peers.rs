@@ -30,6 +30,7 @@ pub(super) enum WireQuestion {
     Rooms(Option<String>, u32),
     Page(WirePage),
     Data(#[serde(with = "session_text")] SessionId, WireChange),
+    Unknown,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -58,6 +59,7 @@ pub(super) enum WireAnswer {
     Rooms(Vec<String>),
     Page(Vec<WireDetails>),
     Data(WireOutcome),
+    Unknown,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -104,6 +106,7 @@ impl WireQuestion {
             Question::Data { session, change } => {
                 Self::Data(session.clone(), WireChange::of(change))
             }
+            Question::Unknown => Self::Unknown,
         }
     }
 
@@ -140,6 +143,7 @@ impl WireQuestion {
                 session,
                 change: change.read(),
             },
+            Self::Unknown => Question::Unknown,
         })
     }
 }
@@ -160,6 +164,7 @@ impl WireAnswer {
             Answer::Rooms(rooms) => Self::Rooms(rooms.iter().map(text).collect()),
             Answer::Page(page) => Self::Page(page.iter().map(WireDetails::of).collect()),
             Answer::Data(outcome) => Self::Data(WireOutcome::of(outcome)),
+            Answer::Unknown => Self::Unknown,
         }
     }
 
@@ -186,6 +191,7 @@ impl WireAnswer {
                 Answer::Page(page.collect::<Result<_, _>>()?)
             }
             Self::Data(outcome) => Answer::Data(outcome.read()),
+            Self::Unknown => Answer::Unknown,
         })
     }
 }
