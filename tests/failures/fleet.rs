@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -17,11 +17,13 @@ use crate::{
     client::Client,
     http,
     machine::{Folder, kill, signal},
-    soon, within,
+    next, soon, within,
 };
 
 /// One gateway process; dropping it ends it.
 pub(crate) struct Node {
+    /// The program that it is when it is started.
+    pub(crate) release: &'static Path,
     name: String,
     settings: String,
     /// Listens where it did before when it is started again.
@@ -43,6 +45,7 @@ impl Node {
     pub(crate) fn with(name: &str, settings: &str) -> Self {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         Self {
+            release: next::this(),
             name: name.to_owned(),
             settings: settings.to_owned(),
             stays: false,
@@ -108,6 +111,7 @@ impl Node {
     /// Starts the process with these words, and gives its number.
     pub(crate) fn spawn(&mut self, words: &[&str]) -> u32 {
         let Self {
+            release,
             name,
             settings,
             folder,
@@ -129,7 +133,7 @@ impl Node {
             .append(true)
             .open(folder.join("log"))
             .unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        let child = Command::new(release)
             .args(words)
             .args(["--config", "tidegate.toml"])
             .current_dir(folder)

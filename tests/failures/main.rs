@@ -24,6 +24,7 @@ mod mail;
 mod mariadb;
 mod member;
 mod network;
+mod next;
 #[path = "../support/old_redis.rs"]
 mod old_redis;
 mod promise;
@@ -39,6 +40,7 @@ mod server;
 #[allow(dead_code, reason = "shared with tests that look at more")]
 mod service;
 mod slots;
+mod versions;
 mod work;
 
 use std::{env, future::Future, time::Duration};
