@@ -23,7 +23,7 @@ const CONNECTIONS_MAX: usize = 1024;
 /// For the head of a request, and between two requests. Longer than pools keep idle connections (60
 /// s), so that theirs are the ends and no request meets one of ours.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
-/// Longest head of a request.
+/// Longest head of a request. It is measured between two reads, so that one may be as long again.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// Between a failed accept and the next one: for want of open files it would fail at once again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

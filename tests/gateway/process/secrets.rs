@@ -19,6 +19,8 @@ use crate::support::{
 const OURS: &str = "hunter2";
 /// In every credential that only clients have.
 const THEIRS: &str = "hunter3";
+/// In the query of an address, which those who may ask are told, and the log is not.
+const QUERY: &str = "hunter5";
 /// The name of a user, which is told to those who may ask, and to nobody else.
 const USER: &str = "hunter4";
 /// Files of keys, by the settings that name them.
@@ -36,6 +38,7 @@ impl Vault {
         let service = Service::start(|request: &Request| match request.path.as_str() {
             "/decides" => (200, r#"{"allow":true}"#),
             "/login" => (403, ""),
+            path if path.starts_with("/fails") => (500, ""),
             _ => (200, "{}"),
         });
         let redis = Redis::start();
@@ -65,6 +68,16 @@ impl Vault {
             tokens.push(self.place.ends(line, 0).await.trim().to_owned());
         }
         tokens.try_into().unwrap()
+    }
+
+    /// What its Redis keeps, as a text with whatever else stands in such a file.
+    fn kept(&self) -> String {
+        for command in [&["CONFIG", "SET", "rdbcompression", "no"][..], &["SAVE"]] {
+            self.redis.tell(command);
+        }
+        let folder = self.redis.ask(&["CONFIG", "GET", "dir"]);
+        let file = Path::new(folder.lines().last().unwrap()).join("dump.rdb");
+        String::from_utf8_lossy(&fs::read(file).unwrap()).into_owned()
     }
 
     /// Has clients come of every dialect, good ones and others, and say something.
@@ -135,6 +148,7 @@ fn settings(service: &Service, redis: &Redis) -> String {
     let host = redis.host();
     let [device_key, im_key] = PRIVATE_KEYS;
     let (login, decides, told) = (url("/login"), url("/decides"), url("/told"));
+    let fails = url(&format!("/fails?key={QUERY}"));
     let hook = |name: &str| format!("secret = \"{OURS}-{name}-0123456789\"");
     format!(
         r#"development = false
@@ -151,7 +165,11 @@ fn settings(service: &Service, redis: &Redis) -> String {
         backend.connect = {{ {decides}, {connect} }}
         backend.subscribe = {{ {decides}, {subscribe} }}
         backend.methods = [{{ prefix = "shop.", {told}, {method} }}]
-        backend.hooks = [{{ events = ["session.opened", "session.closed"], {told}, {webhook} }}]
+        backend.hooks = [
+            {{ events = ["session.opened", "session.closed"], {told}, {webhook} }},
+            {{ events = ["session.opened"], {fails}, {webhook} }},
+        ]
+        drain.grace = "2s"
         backend.jobs = [{{ kind = "ocr", {told}, {job} }}]
         "#,
         hs = hook("shared"),
@@ -204,12 +222,19 @@ async fn no_secret_shows_anywhere() {
         "{log}"
     );
     for text in [&log, &metrics] {
-        let line = text.lines().find(|line| line.contains(USER));
+        let mut lines = text.lines();
+        let line = lines.find(|line| line.contains(USER) || line.contains(QUERY));
         assert_eq!(line, None);
     }
     told += &(log + &metrics);
-    let mut secrets = vec![OURS.to_owned(), THEIRS.to_owned(), control];
+    let mut secrets = vec![OURS.to_owned(), control];
     secrets.extend(PRIVATE_KEYS.map(|key| middle(&vault.place.file(key))));
+    let kept = vault.kept();
+    assert!(kept.contains("/told"), "{kept}");
+    for secret in &secrets {
+        assert!(!kept.contains(secret), "{secret} is in Redis");
+    }
+    secrets.push(THEIRS.to_owned());
     secrets.extend(tokens);
     for secret in &secrets {
         let line = told.lines().find(|line| line.contains(secret));
