@@ -12,9 +12,9 @@ HERE = Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE))
 
-from boards import cluster, dialects, node, overview, services, storage  # noqa: E402
+from boards import cluster, dialects, loadtest, node, overview, services, storage  # noqa: E402
 
-BOARDS = [overview, node, cluster, dialects, storage, services]
+BOARDS = [overview, node, cluster, dialects, storage, services, loadtest]
 
 
 def files():

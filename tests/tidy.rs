@@ -165,7 +165,7 @@ fn no_path_of_somebodys_machine_is_kept() {
 
 #[test]
 fn alerts_and_dashboards_name_metrics_that_exist() {
-    let names = files(&["src/telemetry"]);
+    let names = files(&["src/telemetry", "loadtest/src/prometheus"]);
     let known: BTreeSet<_> = names.iter().flat_map(|file| metrics(&file.text)).collect();
     let mut unknown = Vec::new();
     for file in files(&["deploy/prometheus", "grafana"]) {

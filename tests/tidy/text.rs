@@ -6,7 +6,8 @@ pub(crate) fn words(code: &str) -> impl Iterator<Item = &str> {
 
 /// Names that begin with the prefix of our metrics.
 pub(crate) fn metrics(text: &str) -> impl Iterator<Item = &str> {
-    named(text, "tidegate_", |c| c.is_ascii_alphanumeric() || c == '_')
+    let of = |beginning| named(text, beginning, |c| c.is_ascii_alphanumeric() || c == '_');
+    of("tidegate_").chain(of("loadtest_"))
 }
 
 /// Everything in `text` that begins with `beginning` and goes on as long as `goes_on`.

@@ -34,6 +34,8 @@ pub(crate) struct Lab {
     pub(crate) nodes: Vec<Node>,
     pub(crate) prometheus: Prometheus,
     pub(crate) redis: Redis,
+    /// Where load tests are scraped, once there are any.
+    load_tests: [SocketAddr; 2],
     /// It serves as long as it is there.
     _application: Service,
     folder: Folder,
@@ -59,7 +61,8 @@ impl Lab {
         });
         let nodes = futures_util::future::join_all(nodes).await;
         let targets = [("gw1", nodes[0].admin), ("gw2", nodes[1].admin)];
-        let prometheus = Prometheus::start(folder.path(), &targets).await;
+        let load_tests = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], free_port())));
+        let prometheus = Prometheus::start(folder.path(), &targets, &load_tests).await;
         prometheus
             .until("count(tidegate_nodes == 2 and tidegate_ready == 1) == 2")
             .await;
@@ -67,8 +70,29 @@ impl Lab {
             nodes,
             prometheus,
             redis,
+            load_tests,
             _application: application,
             folder,
+        }
+    }
+
+    /// Has load tests go on until the test is over, and waits until Prometheus has seen both: clients who write to
+    /// each other from node to node, and others who come and go.
+    pub(crate) async fn load(&self) {
+        let [one, two] = [&self.nodes[0], &self.nodes[1]];
+        let pids = [one, two].map(|node| node.process.as_ref().unwrap().id());
+        let (pids, to) = (format!("{},{}", pids[0], pids[1]), one.public);
+        let talk = format!("unicast --to {to},{} -n 4 --rate 50 --warmup 0", two.public);
+        let come = format!("handshake --to {to} -n 12000 --ramp 600");
+        for (run, address) in [talk, come].into_iter().zip(self.load_tests) {
+            let line =
+                format!("loadtest {run} --secs 600 --server-pid {pids} --prometheus {address}");
+            // It ends with the process.
+            std::thread::spawn(move || loadtest::run(line.split(' ').map(Into::into)));
+        }
+        for metric in ["received_total", "handshake_seconds_count"] {
+            let seen = format!("sum(rate(loadtest_{metric}[15s])) > 0");
+            self.prometheus.until(&seen).await;
         }
     }
 

@@ -10,6 +10,7 @@ use crate::{
 
 /// Panels that may be empty, and why.
 const MAY_BE_EMPTY: &[(&str, &str)] = &[
+    ("loadtest: Errors", "nothing has to go wrong"),
     ("node: Certificate", "the nodes of the test have no TLS"),
     ("overview: Alerts", "nothing has to be wrong"),
 ];
@@ -63,6 +64,7 @@ async fn offered(lab: &Lab, variable: &Value) -> Vec<String> {
 async fn every_panel_and_every_alert_finds_what_it_asks_for() {
     let lab = Lab::start().await;
     let _audience = traffic::drive(&lab).await;
+    lab.load().await;
     let mut empty = Vec::new();
     for board in Board::all() {
         let [_, cluster, node] = board.variables() else {

@@ -27,12 +27,16 @@ pub(crate) struct Prometheus {
 
 impl Prometheus {
     /// Starts one in `folder` that scrapes these targets, each a node's name and its address, every
-    /// second. Alerts that would wait do not.
-    pub(crate) async fn start(folder: &Path, targets: &[(&str, SocketAddr)]) -> Self {
+    /// second, and load tests at theirs. Alerts that would wait do not.
+    pub(crate) async fn start(
+        folder: &Path,
+        targets: &[(&str, SocketAddr)],
+        load_tests: &[SocketAddr],
+    ) -> Self {
         let config = text("deploy/prometheus/prometheus.yml");
         let config = config.replace("15s", "1s").replace("10s", "1s");
         fs::write(folder.join("prometheus.yml"), config).unwrap();
-        for name in ["rules", "targets"] {
+        for name in ["rules", "targets/loadtest"] {
             fs::create_dir_all(folder.join(name)).unwrap();
         }
         for path in files("deploy/prometheus/rules", "yml") {
@@ -48,6 +52,10 @@ impl Prometheus {
         });
         let path = folder.join("targets/tidegate.yml");
         fs::write(path, targets.collect::<String>()).unwrap();
+        let load_tests: Vec<_> = load_tests.iter().map(|it| format!("\"{it}\"")).collect();
+        let load_tests = load_tests.join(", ");
+        let target = format!("- labels: {{cluster: main}}\n  targets: [{load_tests}]\n");
+        fs::write(folder.join("targets/loadtest/loadtest.yml"), target).unwrap();
         let address: SocketAddr = ([127, 0, 0, 1], free_port()).into();
         let mut command = Command::new("prometheus");
         command.arg(format!("--config.file={}/prometheus.yml", folder.display()));

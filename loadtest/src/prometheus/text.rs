@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::names::{self, Family};
+use crate::client::Losses;
 use crate::meter::{Latencies, Phase, Sample};
 use crate::process::Role;
 
@@ -17,8 +18,14 @@ const BUCKETS: [u64; 16] = [
 pub(super) fn render(scenario: &str, sum: &Sample) -> String {
     let mut text = Text::default();
     text.family(&names::CONNECTIONS, [(String::new(), sum.open as f64)]);
-    text.family(&names::CONNECTIONS_LOST, by_name("reason", &sum.lost));
-    text.family(&names::ERRORS, by_name("error", &sum.errors));
+    // Each reason from the beginning on, so that the first one is seen to be more than before.
+    let lost = |reason: &str| sum.lost.get(reason).copied().unwrap_or_default() as f64;
+    let reasons = Losses::default().by_name();
+    let reasons = reasons.map(|(reason, _)| (labels(&[("reason", reason)]), lost(reason)));
+    text.family(&names::CONNECTIONS_LOST, reasons);
+    let errors = sum.errors.iter();
+    let errors = errors.map(|(error, count)| (labels(&[("error", error)]), *count as f64));
+    text.family(&names::ERRORS, errors);
     text.family(
         &names::GENERATOR_CPU,
         sum.generators
@@ -63,15 +70,6 @@ fn watched(text: &mut Text, sum: &Sample) {
     text.family(&names::WATCHED_CPU, cpu);
     let bytes = processes().filter_map(|(labels, it)| Some((labels, it.resident_bytes? as f64)));
     text.family(&names::WATCHED_RESIDENT, bytes);
-}
-
-fn by_name(
-    name: &str,
-    counts: &std::collections::BTreeMap<String, u64>,
-) -> impl Iterator<Item = (String, f64)> {
-    counts
-        .iter()
-        .map(move |(value, count)| (labels(&[(name, value)]), *count as f64))
 }
 
 /// Labels in braces.
@@ -181,6 +179,7 @@ mod tests {
             "loadtest_handshake_seconds_count 0",
             r#"loadtest_errors_total{error="say \"no\"\\"} 4"#,
             r#"loadtest_connections_lost_total{reason="reset"} 5"#,
+            r#"loadtest_connections_lost_total{reason="refused"} 0"#,
             r#"loadtest_phase{phase="hold"} 1"#,
             r#"loadtest_phase{phase="connect"} 0"#,
             r#"loadtest_generator_cpu_seconds_total{process="0"} 0.25"#,
