@@ -238,6 +238,32 @@ mod tests {
     }
 
     #[test]
+    fn a_process_of_the_load_generator_that_is_saturated_is_named() {
+        let of = |generators: &[f64]| {
+            let generators = generators.iter().copied().enumerate().collect();
+            let sample = Sample {
+                seconds: 2.0,
+                generators,
+                ..Sample::default()
+            };
+            Cpu::from(&sample)
+        };
+        let one = of(&[1.9]);
+        assert!(one.generator_saturated && (one.generator_percent - 95.0).abs() < 1e-9);
+        let objection = one.objection().unwrap();
+        assert!(
+            objection.starts_with("the load generator is saturated (95.0 %"),
+            "{objection}"
+        );
+        // Each has a core: what counts is the busiest one.
+        let several = of(&[1.0, 1.98, 1.5]);
+        let objection = several.objection().unwrap();
+        assert!(objection.starts_with("process 2 of 3 "), "{objection}");
+        assert!((several.generator_seconds - 4.48).abs() < 1e-9);
+        assert_eq!(of(&[1.8, 1.8]).objection(), None);
+    }
+
+    #[test]
     fn numbers_are_rounded_to_what_counts() {
         for (value, text) in [
             (0.0, "0"),

@@ -6,9 +6,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use loadtest::http;
+use rustix::process::test_kill_process;
 use serde_json::Value;
 
 use crate::node::{LOADTEST, Node};
+use crate::processes::children;
 
 #[test]
 fn a_run_is_told_as_a_page_and_beside_an_earlier_one() {
@@ -66,7 +68,7 @@ fn value(scraped: &str, series: &str) -> Option<f64> {
 }
 
 #[test]
-fn prometheus_can_scrape_a_run_of_several_processes() {
+fn prometheus_can_scrape_a_run_of_several_processes_none_of_which_outlives_it() {
     let node = Node::start("scraped");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -105,8 +107,20 @@ fn prometheus_can_scrape_a_run_of_several_processes() {
         Some(1.0),
         "{scraped}"
     );
+    let children = children(child.id());
+    assert_eq!(children.len(), 2);
     child.kill().unwrap();
     child.wait().unwrap();
+    // Nobody listens to them any more, which they notice with the next second.
+    let mut looks = 0;
+    while children
+        .iter()
+        .any(|child| test_kill_process(*child).is_ok())
+    {
+        looks += 1;
+        assert!(looks < 600, "the others go on");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn several_processes_give_the_figures_of_one() {
 }
 
 /// The processes that one has started.
-fn children(parent: u32) -> Vec<Pid> {
+pub(crate) fn children(parent: u32) -> Vec<Pid> {
     let path = format!("/proc/{parent}/task/{parent}/children");
     let children = fs::read_to_string(path).unwrap();
     let children = children.split_whitespace().map(|it| it.parse().unwrap());
