@@ -28,6 +28,7 @@ mod serve;
 mod service;
 mod sessions;
 mod topics;
+mod traces;
 
 #[cfg(test)]
 mod tests;

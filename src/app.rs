@@ -153,12 +153,7 @@ impl App {
         let member = Member::new(config.node(), epoch());
         let (public, admin) = listen(&config, sockets)?;
         let tls = settings::tls(&config)?;
-        let router = Router::new(
-            member,
-            settings::shards(&config),
-            config.limits.outbox_bytes_max,
-            config.limits.outboxes_bytes_max,
-        );
+        let router = router(&config, member);
         let addresses = addresses(&public, &admin);
         let identity = Identity::new(router, clock, addresses.public[0]);
         let membership = Membership::new(&config, &identity).map_err(BuildError::Redis)?;
@@ -287,6 +282,17 @@ fn listen(
         public.push(bind("listen.public", *address, backlog)?);
     }
     Ok((public, bind("listen.admin", config.listen.admin, 128)?))
+}
+
+fn router(config: &Config, member: Member) -> Arc<Router> {
+    let router = Router::new(
+        member,
+        settings::shards(config),
+        config.limits.outbox_bytes_max,
+        config.limits.outboxes_bytes_max,
+    );
+    router.recorder().set(settings::recorder(config));
+    router
 }
 
 fn duplicates(public: &[TcpListener], admin: &TcpListener) -> std::io::Result<Vec<TcpListener>> {

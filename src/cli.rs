@@ -4,12 +4,14 @@
 pub mod args;
 mod control;
 mod daemon;
+mod explain;
 mod jobs;
 mod keys;
 mod machine;
 mod manage;
 pub mod pid;
 mod restart;
+mod tail;
 mod token;
 mod welcome;
 
@@ -66,6 +68,8 @@ pub fn run(invocation: Invocation, environment: BTreeMap<String, String>) -> Exi
         Command::Restart => restart::restart(source),
         Command::Status(wanted) => manage::status(&source, wanted),
         Command::Say { text } => manage::say(&source, &text),
+        Command::Explain(wanted) => explain::explain(&source, &wanted),
+        Command::Tail(wanted) => tail::tail(&source, &wanted),
         Command::Check => check(&source),
         Command::Token(wanted) => token::token(&source, wanted),
         Command::Keys(wanted) => keys::keys(&wanted),
@@ -133,6 +137,15 @@ impl Failure {
             text: problem.to_string(),
         }
     }
+}
+
+/// What others have chosen, for a terminal, which takes control characters for orders.
+fn printable(text: &str) -> String {
+    let shown = text.chars().map(|char| match char.is_control() {
+        true => char.escape_default().to_string(),
+        false => char.to_string(),
+    });
+    shown.collect()
 }
 
 /// An error with what it was caused by, in one line.

@@ -16,6 +16,7 @@ mod read;
 pub mod rsa;
 mod setting;
 mod source;
+mod trace;
 mod tree;
 mod value;
 mod visit;
@@ -39,6 +40,7 @@ pub use limits::Limits;
 pub use listen::{ClientAddress, Listen, Tls};
 pub use source::{File, Readable, ReloadSource, Source};
 pub(crate) use source::{is_ours, read_text};
+pub use trace::{Share, Trace};
 pub use value::{Cidr, HttpUrl, ParseValueError, Ping, Secret, parse_duration};
 use visit::{Section, Visitor};
 
@@ -74,6 +76,8 @@ pub struct Config {
     pub runtime: Runtime,
     /// `[log]`.
     pub log: Log,
+    /// `[trace]`.
+    pub trace: Trace,
     /// Which of the credentials above were made at start, in development mode.
     pub throw_away: ThrowAway,
     /// What `tidegate stop` and its like show to the admin listener. Made at start, never
@@ -153,6 +157,7 @@ impl Default for Config {
             backend: Backend::default(),
             runtime: Runtime::default(),
             log: Log::default(),
+            trace: Trace::default(),
             throw_away: ThrowAway::default(),
             control: Secret::default(),
         }
@@ -175,6 +180,7 @@ impl Section for Config {
         visitor.section("backend", &mut self.backend);
         visitor.section("runtime", &mut self.runtime);
         visitor.section("log", &mut self.log);
+        visitor.section("trace", &mut self.trace);
     }
 }
 

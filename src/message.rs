@@ -9,6 +9,7 @@ use crate::{
     digest,
     id::{SessionId, UserId},
     topic::Topic,
+    trace::Way,
 };
 
 /// A message on its way to the subscribers of a topic.
@@ -44,6 +45,8 @@ pub struct Message {
     pub spares_sender: bool,
     /// Sessions that are not given it.
     pub except: Option<Arc<[SessionId]>>,
+    /// By what way it came to the member that publishes it. Does not travel.
+    pub way: Way,
 }
 
 /// Where a letter stands in the mail of its user.
@@ -130,6 +133,7 @@ impl Message {
             expires_ms: None,
             spares_sender: false,
             except: None,
+            way: Way::default(),
         }
     }
 
@@ -144,6 +148,19 @@ impl Message {
         self.class = DeliveryClass::Latest;
         self.conflate = Some(key);
         self
+    }
+}
+
+// === impl DeliveryClass ===
+
+impl DeliveryClass {
+    /// Its name in answers.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Durable => "durable",
+            Self::Ephemeral => "ephemeral",
+            Self::Latest => "latest",
+        }
     }
 }
 

@@ -7,14 +7,18 @@
 //! **Invariant:** bytes leave in the order: the entry that is partly written, control frames, data
 //! in the order of arrival, the Close frame. Nothing is queued after the Close.
 
+mod entry;
+
 use std::{collections::VecDeque, io::IoSlice};
 
 use bytes::Bytes;
 
+pub use self::entry::Entry;
 use crate::{
     close::{CloseForm, CloseReason},
     frame::Frame,
     message::ConflationKey,
+    recorder::Fate,
 };
 
 /// Charged for each entry that waits behind the head of the queue: its place in the queue and what
@@ -50,17 +54,6 @@ struct Backlog {
     last: Option<Bytes>,
 }
 
-/// One or more whole frames that are written together.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// The frames' bytes.
-    pub bytes: Bytes,
-    /// How many frames.
-    pub frames: u32,
-    /// Which waiting entry it replaces.
-    pub key: Option<ConflationKey>,
-}
-
 /// What became of a push.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Pushed {
@@ -83,19 +76,6 @@ pub struct Advanced {
     pub bytes: usize,
 }
 
-// === impl Entry ===
-
-impl Entry {
-    /// One frame that replaces none.
-    pub fn frame(frame: Frame) -> Self {
-        Self {
-            bytes: frame.into_bytes(),
-            frames: 1,
-            key: None,
-        }
-    }
-}
-
 // === impl Outbox ===
 
 impl Outbox {
@@ -113,7 +93,9 @@ impl Outbox {
                 return Pushed::Overflow;
             }
             self.bytes = self.bytes - waiting_len + entry.bytes.len();
+            entry.note_queued();
             if let Some(waiting) = self.waiting_mut(key) {
+                waiting.end(Fate::Replaced);
                 *waiting = entry;
             }
             return Pushed::Conflated;
@@ -123,6 +105,7 @@ impl Outbox {
             return Pushed::Overflow;
         }
         self.bytes += entry.bytes.len();
+        entry.note_queued();
         if self.first.is_none() {
             self.first = Some(entry);
         } else {
@@ -156,6 +139,7 @@ impl Outbox {
         }
         self.closed = Some(reason);
         if !reason.flushes_outbox() {
+            self.end_waiting(reason);
             self.first = None;
             if let Some(backlog) = &mut self.backlog {
                 backlog.control.clear();
@@ -171,6 +155,37 @@ impl Outbox {
         }
         self.release();
         true
+    }
+
+    /// Ends an outbox whose socket is gone; nothing waits any more. A reason that it was closed for before
+    /// stays.
+    pub fn abandon(&mut self, reason: CloseReason) {
+        let reason = self.closed.unwrap_or(reason);
+        self.end_waiting(reason);
+        if let Some(partial) = self.partial() {
+            partial.end(Fate::Dropped(Some(reason)));
+        }
+        *self = Self::default();
+        self.close(reason, CloseForm::None);
+    }
+
+    /// Takes note of what is given up.
+    fn end_waiting(&self, reason: CloseReason) {
+        let backlog = self.backlog.as_deref();
+        let rest = backlog.into_iter().flat_map(|backlog| &backlog.rest);
+        for entry in self.first.iter().chain(rest) {
+            entry.end(Fate::Dropped(Some(reason)));
+        }
+    }
+
+    fn partial(&self) -> Option<&Entry> {
+        self.backlog.as_ref()?.partial.as_ref()
+    }
+
+    /// Since when that has been here which leaves next, in deciseconds of uptime; absent if no data waits.
+    pub fn since(&self) -> Option<u32> {
+        let data = self.partial().filter(|entry| entry.is_data());
+        data.or(self.first.as_ref()).map(|entry| entry.since)
     }
 
     /// Like [`Self::close`], but the Close frame is `frame`: the echo of the client's own.
@@ -255,6 +270,7 @@ impl Outbox {
                 backlog.partial = Some(entry);
                 return advanced;
             }
+            entry.end(Fate::Written);
             advanced.frames += entry.frames;
         }
         self.release();
@@ -326,23 +342,6 @@ impl Backlog {
             && self.control.is_empty()
             && self.rest.is_empty()
             && self.last.is_none()
-    }
-}
-
-// === impl Entry ===
-
-impl Entry {
-    /// A control frame: it counts neither as a message nor as data that waits.
-    fn control(bytes: Bytes) -> Self {
-        Self {
-            bytes,
-            frames: 0,
-            key: None,
-        }
-    }
-
-    fn is_data(&self) -> bool {
-        self.frames != 0
     }
 }
 

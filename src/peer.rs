@@ -8,6 +8,7 @@ use crate::{
     envelope::{Speech, Version},
     id::{Member, Serial, SessionId, UserId},
     topic::Topic,
+    trace::{Explained, Tailed, TraceId, WatchQuery},
 };
 
 /// Most bytes of what an application keeps with a session.
@@ -88,6 +89,10 @@ pub enum Question {
         /// What is to be done.
         change: DataChange,
     },
+    /// What is remembered of a message.
+    Explain(TraceId),
+    /// What has happened to a topic since this was asked last.
+    Tail(WatchQuery),
     /// Stands for one that the member which is asked does not know, or cannot read.
     Unknown,
 }
@@ -142,6 +147,10 @@ pub enum Answer {
     Page(Vec<SessionDetails>),
     /// What came of reading or changing what is kept with a session.
     Data(DataOutcome),
+    /// What is remembered.
+    Explained(Explained),
+    /// What has happened.
+    Tailed(Tailed),
     /// It does not know the question; or it does, and the answer cannot be read here.
     Unknown,
 }
@@ -162,7 +171,7 @@ impl Question {
             | Self::Rooms { .. }
             | Self::Page(_)
             | Self::Data { .. } => Version::One,
-            Self::Unknown => Version::Two,
+            Self::Explain(_) | Self::Tail(_) | Self::Unknown => Version::Two,
         }
     }
 }

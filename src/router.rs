@@ -26,7 +26,9 @@ pub mod retained;
 pub mod room;
 pub mod seat;
 pub mod shard;
+pub mod slowest;
 pub mod subscriber;
+mod traced;
 pub mod transport;
 mod witnessed;
 
@@ -51,12 +53,14 @@ use self::{
 };
 use crate::{
     bus::{Bus, Full},
+    clock::Clock,
     close::CloseReason,
     dialect::{Claim, Now},
     id::{Member, Serial, SessionId},
     mail::Doorbell,
     message::{Message, MessageId},
     presence::Presence,
+    recorder::{Recorder, Traced},
     stats::RouterStats,
     topic::{Topic, TopicKind},
     witness::Witness,
@@ -77,6 +81,7 @@ pub struct Router {
     numbers: AtomicU64,
     /// Whether sessions may begin.
     is_open: AtomicBool,
+    recorder: Arc<Recorder>,
     /// What it counts.
     pub stats: RouterStats,
 }
@@ -103,7 +108,9 @@ impl Router {
     /// A router for `shards` threads. The bound of all outboxes is shared out among them.
     pub fn new(member: Member, shards: u16, outbox_max: usize, outboxes_max: usize) -> Arc<Self> {
         let limits = Arc::new(Limits::new(outbox_max, outboxes_max / usize::from(shards)));
-        let shards = (0..shards).map(|number| Shard::new(number, Arc::clone(&limits)));
+        let recorder = Recorder::new(member.clone(), Clock::start());
+        let shard = |number| Shard::new(number, Arc::clone(&limits), Arc::clone(&recorder));
+        let shards = (0..shards).map(shard).collect();
         Arc::new(Self {
             member: ArcSwap::from_pointee(member),
             cluster: OnceLock::new(),
@@ -112,10 +119,11 @@ impl Router {
             index: Index::default(),
             claims: Claims::default(),
             retained: Retained::default(),
-            shards: shards.collect(),
+            shards,
             limits,
             numbers: AtomicU64::new(0),
             is_open: AtomicBool::new(true),
+            recorder,
             stats: RouterStats::default(),
         })
     }
@@ -163,6 +171,7 @@ impl Router {
     /// Subscribes a session, and sends it what is retained for the topic.
     pub fn subscribe(&self, topic: &Topic, subscriber: &Arc<Subscriber>, now: Now) -> Edge {
         let edge = self.index.subscribe(topic, subscriber);
+        self.note_joined(topic, subscriber);
         self.tell(topic, edge);
         for outgoing in self.retained.of(topic, now.unix_ms) {
             subscriber.shard().deliver(Delivery {
@@ -176,6 +185,7 @@ impl Router {
     /// Undoes the subscription of this session, and of no other.
     pub fn unsubscribe(&self, topic: &Topic, subscriber: &Subscriber) -> Edge {
         let edge = self.index.unsubscribe(topic, subscriber);
+        self.note_left(topic, subscriber);
         self.tell(topic, edge);
         edge
     }
@@ -224,16 +234,25 @@ impl Router {
             Err(Full { gate }) => return Err(self.busy(message, Room::Bus(gate))),
         };
         self.stats.published[message.topic.kind() as usize].add(1);
-        if members == 0 && matches!(route, Route::Nobody) {
+        let traced = self.recorder.follow(&message);
+        let is_for_nobody = members == 0 && matches!(route, Route::Nobody);
+        if let Some(traced) = &traced {
+            self.note_published(traced, &message, members, is_for_nobody);
+        }
+        if is_for_nobody {
             self.note_undeliverable(&message);
         }
-        let sessions = self.deliver(message, route, now);
+        let sessions = self.deliver(message, route, traced, now);
         Ok(Reached { sessions, members })
     }
 
     /// How many local sessions a topic reaches.
     pub fn count(&self, topic: &Topic) -> usize {
-        match self.route(topic) {
+        self.reach(&self.route(topic))
+    }
+
+    fn reach(&self, route: &Route) -> usize {
+        match route {
             Route::Everyone => self.sessions(),
             Route::Nobody => 0,
             Route::Topic(subscribers) => subscribers.len(),
@@ -279,8 +298,11 @@ impl Router {
     }
 
     /// The one function in which every message meets the local sessions. Says how many.
-    fn deliver(&self, message: Message, route: Route, now: Now) -> usize {
-        let outgoing = &self.outgoing(message, now);
+    fn deliver(&self, message: Message, route: Route, traced: Option<Traced>, now: Now) -> usize {
+        if let Some(traced) = &traced {
+            self.note_routed(traced, &route);
+        }
+        let outgoing = &self.outgoing(message, traced, now);
         let evicted = self.retained.keep(outgoing, now.unix_ms);
         self.stats.retained_evicted.add(evicted as u64);
         let to = |shard: &Arc<Shard>, target: Target| {

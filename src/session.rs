@@ -15,6 +15,7 @@ pub mod timers;
 
 mod bucket;
 mod core;
+mod noted;
 mod utf8;
 
 use std::{
@@ -214,6 +215,7 @@ impl Session {
         self.subscriber.see(tick(now.uptime));
         self.stats().opened.add(1);
         self.context.router.attach(&self.subscriber);
+        self.note_opened();
         let mut core = self.core.lock();
         core.open(self, now);
         self.schedule(&mut core);
@@ -373,6 +375,7 @@ impl Drop for Ending {
         let subscriber = &session.subscriber;
         subscriber.close(CloseReason::ClientGone);
         let reason = subscriber.closed().unwrap_or(CloseReason::ClientGone);
+        session.context.router.note_closed(subscriber, reason);
         let rooms = session.core.lock().leave(session);
         session.context.router.detach(subscriber);
         let witness = &session.context.witness;

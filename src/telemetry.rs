@@ -13,6 +13,7 @@ pub mod names;
 mod node;
 mod service;
 mod sheet;
+mod trace;
 mod witness;
 mod work;
 
@@ -158,6 +159,7 @@ impl Telemetry {
         let cluster = cluster.as_ref().and_then(Weak::upgrade);
         cluster::write(&mut sheet, router, cluster.as_deref());
         write_expired(&sheet, &self.sources);
+        trace::write(&sheet, router.recorder(), *clock);
         write_process(&mut sheet);
         sheet.finish()
     }

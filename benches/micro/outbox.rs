@@ -20,7 +20,7 @@ pub(crate) fn steps() -> Vec<Step> {
                 let mut outbox = Outbox::default();
                 move || {
                     for _ in 0..frames {
-                        let entry = Entry::frame(black_box(&frame).clone());
+                        let entry = Entry::frame(black_box(&frame).clone(), 0);
                         black_box(outbox.push(entry, BYTES_MAX));
                     }
                     let mut slices = [IoSlice::new(&[]); SLICES];

@@ -14,6 +14,7 @@ def board():
         ("Sessions", _sessions()),
         ("Messages", _messages()),
         ("What waits", _waiting()),
+        ("What is remembered", _remembered()),
         one_node=True,
     )
 
@@ -235,5 +236,36 @@ def _waiting():
             "Sessions closed since they did not take their messages.",
             "none",
             growth("tidegate_slow_consumers_total", by="dialect"),
+        ),
+    ]
+
+
+def _remembered():
+    return [
+        lines(
+            "Memory of messages",
+            "How far back all steps of messages are remembered: what tidegate explain can tell of.",
+            "s",
+            now("tidegate_trace_memory_seconds", by="").called("remembered"),
+        ),
+        lines(
+            "Bytes of steps",
+            "What the remembered steps take. At trace.memory_bytes_max the oldest give way.",
+            "bytes",
+            now("tidegate_trace_bytes", by="").called("steps"),
+        ),
+        lines(
+            "Steps of messages",
+            "Steps that were remembered, and those that gave way to them.",
+            "cps",
+            rate("tidegate_trace_steps_total", by="").called("remembered"),
+            rate("tidegate_trace_overwritten_total", by="").called("overwritten"),
+        ),
+        lines(
+            "Who follows topics",
+            "Topics that somebody follows. While there are any, every message costs some more.",
+            "none",
+            now("tidegate_tail_watches", by="").called("followed"),
+            growth("tidegate_tail_left_out_total", by="").called("events left out"),
         ),
     ]

@@ -22,7 +22,7 @@ use super::{
     access::AnyCaller,
     contacts, health, history, hooks, jobs, nodes, on_close,
     problem::{AccessProblems, ProblemDocument},
-    process, publish, rooms, say, schedules, service, sessions, topics,
+    process, publish, rooms, say, schedules, service, sessions, topics, traces,
 };
 
 /// Every endpoint, with its documentation.
@@ -33,6 +33,8 @@ pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
         .routes(routes!(health::metrics))
         .routes(routes!(publish::publish))
         .routes(routes!(publish::batch::publish_batch))
+        .routes(routes!(traces::explain::explain))
+        .routes(routes!(traces::tail::tail))
         .routes(routes!(say::say))
         .routes(routes!(history::history))
         .routes(routes!(jobs::jobs, jobs::add))
@@ -117,7 +119,8 @@ impl Modify for Security {
         let key = "An API key of the configuration. Publishing, jobs and schedules need the scope publish; asking who is \
                    where, and what was kept, read; ending sessions, changing what rooms they are in, what is kept \
                    with them and what is done when they end, draining, retrying and dropping jobs, changing contacts, \
-                   giving customers to agents and looking after webhooks, admin, which includes the other two.";
+                   giving customers to agents, looking after webhooks, and asking what happened to messages and what \
+                   happens to sessions, admin, which includes the other two.";
         components.add_security_scheme("key", bearer(key));
         let control = "The secret of the running process, which stands in its pid file.";
         components.add_security_scheme("control", bearer(control));

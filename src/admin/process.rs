@@ -20,6 +20,9 @@ use crate::{
     dialect::DialectId,
 };
 
+/// Most of the slowest consumers by each of their measures.
+const SLOWEST_MAX: usize = 10;
+
 /// A running node
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Status {
@@ -51,6 +54,25 @@ pub(super) struct Status {
     /// How old the newest canary is that came back through Redis; absent without a cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     canary_age_ms: Option<u64>,
+    /// The sessions of this node for which most waits, and those for which something has waited longest: up to
+    /// ten of each, the most bytes first.
+    slowest: Vec<SlowConsumer>,
+}
+
+/// A session for which something waits
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "session": "gw-1.18f3.3000000000001", "dialect": "ride", "bytes": 123_456, "age_ms": 3200,
+}))]
+pub(super) struct SlowConsumer {
+    /// Its id.
+    session: String,
+    /// The protocol that it speaks.
+    dialect: &'static str,
+    /// Bytes that wait for its socket, with what keeping them costs.
+    bytes: usize,
+    /// How long the oldest of them has waited, to a tenth of a second.
+    age_ms: u64,
 }
 
 /// What came of a reload
@@ -146,7 +168,20 @@ pub(super) async fn status(
         sessions: DialectId::ALL.into_iter().map(open).collect(),
         nodes: state.nodes().iter().map(Node::new).collect(),
         canary_age_ms: canary.map(|age| age.as_millis() as u64),
+        slowest: slowest(&state),
     })
+}
+
+fn slowest(state: &State) -> Vec<SlowConsumer> {
+    let router = &state.parts.router;
+    let slowest = router.slowest(SLOWEST_MAX, state.parts.clock.now());
+    let slowest = slowest.into_iter().map(|consumer| SlowConsumer {
+        session: router.session_id(consumer.serial).to_string(),
+        dialect: consumer.dialect.label(),
+        bytes: consumer.bytes,
+        age_ms: consumer.age_ms,
+    });
+    slowest.collect()
 }
 
 /// Drain the node and end the process

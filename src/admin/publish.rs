@@ -28,8 +28,10 @@ use crate::{
     id::SessionId,
     mail::post::PostError,
     message::{ConflationKey, Message, MessageId},
+    recorder::What,
     router::Reached,
     topic::Topic,
+    trace::{TraceId, Way},
 };
 
 /// How long a publish waits for room. Longer than a flusher needs for what may wait, shorter than
@@ -128,15 +130,7 @@ pub(super) async fn accept(
             let claim = named(state, &id, at_ms, content, is_shared)?;
             (MessageId::Text(id.into()), claim)
         }
-        None => {
-            let router = &state.parts.router;
-            // Sessions drop what they take for a repeat, and letters come to them from every member.
-            let id = match is_durable {
-                true => router.unique_id(now),
-                false => router.next_id(now),
-            };
-            (id, Claim::of_node(Arc::new(Progress::new(content))))
-        }
+        None => unnamed(state, is_durable, content),
     };
     let event = event.map_or("message".into(), |Text(event)| event);
     let data = data.map_or("null", RawValue::get);
@@ -148,13 +142,19 @@ pub(super) async fn accept(
         conflate: conflate.map(|Text(key)| key),
         expires_ms,
         except,
+        way: way(pushed, at_ms),
     };
     let until = Instant::now() + ROOM_TIMEOUT;
     let mut turn = claim.turn(state, until).await?;
+    let is_expired = expires_ms.is_some_and(|expires_ms| expires_ms <= now.unix_ms);
     let result = match is_durable {
-        _ if turn.sent.is_done => Ok(()),
-        _ if expires_ms.is_some_and(|expires_ms| expires_ms <= now.unix_ms) => {
+        _ if turn.sent.is_done => {
+            note(state, &draft.id, What::RepeatedId);
+            Ok(())
+        }
+        _ if is_expired => {
             state.parts.stats.expired.add(1);
+            note(state, &draft.id, What::Expired { place: "queue" });
             Ok(())
         }
         true => post(state, &draft, &topics, &mut turn.sent).await,
@@ -187,6 +187,25 @@ fn named(
         true => Claim::of_all(progress, key),
         false => Claim::of_node(progress),
     })
+}
+
+/// A publish of which nobody will ever ask again.
+fn unnamed(state: &State, is_durable: bool, content: Digest) -> (MessageId, Claim) {
+    let admin::Parts { router, clock, .. } = &state.parts;
+    // Sessions drop what they take for a repeat, and letters come to them from every member.
+    let id = match is_durable {
+        true => router.unique_id(clock.now()),
+        false => router.next_id(clock.now()),
+    };
+    (id, Claim::of_node(Arc::new(Progress::new(content))))
+}
+
+fn way(pushed: Option<&Pushed>, at_ms: Option<u64>) -> Way {
+    match pushed {
+        None => Way::Api,
+        Some(_) if at_ms.is_some() => Way::Schedule,
+        Some(_) => Way::Queue,
+    }
 }
 
 /// Publishes to the topics that do not have the message yet, in order.
@@ -226,6 +245,7 @@ async fn post(
         let reached = state.parts.post.send(&message, topics).await;
         let reached = reached.map_err(|error| {
             if let PostError::NotKept(_) = error {
+                note(state, &draft.id, What::NotKept);
                 tracing::warn!(%error, "a durable message was refused");
             }
             Problem::busy(error.to_string())
@@ -236,6 +256,11 @@ async fn post(
         }
     }
     Ok(())
+}
+
+fn note(state: &State, id: &MessageId, what: What) {
+    let recorder = state.parts.router.recorder();
+    recorder.note_remembered(TraceId::of_message(id), what);
 }
 
 impl Sent {
@@ -261,6 +286,7 @@ struct Draft {
     conflate: Option<Box<str>>,
     expires_ms: Option<u64>,
     except: Option<Arc<[SessionId]>>,
+    way: Way,
 }
 
 impl Draft {
@@ -269,6 +295,7 @@ impl Draft {
         message.id = self.id.clone();
         message.expires_ms = self.expires_ms;
         message.except = self.except.clone();
+        message.way = self.way;
         // A status means the same whoever publishes it, and has the key of its device or task.
         let message = device::classified(message);
         match &self.conflate {

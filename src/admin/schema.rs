@@ -15,6 +15,12 @@ pub(super) struct UserName(String);
 #[schema(value_type = u64, minimum = 1, maximum = 9_223_372_036_854_775_806_u64, example = 42)]
 pub(super) struct PersonNumber(u64);
 
+/// The id of a message
+#[derive(Debug, ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 512,
+    pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]+$", example = "order-17")]
+pub(super) struct MessageName(String);
+
 /// The name of a room
 #[derive(Debug, ToSchema)]
 #[schema(value_type = String, min_length = 1, max_length = 100,

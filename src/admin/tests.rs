@@ -10,6 +10,7 @@ mod publish;
 mod serve;
 mod service;
 mod sessions;
+mod traces;
 
 use std::{
     collections::VecDeque,
@@ -182,7 +183,7 @@ impl Node {
 
     fn with_keys(keys: &[ApiKey]) -> Self {
         let member = Member::new(&NODE.parse().unwrap(), 0x18f3);
-        let router = crate::router::Router::new(member, 2, 1 << 20, 1 << 30);
+        let router = remembering(member);
         let clock = Clock::start();
         let stats = Arc::<ApiStats>::default();
         let process = Arc::<FakeProcess>::default();
@@ -335,6 +336,16 @@ impl Node {
     async fn delete(&self, path: &str) -> Answer {
         self.send(Method::DELETE, path, Some("admin"), "").await
     }
+}
+
+/// A router that remembers what happens to messages.
+fn remembering(member: Member) -> Arc<crate::router::Router> {
+    let router = crate::router::Router::new(member, 2, 1 << 20, 1 << 30);
+    router.recorder().set(crate::recorder::Settings {
+        sample: 0,
+        bytes_max: 1 << 20,
+    });
+    router
 }
 
 fn desk(

@@ -100,6 +100,8 @@ impl Answerer for Identity {
             Question::Data { session, change } => {
                 Answer::Data(self.router.change_data(&session, &change))
             }
+            Question::Explain(trace) => Answer::Explained(self.router.recorder().explain(trace)),
+            Question::Tail(query) => Answer::Tailed(self.router.tail(&query)),
             Question::Drain => {
                 tracing::info!("drain asked for by another node");
                 self.stop.cancel();

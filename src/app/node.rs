@@ -158,6 +158,8 @@ impl Node {
         self.identity
             .router
             .set_limits(limits.outbox_bytes_max, limits.outboxes_bytes_max);
+        let recorder = self.identity.router.recorder();
+        recorder.set(settings::recorder(&next));
         self.session_settings
             .store(Arc::new(settings::session(&next)));
         self.applications.reload(&next.backend);

@@ -23,7 +23,7 @@ use crate::{
     endpoint::Endpoint,
     ingress::{self, mounts::Mounts, tls},
     live::Stage,
-    office, session,
+    office, recorder, session,
     stats::NodeStats,
 };
 
@@ -228,6 +228,14 @@ pub(super) fn service(config: &Config) -> office::Rules {
         },
         reassign_after: room.reassign_after,
         idle: room.service_idle,
+    }
+}
+
+/// What is remembered of messages.
+pub(super) fn recorder(config: &Config) -> recorder::Settings {
+    recorder::Settings {
+        sample: config.trace.sample.millionths(),
+        bytes_max: config.trace.memory_bytes_max,
     }
 }
 

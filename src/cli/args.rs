@@ -46,6 +46,11 @@ pub enum Command {
         /// What to say
         text: String,
     },
+    /// Show what happened to a message, on the node that runs here and the others of its cluster
+    Explain(Explain),
+    /// Follow what happens to a user, a room or a session, on the node that runs here and the others of its
+    /// cluster
+    Tail(Tail),
     /// Look for mistakes in a configuration
     Check,
     /// Print a credential that a client can log in with
@@ -82,6 +87,28 @@ pub struct Status {
     /// Fail unless it is ready for clients: what the health check of a container asks
     #[arg(long)]
     pub ready: bool,
+}
+
+/// Which message is meant.
+#[derive(Args, Clone, Debug)]
+pub struct Explain {
+    /// The id that it was published with, or was given
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// It is no id but a trace, as log lines have it
+    #[arg(long)]
+    pub trace: bool,
+}
+
+/// What is to be followed.
+#[derive(Args, Clone, Debug)]
+pub struct Tail {
+    /// user:<id>, room:<name> or session:<id>
+    #[arg(value_name = "TOPIC")]
+    pub topic: String,
+    /// Show the beginning of what messages say
+    #[arg(long)]
+    pub data: bool,
 }
 
 /// For which dialect a credential is wanted.
@@ -295,6 +322,8 @@ mod tests {
             "tidegate token device",
             "tidegate token live",
             "tidegate say",
+            "tidegate explain",
+            "tidegate tail",
             "tidegate token device --user 1 --ttl 5",
             "tidegate token room",
             "tidegate --config",

@@ -9,6 +9,7 @@ use super::{
     control::{self, Answer},
     manage::running,
     pid::Entry,
+    printable,
 };
 use crate::config::ReloadSource;
 
@@ -93,15 +94,6 @@ fn line(job: &Value) -> String {
         line.push_str(&format!("  {}", printable(text(job, "reason"))));
     }
     line
-}
-
-/// Applications choose ids, and terminals take control characters for orders.
-fn printable(text: &str) -> String {
-    let shown = text.chars().map(|char| match char.is_control() {
-        true => char.escape_default().to_string(),
-        false => char.to_string(),
-    });
-    shown.collect()
 }
 
 fn text<'a>(job: &'a Value, key: &str) -> &'a str {

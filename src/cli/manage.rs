@@ -184,6 +184,10 @@ fn table(entry: &Entry, status: &Value) -> String {
             row("node", node_line(node));
         }
     }
+    let slowest = status.get("slowest").and_then(Value::as_array);
+    for consumer in slowest.into_iter().flatten() {
+        row("slow", slow_line(consumer));
+    }
     lines.join("\n")
 }
 
@@ -201,6 +205,29 @@ fn node_line(node: &Value) -> String {
         number("lag"),
         bus("speaks"),
         bus("max")
+    )
+}
+
+/// A session for which something waits.
+fn slow_line(consumer: &Value) -> String {
+    let text = |key| {
+        consumer
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let number = |key| {
+        consumer
+            .get(key)
+            .and_then(Value::as_u64)
+            .unwrap_or_default()
+    };
+    let seconds = number("age_ms") as f64 / 1000.0;
+    format!(
+        "{} {}, {} bytes wait, the oldest for {seconds:.1}s",
+        text("session"),
+        text("dialect"),
+        number("bytes"),
     )
 }
 
@@ -252,11 +279,13 @@ mod tests {
             "node": "gw-1", "member": "gw-1.5", "version": "0.1.0", "state": "ready",
             "uptime_seconds": 3725, "public": ["127.0.0.1:1", "127.0.0.1:2"],
             "admin": "127.0.0.1:3", "sessions": {"device": 3, "ride": 12},
+            "slowest": [{"session": "gw-1.5.1", "dialect": "ride", "bytes": 70_000, "age_ms": 3200}],
         });
         let expect = format!(
             "process    {}\nnode       gw-1\nmember     gw-1.5\nversion    0.1.0\n\
              state      ready\nuptime     1h 2m\npublic     127.0.0.1:1, 127.0.0.1:2\n\
-             admin      127.0.0.1:3\nsessions   device 3, ride 12",
+             admin      127.0.0.1:3\nsessions   device 3, ride 12\n\
+             slow       gw-1.5.1 ride, 70000 bytes wait, the oldest for 3.2s",
             entry.pid
         );
         assert_eq!(table(&entry, &status), expect);

@@ -19,8 +19,10 @@ use super::{life::pauses, redis::RedisChannel};
 use crate::{
     clock::Clock,
     message::{Message, MessageId},
+    recorder::What,
     router::Router,
     stats::BridgeStats,
+    trace::Way,
 };
 
 /// Most bytes that wait for room in the outboxes of sessions.
@@ -124,6 +126,10 @@ async fn hand_over(parts: &Parts, mut message: Message) -> usize {
         message.id = router.next_id(now);
     }
     message.time_ms = now.unix_ms;
+    message.way = Way::Bridge;
+    router
+        .recorder()
+        .note(&message, || What::published(&message));
     loop {
         // Not published: the other nodes have heard it themselves.
         match router.deliver_remote(message, clock.now()) {

@@ -13,6 +13,7 @@ use crate::{
     message::Message,
     peer::Answer,
     presence::Answering,
+    recorder::What,
     stats::LostReason,
 };
 
@@ -99,7 +100,11 @@ impl Cluster {
     /// `version` is one that its writer knows.
     async fn open_envelope(self: &Arc<Self>, from: &Member, version: Version, envelope: Envelope) {
         match envelope {
-            Envelope::Message(message) => self.deliver(message).await,
+            Envelope::Message(message) => {
+                let recorder = self.parts.router.recorder();
+                recorder.note(&message, || What::Arrived { from: from.clone() });
+                self.deliver(message).await;
+            }
             Envelope::Retained(message) => {
                 let now = self.parts.clock.now();
                 self.parts.router.retain(message, now);
@@ -156,10 +161,19 @@ impl Cluster {
     /// Takes note of what will not arrive: the messages among these envelopes are lost, and what cannot
     /// be read may be one. Letters among them are kept: whoever serves their users next finds them.
     pub(super) fn lose(&self, reason: LostReason, envelopes: &[Encoded]) {
-        let is_message =
-            |envelope: &&Encoded| matches!(envelope.decode(), Ok(Envelope::Message(_)) | Err(_));
-        let messages = envelopes.iter().filter(is_message);
-        self.stats.lose(reason, messages.count() as u64);
+        let recorder = self.parts.router.recorder();
+        let mut messages = 0;
+        for envelope in envelopes {
+            match envelope.decode() {
+                Ok(Envelope::Message(message)) => {
+                    recorder.note(&message, || What::Lost { reason });
+                    messages += 1;
+                }
+                Err(_) => messages += 1,
+                Ok(_) => {}
+            }
+        }
+        self.stats.lose(reason, messages);
     }
 
     /// Takes an inbox over and removes its owner. Ends when there is nothing left of it.

@@ -10,6 +10,7 @@ use crate::{
     peer::{
         Answer, DataChange, DataOutcome, Joined, PageQuery, Question, SessionDetails, SessionInfo,
     },
+    trace::{Event, Explained, Step, Tailed, TraceId, WatchQuery},
 };
 
 fn message() -> Message {
@@ -164,9 +165,23 @@ fn every_question_comes_back() {
             session: "gw.1.2".parse().unwrap(),
             change: DataChange::Set("{}".into()),
         },
+        Question::Explain(TraceId::of_text("a")),
+        Question::Tail(WatchQuery {
+            watch: u64::MAX,
+            topic: "room:x".parse().unwrap(),
+            with_data: true,
+        }),
         Question::Unknown,
     ] {
         check(&Envelope::Ask { id: 5, question });
+    }
+}
+
+fn step() -> Step {
+    Step {
+        time_ms: 1_700_000_000_000,
+        name: "written".into(),
+        facts: vec![("session".into(), "gw.1.2".into())],
     }
 }
 
@@ -207,6 +222,21 @@ fn every_answer_comes_back() {
         Answer::Data(DataOutcome::Gone),
         Answer::Data(DataOutcome::Kept("{}".into())),
         Answer::Data(DataOutcome::TooLong(5000)),
+        Answer::Explained(Explained {
+            steps: vec![step()],
+            left_out: 2,
+            since_ms: 3,
+            sample: 4,
+        }),
+        Answer::Tailed(Tailed {
+            events: vec![Event {
+                number: 5,
+                trace: TraceId::of_text("a"),
+                step: step(),
+            }],
+            sessions: 6,
+            is_refused: true,
+        }),
         Answer::Unknown,
     ] {
         check(&Envelope::Answer { id: 6, answer });

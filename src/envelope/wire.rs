@@ -5,6 +5,7 @@ mod duties;
 #[cfg(feature = "next-wire")]
 mod next;
 mod peers;
+mod traces;
 mod two;
 
 use std::{io::ErrorKind, sync::Arc, time::Duration};

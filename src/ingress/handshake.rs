@@ -5,6 +5,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use hyper::{server::conn::http1, service::service_fn};
@@ -24,6 +25,8 @@ use super::{
     upgrade::{Admitted, Connection},
 };
 use crate::{
+    id::Serial,
+    recorder::What,
     router::subscriber::Subscriber,
     session::{self, socket::Socket},
     stats::RejectReason,
@@ -68,8 +71,10 @@ pub(super) async fn run(
     match result {
         Ok(Ok((admitted, socket, read_ahead))) => {
             drop(place);
-            ingress.stats.handshake.record(started.elapsed());
+            let took = started.elapsed();
+            ingress.stats.handshake.record(took);
             ingress.stats.upgraded.add(1);
+            handshake.note_accepted(admitted.serial, took);
             handshake.begin(admitted, socket, read_ahead);
         }
         Ok(Err(failed)) => {
@@ -157,6 +162,18 @@ impl Handshake<'_> {
             reason: (!is_counted).then_some(RejectReason::BadRequest),
             stream: Some(Box::new(io)),
         })
+    }
+
+    fn note_accepted(&self, session: Serial, took: Duration) {
+        let recorder = self.ingress.shards[self.shard].context.router.recorder();
+        if recorder.minds_sessions() {
+            let handshake_ms = took.as_millis() as u64;
+            let what = What::Accepted {
+                session,
+                handshake_ms,
+            };
+            recorder.note_session(session, what, &[]);
+        }
     }
 
     fn begin(&self, admitted: Admitted, socket: Socket, read_ahead: Vec<u8>) {

@@ -13,6 +13,7 @@ use crate::{
     envelope::letter,
     journal::Journal,
     message::{DeliveryClass, Message, MessageId},
+    recorder::What,
     router::{Reached, Router},
     stats::MailStats,
     store::{Content, Push},
@@ -107,6 +108,12 @@ impl Post {
             self.0.stats.errors.add(1);
             PostError::NotKept(error.0)
         })?;
+        for topic in topics {
+            let kept = || What::Kept {
+                topic: topic.clone(),
+            };
+            self.0.parts.router.recorder().note(&message, kept);
+        }
         let (mut put, mut reached) = (put.into_iter(), Vec::with_capacity(topics.len()));
         let until = Instant::now() + ROOM_TIMEOUT;
         for topic in topics {

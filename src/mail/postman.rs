@@ -11,10 +11,12 @@ use super::{
     post::{Parts, Post},
 };
 use crate::{
+    dialect::Now,
     envelope::{DecodeError, letter},
     message::{DeliveryClass, Message},
     pauses::Pauses,
-    router::{fanout::Outgoing, letters::Given, subscriber::Subscriber},
+    recorder::What,
+    router::{Router, fanout::Outgoing, letters::Given, subscriber::Subscriber},
     topic::Topic,
 };
 
@@ -122,14 +124,14 @@ async fn read(post: &Post, expecting: &mut Vec<Topic>) -> Result<(), MailError> 
     }
     let pages = mail.read(expecting.clone()).await?;
     let mut useless = Vec::new();
-    let now_ms = clock.now().unix_ms;
+    let now = clock.now();
     for ((user, sessions), page) in expecting.drain(..).zip(readers).zip(pages) {
         let Opened {
             letters,
             unreadable,
             newer,
             expired,
-        } = open(&user, &page, now_ms);
+        } = open(router, &user, &page, now);
         // What stands behind a page with letters that stay is not to be had before they are gone.
         let is_all = page.len() < super::PAGE || 0 < newer;
         if 0 < newer {
@@ -174,18 +176,23 @@ struct Opened {
     expired: Vec<LetterId>,
 }
 
-fn open(user: &Topic, page: &[Letter], now_ms: u64) -> Opened {
+fn open(router: &Router, user: &Topic, page: &[Letter], now: Now) -> Opened {
     let mut letters = Vec::with_capacity(page.len());
     let (mut unreadable, mut newer, mut expired) = (Vec::new(), 0, Vec::new());
     for letter in page {
         match letter::decode(&letter.body) {
-            Ok(message) if message.has_expired(now_ms) => expired.push(letter.id),
+            Ok(message) if message.has_expired(now.unix_ms) => {
+                let recorder = router.recorder();
+                recorder.note(&message, || What::Expired { place: "mail" });
+                expired.push(letter.id);
+            }
             Ok(message) if message.topic == *user => {
                 let message = Message {
                     class: DeliveryClass::Durable,
                     ..message
                 };
-                letters.push((letter.id, Outgoing::new(message)));
+                let traced = router.recorder().follow(&message);
+                letters.push((letter.id, Outgoing::new(message, traced, now)));
             }
             Err(DecodeError::Version(_)) => newer += 1,
             Ok(_) | Err(_) => unreadable.push(letter.id),
@@ -201,9 +208,8 @@ fn open(user: &Topic, page: &[Letter], now_ms: u64) -> Opened {
 
 /// Gives a session what there is room for, in order. Says whether it has to be read again at once.
 fn bring(session: &Arc<Subscriber>, letters: &[(LetterId, Arc<Outgoing>)], is_all: bool) -> bool {
-    let is_given = letters.iter().all(|(id, outgoing)| {
-        let frame = outgoing.frame(&**session.dialect());
-        session.give_read(*id, &outgoing.message.id, frame) != Given::Later
-    });
+    let is_given = letters
+        .iter()
+        .all(|(id, outgoing)| session.give_read(*id, outgoing) != Given::Later);
     session.end_reading(is_all && is_given)
 }

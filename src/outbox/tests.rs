@@ -6,7 +6,9 @@ fn entry(text: &str) -> Entry {
     Entry {
         bytes: Bytes::copy_from_slice(text.as_bytes()),
         frames: 1,
+        since: 0,
         key: None,
+        mark: None,
     }
 }
 
@@ -240,6 +242,8 @@ fn unit(number: u32, length: u8, key: Option<u8>) -> Entry {
     Entry {
         bytes: Frame::binary(&payload).into_bytes(),
         frames: 1,
+        since: 0,
+        mark: None,
         key: key.map(|key| ConflationKey::new(&[&[key]])),
     }
 }

@@ -5,22 +5,25 @@
 //! together, as one run: each subscriber gets the frames of the whole run as one entry, which is
 //! one copy and one slice instead of one per message.
 
+mod encoded;
+
 use std::{
     collections::VecDeque,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
+use self::encoded::{Encoded, Trail};
 use crate::{
-    dialect::{Dialect, DialectId},
+    dialect::{Dialect, DialectId, Now},
     frame::Frame,
     id::Serial,
     message::{DeliveryClass, Message},
     outbox::Entry,
+    recorder::{Fate, Group, Traced, What},
     router::{
         list::{Cursor, List},
         shard::Shard,
@@ -42,6 +45,10 @@ pub struct Outgoing {
     pub message: Message,
     /// When it was published.
     pub published: Instant,
+    /// When it came here, in deciseconds of uptime.
+    pub since: u32,
+    /// Where its steps go, if anybody wants to know of them.
+    pub traced: Option<Traced>,
     /// From when on it is put into no outbox any more.
     expires: Option<Instant>,
     /// Local sessions that are not given it.
@@ -80,9 +87,11 @@ struct Run {
     list: Arc<List>,
     cursor: Cursor,
     messages: SmallVec<[Arc<Outgoing>; 1]>,
-    entries: [Option<SmallVec<[Entry; 1]>>; DialectId::ALL.len()],
+    entries: [Option<Encoded>; DialectId::ALL.len()],
     /// 0 if the frames stay apart.
     joined_bytes_max: usize,
+    /// Absent if nobody wants to know of any of the messages.
+    trail: Option<Box<Trail>>,
 }
 
 /// What a step of a walk led to.
@@ -98,14 +107,16 @@ pub struct Walked {
 
 impl Outgoing {
     /// A message that was published now.
-    pub fn new(message: Message) -> Arc<Self> {
-        Self::limited(message, None, None)
+    pub fn new(message: Message, traced: Option<Traced>, now: Now) -> Arc<Self> {
+        Self::limited(message, traced, now, None, None)
     }
 
     /// A message that was published now, is worth nothing after `lasts`, and is not for these local
     /// sessions.
     pub fn limited(
         message: Message,
+        traced: Option<Traced>,
+        now: Now,
         lasts: Option<Duration>,
         except: Option<Box<[Serial]>>,
     ) -> Arc<Self> {
@@ -113,6 +124,8 @@ impl Outgoing {
         Arc::new(Self {
             message,
             published,
+            since: u32::try_from(now.uptime.as_millis() / 100).unwrap_or(u32::MAX),
+            traced,
             // Beyond what the clock has, it lasts for ever.
             expires: lasts.and_then(|lasts| published.checked_add(lasts)),
             except,
@@ -134,8 +147,18 @@ impl Outgoing {
         Entry {
             bytes: self.frame(dialect).bytes().clone(),
             frames: 1,
+            since: self.since,
             key: self.message.conflate,
+            mark: None,
         }
+    }
+
+    /// How it goes to this session alone, with what notes its fate if anybody wants to know of it.
+    pub(super) fn entry_for(&self, subscriber: &Subscriber) -> Entry {
+        let mut entry = self.entry(&**subscriber.dialect());
+        let group = Group::of(self.traced.iter());
+        entry.mark = group.map(|group| group.mark(subscriber.serial));
+        entry
     }
 
     /// Whether it goes alone: whoever receives it takes note of it, or not everybody does.
@@ -165,6 +188,9 @@ impl Outgoing {
         dirty: &mut VecDeque<Arc<Subscriber>>,
     ) {
         if self.spares(subscriber) {
+            if let Some(mark) = entries.first().and_then(|entry| entry.mark.as_ref()) {
+                mark.end(Fate::Spared);
+            }
             return;
         }
         let is_marked = match (self.message.letter, entries) {
@@ -203,7 +229,7 @@ impl Walker {
                 None => match self.begin(shard, deliveries) {
                     Next::Run(run) => run,
                     Next::One(outgoing, subscriber) => {
-                        let entry = outgoing.entry(&**subscriber.dialect());
+                        let entry = outgoing.entry_for(&subscriber);
                         outgoing.push(&subscriber, &[entry], dirty);
                         visited += 1;
                         walked.complete(1, outgoing.published);
@@ -222,6 +248,7 @@ impl Walker {
             } else {
                 walked.complete(0, run.messages[0].published);
                 shard.delivered(messages);
+                run.end(shard.number());
             }
         }
         shard.stats.deliveries.add(walked.frames as u64);
@@ -268,6 +295,7 @@ impl Walker {
             cursor: list.begin(self.walks),
             joined_bytes_max,
             list,
+            trail: Trail::of(&messages),
             messages,
             entries: Default::default(),
         })
@@ -282,6 +310,9 @@ fn next_due(shard: &Shard, deliveries: &mut VecDeque<Delivery>) -> Option<Delive
             return Some(delivery);
         }
         shard.stats.expired.add(1);
+        if let Some(traced) = &delivery.outgoing.traced {
+            traced.note(What::Expired { place: "shard" });
+        }
         shard.delivered(1);
     }
 }
@@ -305,15 +336,35 @@ impl Run {
             messages,
             entries,
             joined_bytes_max,
+            trail,
         } = self;
         let mut count = 0;
         let is_left = list.advance(cursor, max, |subscriber| {
-            let entries = entries[subscriber.dialect_id().index()]
-                .get_or_insert_with(|| join(messages, &**subscriber.dialect(), *joined_bytes_max));
-            messages[0].push(subscriber, entries, dirty);
+            let encoded = entries[subscriber.dialect_id().index()].get_or_insert_with(|| {
+                Encoded::of(messages, &**subscriber.dialect(), *joined_bytes_max)
+            });
+            let is_followed = trail
+                .as_mut()
+                .is_some_and(|trail| trail.follows(subscriber));
+            if is_followed {
+                let entries = encoded.marked(subscriber.serial);
+                messages[0].push(subscriber, &entries, dirty);
+            } else {
+                messages[0].push(subscriber, &encoded.entries, dirty);
+            }
             count += 1;
         });
+        if let Some(trail) = trail {
+            trail.visited += count;
+        }
         (count, is_left)
+    }
+
+    /// The last subscriber has it.
+    fn end(&self, shard: u16) {
+        if let Some(trail) = &self.trail {
+            trail.end(&self.messages, shard);
+        }
     }
 }
 
@@ -327,44 +378,4 @@ impl Walked {
                 .map_or(published, |before| before.min(published)),
         );
     }
-}
-
-/// The frames of a run as entries: put together, except those that a newer one may replace.
-fn join(
-    messages: &[Arc<Outgoing>],
-    dialect: &dyn Dialect,
-    bytes_max: usize,
-) -> SmallVec<[Entry; 1]> {
-    let mut entries: SmallVec<[Entry; 1]> = SmallVec::new();
-    if messages.len() == 1 || bytes_max == 0 {
-        entries.extend(messages.iter().map(|outgoing| outgoing.entry(dialect)));
-        return entries;
-    }
-    let mut joined = BytesMut::new();
-    let mut frames = 0;
-    let finish = |joined: &mut BytesMut, frames: &mut u32, entries: &mut SmallVec<[Entry; 1]>| {
-        if 0 < *frames {
-            let bytes: Bytes = joined.split().freeze();
-            entries.push(Entry {
-                bytes,
-                frames: std::mem::take(frames),
-                key: None,
-            });
-        }
-    };
-    for outgoing in messages {
-        let entry = outgoing.entry(dialect);
-        let is_big = bytes_max < joined.len() + entry.bytes.len();
-        if is_big || entry.key.is_some() {
-            finish(&mut joined, &mut frames, &mut entries);
-        }
-        if entry.key.is_some() || bytes_max < entry.bytes.len() {
-            entries.push(entry);
-        } else {
-            joined.extend_from_slice(&entry.bytes);
-            frames += 1;
-        }
-    }
-    finish(&mut joined, &mut frames, &mut entries);
-    entries
 }

@@ -6,7 +6,10 @@
 
 use std::{collections::VecDeque, mem};
 
-use crate::message::{LetterId, MessageId, Posted};
+use crate::{
+    message::{LetterId, MessageId, Posted},
+    trace::TraceId,
+};
 
 /// Letters out of the mail on their way to one client, before others wait.
 const READ_AHEAD: usize = 64;
@@ -20,9 +23,9 @@ const SPOKEN_AFTER: u32 = 100;
 #[derive(Debug, Default)]
 pub(super) struct Letters {
     /// In the outbox.
-    queued: Vec<LetterId>,
+    queued: Vec<Letter>,
     /// Written, with the Ping of this round behind them.
-    written: Vec<LetterId>,
+    written: Vec<Letter>,
     round: u64,
     /// A Ping was sent behind the last ones, and has not been answered.
     is_asked: bool,
@@ -32,6 +35,9 @@ pub(super) struct Letters {
     /// The newest one that it was given.
     newest: LetterId,
 }
+
+/// A letter, and what its steps are found by.
+pub(super) type Letter = (LetterId, TraceId);
 
 /// What became of a letter that a session was to be given.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -86,7 +92,7 @@ impl Letters {
         self.given.push_back((id, message.clone()));
         self.newest = self.newest.max(id);
         // A repeat is confirmed with the others.
-        self.queued.push(id);
+        self.queued.push((id, TraceId::of_message(message)));
         if is_repeat { Given::Before } else { Given::Now }
     }
 
@@ -109,12 +115,12 @@ impl Letters {
     }
 
     /// A Pong with this payload has come. Gives the letters that the client has, if it was asked for.
-    pub(super) fn pong(&mut self, payload: &[u8]) -> Option<Vec<LetterId>> {
+    pub(super) fn pong(&mut self, payload: &[u8]) -> Option<Vec<Letter>> {
         (self.is_asked && payload == self.round.to_be_bytes()).then(|| self.confirm())
     }
 
     /// A frame has come in this decisecond. Gives the letters that the client must have by now.
-    pub(super) fn spoken(&mut self, now: u32) -> Option<Vec<LetterId>> {
+    pub(super) fn spoken(&mut self, now: u32) -> Option<Vec<Letter>> {
         if !self.is_asked {
             return None;
         }
@@ -122,7 +128,7 @@ impl Letters {
         (heard_at.saturating_add(SPOKEN_AFTER) <= now).then(|| self.confirm())
     }
 
-    fn confirm(&mut self) -> Vec<LetterId> {
+    fn confirm(&mut self) -> Vec<Letter> {
         self.is_asked = false;
         mem::take(&mut self.written)
     }
@@ -147,6 +153,15 @@ mod tests {
         Posted { id, after }
     }
 
+    /// As [`Letters`] confirms them.
+    fn confirmed(letters: &[(u64, u64)]) -> Option<Vec<Letter>> {
+        let letter = |(number, message): &(u64, u64)| {
+            let trace = TraceId::of_message(&MessageId::Number(*message));
+            (LetterId(1, *number), trace)
+        };
+        Some(letters.iter().map(letter).collect())
+    }
+
     fn read(letters: &mut Letters, number: u64) -> Given {
         letters.read(LetterId(1, number), &MessageId::Number(number))
     }
@@ -157,8 +172,8 @@ mod tests {
         assert_eq!(read(&mut letters, 1), Given::Now);
         assert_eq!(read(&mut letters, 1), Given::Before);
         letters.write(false);
-        let confirmed = letters.pong(&1_u64.to_be_bytes());
-        assert_eq!(confirmed, Some(vec![LetterId(1, 1)]));
+        let pong = letters.pong(&1_u64.to_be_bytes());
+        assert_eq!(pong, confirmed(&[(1, 1)]));
         assert_eq!(read(&mut letters, 1), Given::Before);
         assert_eq!(letters.write(false), None);
     }
@@ -175,7 +190,7 @@ mod tests {
         assert_eq!(letters.pong(&1_u64.to_be_bytes()), None);
         assert_eq!(letters.pong(b""), None);
         let both = letters.pong(&2_u64.to_be_bytes());
-        assert_eq!(both, Some(vec![LetterId(1, 1), LetterId(1, 2)]));
+        assert_eq!(both, confirmed(&[(1, 1), (2, 2)]));
         assert_eq!(letters.pong(&2_u64.to_be_bytes()), None);
         assert!(!letters.is_open());
     }
@@ -189,10 +204,10 @@ mod tests {
         assert_eq!(letters.spoken(50), None);
         read(&mut letters, 2);
         assert_eq!(letters.spoken(149), None);
-        assert_eq!(letters.spoken(150), Some(vec![LetterId(1, 1)]));
+        assert_eq!(letters.spoken(150), confirmed(&[(1, 1)]));
         letters.write(false);
         assert_eq!(letters.spoken(160), None);
-        assert_eq!(letters.spoken(260), Some(vec![LetterId(1, 2)]));
+        assert_eq!(letters.spoken(260), confirmed(&[(2, 2)]));
     }
 
     #[test]
@@ -203,7 +218,7 @@ mod tests {
         assert_eq!(again, Given::Before);
         letters.write(false);
         let both = letters.pong(&1_u64.to_be_bytes());
-        assert_eq!(both, Some(vec![LetterId(1, 1), LetterId(1, 2)]));
+        assert_eq!(both, confirmed(&[(1, 1), (2, 1)]));
     }
 
     #[test]

@@ -101,6 +101,15 @@ impl List {
         subscribers.take(max).collect()
     }
 
+    /// Up to `max` of the sessions, from this position on. Who leaves between two pieces moves others.
+    pub fn piece(&self, position: usize, max: usize) -> Vec<Arc<Subscriber>> {
+        let entries = self.listed.lock();
+        let end = position.saturating_add(max).min(entries.len());
+        let piece = entries.get_range(position..end);
+        let piece = piece.into_iter().flat_map(|piece| piece.values());
+        piece.map(|listed| Arc::clone(&listed.subscriber)).collect()
+    }
+
     /// The first `max` of the wanted sessions in the order of their serials, behind `after`.
     pub fn page(
         &self,

@@ -43,6 +43,7 @@ impl Router {
         let last = u64::from_str_radix(before.epoch(), 16).unwrap_or(0);
         if let Ok(node) = before.node().parse::<NodeId>() {
             let member = Member::new(&node, epoch.max(last + 1));
+            self.recorder.begin_life(member.clone());
             self.member.store(Arc::new(member));
         }
         self.is_open.store(true, Relaxed);

@@ -8,7 +8,13 @@ use super::{
     fanout::Outgoing,
     room::{Busy, Room},
 };
-use crate::{dialect::Now, id::Serial, message::Message, topic::TopicKind};
+use crate::{
+    dialect::Now,
+    id::Serial,
+    message::Message,
+    recorder::{Traced, What},
+    topic::TopicKind,
+};
 
 impl Router {
     /// Delivers a message that another member has published. Says how many sessions it is on its way
@@ -20,6 +26,8 @@ impl Router {
     pub fn deliver_remote(&self, message: Message, now: Now) -> Result<usize, Busy> {
         if message.has_expired(now.unix_ms) {
             self.stats.expired.add(1);
+            self.recorder
+                .note(&message, || What::Expired { place: "bus" });
             return Ok(0);
         }
         let route = self.route(&message.topic);
@@ -30,12 +38,13 @@ impl Router {
         if message.topic.kind() == TopicKind::Session && matches!(route, Route::Nobody) {
             self.note_undeliverable(&message);
         }
-        Ok(self.deliver(message, route, now))
+        let traced = self.recorder.follow(&message);
+        Ok(self.deliver(message, route, traced, now))
     }
 
     /// Keeps a message of another member for those who subscribe later.
     pub fn retain(&self, message: Message, now: Now) {
-        let outgoing = self.outgoing(message, now);
+        let outgoing = self.outgoing(message, None, now);
         let evicted = self.retained.keep(&outgoing, now.unix_ms);
         self.stats.retained_evicted.add(evicted as u64);
     }
@@ -46,9 +55,14 @@ impl Router {
     }
 
     /// A message on its way to the local sessions.
-    pub(super) fn outgoing(&self, message: Message, now: Now) -> Arc<Outgoing> {
+    pub(super) fn outgoing(
+        &self,
+        message: Message,
+        traced: Option<Traced>,
+        now: Now,
+    ) -> Arc<Outgoing> {
         if message.expires_ms.is_none() && message.except.is_none() {
-            return Outgoing::new(message);
+            return Outgoing::new(message, traced, now);
         }
         let left = |expires_ms: u64| Duration::from_millis(expires_ms.saturating_sub(now.unix_ms));
         let lasts = message.expires_ms.map(left);
@@ -58,6 +72,6 @@ impl Router {
             own.map(|session| session.serial).collect::<Box<[Serial]>>()
         });
         let except = except.filter(|except| !except.is_empty());
-        Outgoing::limited(message, lasts, except)
+        Outgoing::limited(message, traced, now, lasts, except)
     }
 }

@@ -3,7 +3,12 @@
 use std::sync::Arc;
 
 use super::{Reached, Router, shard::Shard};
-use crate::{bus::Gate, clock::Clock, message::Message};
+use crate::{
+    bus::Gate,
+    clock::Clock,
+    message::{Message, MessageId},
+    recorder::What,
+};
 
 /// There is no room for the message now; nothing has happened.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +62,9 @@ impl Router {
 
     pub(super) fn busy(&self, message: Message, room: Room) -> Busy {
         self.stats.busy.add(1);
+        if message.id != MessageId::Number(0) {
+            self.recorder.note(&message, || What::Busy);
+        }
         Busy {
             message: Box::new(message),
             room,

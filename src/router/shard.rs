@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use crate::{
     id::Serial,
+    recorder::Recorder,
     router::{fanout::Delivery, list::List, subscriber::Subscriber},
     stats::ShardStats,
 };
@@ -38,6 +39,7 @@ pub struct Shard {
     waiting: AtomicUsize,
     outbox_bytes: AtomicUsize,
     limits: Arc<Limits>,
+    recorder: Arc<Recorder>,
 }
 
 /// What others have left for the flusher.
@@ -62,7 +64,7 @@ pub struct Limits {
 
 impl Shard {
     /// An empty shard.
-    pub fn new(number: u16, limits: Arc<Limits>) -> Arc<Self> {
+    pub fn new(number: u16, limits: Arc<Limits>, recorder: Arc<Recorder>) -> Arc<Self> {
         Arc::new(Self {
             number,
             sessions: AtomicU64::new(0),
@@ -74,7 +76,13 @@ impl Shard {
             waiting: AtomicUsize::new(0),
             outbox_bytes: AtomicUsize::new(0),
             limits,
+            recorder,
         })
+    }
+
+    /// What takes note of what happens to its messages and sessions.
+    pub fn recorder(&self) -> &Arc<Recorder> {
+        &self.recorder
     }
 
     /// Which of the node's shards.

@@ -3,6 +3,7 @@
 mod closing;
 mod mail;
 mod outside;
+mod queueing;
 
 use std::{
     fmt,
@@ -16,7 +17,6 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::time::Instant;
 
 pub use self::mail::Confirmed;
 use self::mail::Unread;
@@ -25,8 +25,7 @@ use crate::{
     dialect::{Dialect, DialectId},
     frame::Frame,
     id::{Serial, UserId},
-    message::MessageId,
-    outbox::{Entry, Outbox, Pushed},
+    outbox::Outbox,
     router::{
         letters::Letters,
         recent::Recent,
@@ -60,6 +59,8 @@ pub struct Subscriber {
     seen: AtomicU32,
     /// Whether there are letters that its client has not confirmed: asked for with every frame.
     has_letters: AtomicBool,
+    /// Somebody may follow it.
+    is_watched: AtomicBool,
     /// A blocking mutex: held for a push or one write, never across an `.await`.
     state: Mutex<State>,
 }
@@ -150,6 +151,7 @@ impl Subscriber {
             user: OnceLock::new(),
             seen: AtomicU32::new(0),
             has_letters: AtomicBool::new(false),
+            is_watched: AtomicBool::new(false),
             state: Mutex::default(),
         })
     }
@@ -189,85 +191,11 @@ impl Subscriber {
         self.seen.store(deciseconds, Relaxed);
     }
 
-    /// Sends one data frame to this session.
-    pub fn send(self: &Arc<Self>, frame: Frame) {
-        let entry = Entry::frame(frame);
-        if self.push(std::slice::from_ref(&entry)) {
-            self.shard.mark_dirty(Arc::clone(self));
-        }
-    }
-
     /// Sends a Ping or Pong, before the data that waits.
     pub fn send_control(self: &Arc<Self>, frame: Frame) {
         let mut state = self.state.lock();
         state.outbox.push_control(frame);
         self.wake(state);
-    }
-
-    /// Queues entries in order. Says whether the caller must have it flushed.
-    pub fn push(self: &Arc<Self>, entries: &[Entry]) -> bool {
-        self.push_locked(&mut self.state.lock(), entries)
-    }
-
-    /// Queues a message that may come again, if it was not given before, as a letter either. Says whether the caller must
-    /// have it flushed.
-    pub fn push_once(
-        self: &Arc<Self>,
-        message: &MessageId,
-        published: Instant,
-        entry: &Entry,
-    ) -> bool {
-        let mut state = self.state.lock();
-        let letters = state.letters.as_ref();
-        if letters.is_some_and(|letters| letters.has_given(message)) {
-            return false;
-        }
-        let recent = state.recent.get_or_insert_default();
-        recent.is_new(message, published)
-            && self.push_locked(&mut state, std::slice::from_ref(entry))
-    }
-
-    fn push_locked(self: &Arc<Self>, state: &mut State, entries: &[Entry]) -> bool {
-        let limits = self.shard.limits();
-        if limits.outboxes_bytes_max() <= self.shard.outbox_bytes() {
-            while self.relieve(state) {}
-        }
-        let mut before = state.outbox.bytes();
-        let mut overflow = 0 < before && limits.outboxes_bytes_max() <= self.shard.outbox_bytes();
-        for entry in entries {
-            if overflow {
-                break;
-            }
-            if entry.key.is_some() && !std::mem::replace(&mut state.has_latest, true) {
-                self.transport.take_little();
-            }
-            let bytes_max = limits.outbox_bytes_max();
-            let mut pushed = state.outbox.push(entry.clone(), bytes_max);
-            while pushed == Pushed::Overflow {
-                self.shard.account(before, state.outbox.bytes());
-                let is_relieved = self.relieve(state);
-                before = state.outbox.bytes();
-                if !is_relieved {
-                    break;
-                }
-                pushed = state.outbox.push(entry.clone(), bytes_max);
-            }
-            match pushed {
-                Pushed::Queued | Pushed::Closed => {}
-                Pushed::Conflated => self.shard.stats.conflated.add(1),
-                Pushed::Overflow => overflow = true,
-            }
-        }
-        self.shard.account(before, state.outbox.bytes());
-        if overflow {
-            self.close_locked(state, CloseReason::SlowConsumer);
-        }
-        state.mark()
-    }
-
-    /// Bytes of data that wait for the socket.
-    pub fn waiting_bytes(&self) -> usize {
-        self.state.lock().outbox.bytes()
     }
 
     /// Writes one turn of what waits, with one call of the system.

@@ -1,3 +1,5 @@
+mod traced;
+
 use std::{
     collections::VecDeque,
     io::{self, IoSlice},

@@ -313,6 +313,9 @@ impl Core {
         if self.has_entered && witness.hears(session.subscriber.dialect_id()) {
             witness.received(&session.subscriber, message);
         }
+        if session.subscriber.is_watched() {
+            session.note_received(message);
+        }
         let mut actions = Actions::default();
         self.conversation.receive(message, now, &mut actions);
         self.execute(session, actions, now)

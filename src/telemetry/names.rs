@@ -307,12 +307,24 @@ families! {
         "Time of the calls of the service that decides who joins a room";
     SUBSCRIBE_HOOKS = Counter None, "tidegate_subscribe_hooks_total" ["outcome"]
         "Calls of the service that decides who joins a room; overloaded ones were not made";
+    TAIL_LEFT_OUT = Counter None, "tidegate_tail_left_out_total" []
+        "Events left out for those who follow topics, since they did not fetch them in time";
+    TAIL_WATCHES = Gauge None, "tidegate_tail_watches" []
+        "Topics that somebody follows on this node";
     TAKEOVERS = Counter None, "tidegate_takeovers_total" []
         "Dead nodes that this one has reaped";
     THROTTLED = Counter None, "tidegate_throttled_total" ["dialect"]
         "Times a session was not read for a while, since it was over its rate";
     TOPICS = Gauge None, "tidegate_topics" []
         "Topics with subscribers on this node, without those of single sessions and of all";
+    TRACE_BYTES = Gauge BYTES, "tidegate_trace_bytes" []
+        "Bytes that the remembered steps of messages take";
+    TRACE_MEMORY = Gauge SECONDS, "tidegate_trace_memory_seconds" []
+        "How far back all steps are remembered: the age of the newest one that was overwritten";
+    TRACE_OVERWRITTEN = Counter None, "tidegate_trace_overwritten_total" []
+        "Steps of messages that gave way to newer ones; part of the steps remembered";
+    TRACE_STEPS = Counter None, "tidegate_trace_steps_total" []
+        "Steps of messages that were remembered";
     UPLINK_BYTES = Gauge BYTES, "tidegate_uplink_bytes" []
         "Bytes that wait on their way to other nodes";
     UPTIME_SECONDS = Gauge SECONDS, "tidegate_uptime_seconds" []

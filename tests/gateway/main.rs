@@ -31,3 +31,4 @@ mod room;
 mod schedules;
 mod service;
 mod support;
+mod traces;

@@ -12,7 +12,9 @@ use crate::{
         problem::Problem,
     },
     queue::Entry,
+    recorder::What,
     schedules::with_id,
+    trace::TraceId,
 };
 
 /// Keeps a request until its time has come.
@@ -28,6 +30,7 @@ pub(super) async fn put_off(
     let Some(id) = id else {
         let id = state.new_id();
         push(state, with_id(text, &id), at_ms).await?;
+        note(state, &id, at_ms);
         return Ok(published(id.into()));
     };
     // Apart from the ids of messages that were published: this one will be, when its time has come.
@@ -40,6 +43,7 @@ pub(super) async fn put_off(
         turn.sent.topics = usize::from(pushed.is_ok());
         turn.end(pushed.is_ok()).await;
         pushed?;
+        note(state, &id, at_ms);
     }
     Ok(published(id))
 }
@@ -71,6 +75,11 @@ async fn push(state: &State, body: Bytes, at_ms: u64) -> Result<(), Problem> {
         tracing::warn!(%error, "a message for later was refused");
         Problem::busy(format!("the message cannot be kept: {}", error.0))
     })
+}
+
+fn note(state: &State, id: &str, at_ms: u64) {
+    let recorder = state.parts.router.recorder();
+    recorder.note_remembered(TraceId::of_text(id), What::PutOff { at_ms });
 }
 
 fn published(id: String) -> Published {

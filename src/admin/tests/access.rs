@@ -18,8 +18,10 @@ const OPERATES: &[&str] = &[
     "DELETE /api/jobs/{id}",
     "GET /api/jobs",
     "GET /api/jobs/{id}",
+    "GET /api/messages/{id}/steps",
     "POST /api/jobs/{id}/retry",
     "POST /api/say",
+    "POST /api/tail",
 ];
 
 /// What a caller must show.
@@ -44,6 +46,8 @@ fn needs(route: &str) -> Needs {
     }
     match route {
         "GET /api/openapi.json" => Needs::AnyKey,
+        // Who got what is more than who is there.
+        "GET /api/messages/{id}/steps" => Needs::Scope("admin"),
         _ if route.starts_with("GET ") => Needs::Scope("read"),
         _ => Needs::Scope("admin"),
     }

@@ -67,6 +67,7 @@ async fn the_status_says_who_runs_since_when_and_where() {
             "id": NODE, "epoch": "18f3", "address": "127.0.0.1:8080", "sessions": 0, "lag": 0,
             "state": "ready", "bus": {"min": 1, "max": 2, "speaks": 2},
         }],
+        "slowest": [],
     });
     assert_eq!(answer.json(200), expect);
 }

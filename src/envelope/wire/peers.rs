@@ -8,6 +8,7 @@ use super::{
     dialect,
     duties::{WireDuties, WireOwed},
     session_text,
+    traces::{WireExplained, WireTailed, WireWatch},
 };
 use crate::{
     envelope::{DecodeError, topic, user},
@@ -16,6 +17,7 @@ use crate::{
         Answer, DataChange, DataOutcome, Joined, PageQuery, Question, SessionDetails, SessionInfo,
     },
     topic::Topic,
+    trace::TraceId,
 };
 
 #[derive(Deserialize, Serialize)]
@@ -30,6 +32,8 @@ pub(super) enum WireQuestion {
     Rooms(Option<String>, u32),
     Page(WirePage),
     Data(#[serde(with = "session_text")] SessionId, WireChange),
+    Explain(u64),
+    Tail(WireWatch),
     Unknown,
 }
 
@@ -59,6 +63,8 @@ pub(super) enum WireAnswer {
     Rooms(Vec<String>),
     Page(Vec<WireDetails>),
     Data(WireOutcome),
+    Explained(WireExplained),
+    Tailed(WireTailed),
     Unknown,
 }
 
@@ -106,6 +112,8 @@ impl WireQuestion {
             Question::Data { session, change } => {
                 Self::Data(session.clone(), WireChange::of(change))
             }
+            Question::Explain(trace) => Self::Explain(trace.number()),
+            Question::Tail(query) => Self::Tail(WireWatch::of(query)),
             Question::Unknown => Self::Unknown,
         }
     }
@@ -143,6 +151,8 @@ impl WireQuestion {
                 session,
                 change: change.read(),
             },
+            Self::Explain(trace) => Question::Explain(TraceId::from_number(trace)),
+            Self::Tail(watch) => Question::Tail(watch.read()?),
             Self::Unknown => Question::Unknown,
         })
     }
@@ -164,6 +174,8 @@ impl WireAnswer {
             Answer::Rooms(rooms) => Self::Rooms(rooms.iter().map(text).collect()),
             Answer::Page(page) => Self::Page(page.iter().map(WireDetails::of).collect()),
             Answer::Data(outcome) => Self::Data(WireOutcome::of(outcome)),
+            Answer::Explained(explained) => Self::Explained(WireExplained::of(explained)),
+            Answer::Tailed(tailed) => Self::Tailed(WireTailed::of(tailed)),
             Answer::Unknown => Self::Unknown,
         }
     }
@@ -191,6 +203,8 @@ impl WireAnswer {
                 Answer::Page(page.collect::<Result<_, _>>()?)
             }
             Self::Data(outcome) => Answer::Data(outcome.read()),
+            Self::Explained(explained) => Answer::Explained(explained.read()),
+            Self::Tailed(tailed) => Answer::Tailed(tailed.read()),
             Self::Unknown => Answer::Unknown,
         })
     }

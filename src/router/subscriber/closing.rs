@@ -8,7 +8,7 @@ use super::{Begun, Standing, State, Subscriber};
 use crate::{
     close::{CloseForm, CloseReason},
     frame::Frame,
-    outbox::{Entry, Outbox},
+    outbox::Entry,
     router::transport::End,
 };
 
@@ -106,11 +106,7 @@ impl Subscriber {
 
     pub(super) fn abandon(&self, state: &mut State) {
         let before = state.outbox.bytes();
-        let reason = state.outbox.closed();
-        state.outbox = Outbox::default();
-        state
-            .outbox
-            .close(reason.unwrap_or(CloseReason::ClientGone), CloseForm::None);
+        state.outbox.abandon(CloseReason::ClientGone);
         self.shard.account(before, 0);
     }
 
@@ -120,7 +116,9 @@ impl Subscriber {
             && let Some(farewell) = self.dialect.farewell(reason)
         {
             // It is the last one: there is room for it, whatever waits.
-            state.outbox.push(Entry::frame(farewell), usize::MAX);
+            state
+                .outbox
+                .push(Entry::frame(farewell, self.seen()), usize::MAX);
         }
         let form = self.dialect.close_form(reason);
         let first = state.outbox.close(reason, form);

@@ -11,7 +11,11 @@ use crate::{
     frame::Frame,
     message::{LetterId, MessageId, Posted},
     outbox::Entry,
-    router::letters::{Given, Letters},
+    recorder::{Fate, What},
+    router::{
+        fanout::Outgoing,
+        letters::{Given, Letter, Letters},
+    },
     topic::Topic,
 };
 
@@ -63,12 +67,14 @@ impl Subscriber {
 
     /// Gives it a letter that was read, unless it was given before or there is no room for it: what
     /// is read never closes a slow session.
-    pub fn give_read(self: &Arc<Self>, id: LetterId, message: &MessageId, frame: &Frame) -> Given {
-        let entry = Entry::frame(frame.clone());
+    pub fn give_read(self: &Arc<Self>, id: LetterId, outgoing: &Outgoing) -> Given {
+        let message = &outgoing.message.id;
+        let entry = outgoing.entry_for(self);
         let mut state = self.state.lock();
         let waiting = state.outbox.bytes();
         let room = self.shard.limits().outbox_bytes_max() / 2;
         if 0 < waiting && room < waiting + entry.bytes.len() {
+            entry.end(Fate::Mailed);
             return Given::Later;
         }
         let given = state.letters().read(id, message);
@@ -112,6 +118,7 @@ impl Subscriber {
         let mut state = self.state.lock();
         if state.unread != Unread::Nothing {
             state.unread = Unread::More;
+            entry.end(Fate::Mailed);
             return false;
         }
         let given = state.letters().give(posted, message);
@@ -124,17 +131,25 @@ impl Subscriber {
             Given::Now => self.push_locked(state, &[entry]),
             // The Pong to a Ping has the mail read: it tells that there is room, too.
             Given::Behind => {
+                entry.end(Fate::Mailed);
                 state.unread = Unread::More;
                 state.mark()
             }
             // One that is known under another name waits for its Ping.
-            Given::Before => state.mark(),
+            Given::Before => {
+                entry.end(Fate::Repeated);
+                state.mark()
+            }
             // Out of the mail it is for later; otherwise there is none.
             Given::Later if state.unread == Unread::Nothing => {
+                entry.end(Fate::Dropped(Some(CloseReason::SlowConsumer)));
                 self.close_locked(state, CloseReason::SlowConsumer);
                 state.mark()
             }
-            Given::Later => false,
+            Given::Later => {
+                entry.end(Fate::Mailed);
+                false
+            }
         };
         self.note_letters(state);
         is_marked
@@ -152,7 +167,7 @@ impl Subscriber {
 
     fn confirmed(
         &self,
-        take: impl FnOnce(&mut Letters) -> Option<Vec<LetterId>>,
+        take: impl FnOnce(&mut Letters) -> Option<Vec<Letter>>,
     ) -> Option<Confirmed> {
         // Asked for with every frame.
         if !self.has_letters.load(Relaxed) {
@@ -161,9 +176,16 @@ impl Subscriber {
         let mut state = self.state.lock();
         let letters = take(state.letters.as_deref_mut()?)?;
         self.note_letters(&state);
+        let is_behind = state.unread == Unread::More;
+        drop(state);
+        let session = self.serial;
+        for (_, trace) in &letters {
+            let recorder = self.shard.recorder();
+            recorder.note_remembered(*trace, What::Confirmed { session });
+        }
         Some(Confirmed {
-            letters,
-            is_behind: state.unread == Unread::More,
+            letters: letters.into_iter().map(|(id, _)| id).collect(),
+            is_behind,
         })
     }
 

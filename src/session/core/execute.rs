@@ -6,9 +6,11 @@ use super::{Core, Pause, calls::NotBegun};
 use crate::{
     dialect::{Action, Actions, Now},
     message::{Message, Sender},
+    recorder::What,
     services::Asked,
     session::Session,
     topic::{Topic, TopicKind},
+    trace::Way,
 };
 
 impl Core {
@@ -90,6 +92,7 @@ impl Core {
                 if subscriber.authenticate(user) {
                     self.holds_mail = router.hold_mail(subscriber);
                     self.subscribe(session, topic, now);
+                    session.note(|session| What::LoggedIn { session });
                 }
             }
             Action::Claim(claim) => {
@@ -130,6 +133,7 @@ impl Core {
     /// The client is let in: it is who it says, and in the rooms that it was given.
     fn enter(&mut self, session: &Session) {
         self.has_entered = true;
+        session.note(|session| What::Entered { session });
         let witness = &session.context.witness;
         self.is_watched = witness.opened(&session.subscriber, || self.rooms());
     }
@@ -152,6 +156,7 @@ impl Core {
         mut message: Message,
         now: Now,
     ) -> Option<crate::router::Busy> {
+        message.way = Way::Client(session.subscriber.dialect_id());
         message.sender = Some(Sender {
             user: session.subscriber.user().cloned(),
             session: session.context.router.session_id(session.subscriber.serial),
