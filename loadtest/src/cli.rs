@@ -3,8 +3,10 @@
 mod common;
 mod echo;
 mod live;
+mod mixed;
 mod push;
 mod room;
+mod slow;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -22,8 +24,10 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 pub use self::common::{Common, Part, share_of_outstanding, share_of_rate};
 pub use self::echo::EchoArgs;
 pub use self::live::LiveArgs;
+pub use self::mixed::{Clients, MixedArgs, Share, SoakArgs};
 pub use self::push::PushArgs;
 pub use self::room::{Publishing, RoomArgs, RoomFrames, Size};
+pub use self::slow::SlowArgs;
 use self::values::{
     parse_address, parse_backend, parse_count, parse_durable_rate, parse_key, parse_minutes,
     parse_outstanding, parse_pairable, parse_rate, parse_seconds,
@@ -52,6 +56,8 @@ pub enum Command {
     Fanout(FanoutArgs),
     /// Publish in many rooms at once, at a steady rate or in a closed loop: deliveries per second and per CPU second
     Room(RoomArgs),
+    /// Publish in rooms some of whose members stop reading: what becomes of them, of the others and of the server's memory
+    Slow(SlowArgs),
     /// Send messages between pairs of clients, at a steady rate or in a closed loop: latency, and messages per CPU second
     Unicast(UnicastArgs),
     /// Send messages that are answered, at a steady rate or in a closed loop: echoes per second, and what they cost
@@ -62,6 +68,10 @@ pub enum Command {
     Push(PushArgs),
     /// Fill a live room with phones and walls: time from what a phone says to the walls, and from there to all phones
     Live(LiveArgs),
+    /// A city: drivers and passengers, chats, rooms, pushes over HTTP and through Redis, all at a time: latency of each kind
+    Mixed(MixedArgs),
+    /// The same for a long time, with clients that come and go: does memory or latency grow?
+    Soak(SoakArgs),
     /// Be the yardstick: a server that writes every message once to every subscriber, one write each
     RawServer(ServerArgs),
     /// Be an application: a service that answers every request with 200, at once and without a word
@@ -175,11 +185,14 @@ pub struct UnicastArgs {
     #[command(flatten)]
     pub common: Common,
     /// Messages per second, of all clients together, each at its own time whatever became of those before
-    #[arg(long, value_name = "MSGS", value_parser = parse_rate, required_unless_present = "outstanding")]
+    #[arg(long, value_name = "MSGS", value_parser = parse_rate, required_unless_present_any = ["outstanding", "positions"])]
     pub rate: Option<f64>,
     /// Instead of a rate: messages under way at any time, of all clients together; each is answered by another one
     #[arg(long, value_name = "COUNT", value_parser = parse_outstanding, conflicts_with = "rate")]
     pub outstanding: Option<usize>,
+    /// Instead of messages: positions per second of each driver, the first of each pair, to its passenger
+    #[arg(long, value_name = "HERTZ", value_parser = parse_rate, conflicts_with_all = ["rate", "outstanding"])]
+    pub positions: Option<f64>,
     /// Size of a message
     #[arg(long, value_name = "BYTES", default_value = "128")]
     pub bytes: usize,

@@ -30,6 +30,9 @@ const READ_BUFFER_BYTES: usize = 256 * 1024;
 /// How often a process looks whether the others are ready.
 const READY_POLL: Duration = Duration::from_millis(10);
 
+/// The connection is no more, whatever is still to be read.
+const ENDED: epoll::EventFlags = epoll::EventFlags::ERR.union(epoll::EventFlags::HUP);
+
 /// What a scenario does when something happens. `id` is the number given to [`Io::connect`].
 pub trait Handler {
     /// The upgrade succeeded.
@@ -66,6 +69,44 @@ pub trait Handler {
 pub struct Ignore;
 
 impl Handler for Ignore {}
+
+/// Hears of connections from `base` on, by their numbers from there on.
+struct Rebased<'a, H> {
+    base: usize,
+    handler: &'a mut H,
+}
+
+impl<H: Handler> Handler for Rebased<'_, H> {
+    fn opened(&mut self, io: &mut Io, id: usize) {
+        if let Some(id) = id.checked_sub(self.base) {
+            self.handler.opened(io, id);
+        }
+    }
+
+    fn payload(&mut self, id: usize, chunk: &[u8]) {
+        if let Some(id) = id.checked_sub(self.base) {
+            self.handler.payload(id, chunk);
+        }
+    }
+
+    fn message(&mut self, id: usize, bytes: u64) {
+        if let Some(id) = id.checked_sub(self.base) {
+            self.handler.message(id, bytes);
+        }
+    }
+
+    fn after_read(&mut self, io: &mut Io, id: usize) {
+        if let Some(id) = id.checked_sub(self.base) {
+            self.handler.after_read(io, id);
+        }
+    }
+
+    fn lost(&mut self, io: &mut Io, id: usize, loss: &Loss) {
+        if let Some(id) = id.checked_sub(self.base) {
+            self.handler.lost(io, id, loss);
+        }
+    }
+}
 
 /// The loop itself.
 pub struct Engine {
@@ -219,11 +260,29 @@ impl Engine {
     /// # Errors
     /// What epoll reports.
     pub fn poll<H: Handler>(&mut self, timeout: Duration, handler: &mut H) -> Result<usize, Errno> {
+        match self.io.base() {
+            0 => self.look(timeout, handler),
+            base => self.look(timeout, &mut Rebased { base, handler }),
+        }
+    }
+
+    /// Reads from connections again from which nothing was read. Twice: what is behind the last byte, an end for
+    /// example, has had its event, and there is no other one.
+    fn read_resumed<H: Handler>(&mut self, handler: &mut H) {
+        while let Some(id) = self.io.take_resumed() {
+            for _ in 0..2 {
+                self.io.dispatch(id, &mut self.buffer, handler);
+            }
+        }
+    }
+
+    fn look<H: Handler>(&mut self, timeout: Duration, handler: &mut H) -> Result<usize, Errno> {
         if let Some((pause, events_min)) = self.collect
             && (1..events_min).contains(&self.batch)
         {
             std::thread::sleep(pause);
         }
+        self.read_resumed(handler);
         let timeout = Timespec::try_from(timeout).expect("time-outs are minutes at most");
         self.events.clear();
         match epoll::wait(
@@ -238,8 +297,13 @@ impl Engine {
         for event in &self.events {
             let id =
                 usize::try_from(event.data.u64()).expect("only connection numbers are registered");
+            let flags = event.flags;
+            if flags.intersects(ENDED) {
+                self.io.end_stall(id);
+            }
             self.io.dispatch(id, &mut self.buffer, handler);
         }
+        self.read_resumed(handler);
         let now = clock::now();
         if self.recorder.is_due(now) {
             let sample = self.close(now);

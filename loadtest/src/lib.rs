@@ -7,6 +7,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod engine;
+pub mod fit;
 pub mod frame;
 pub mod handshake;
 pub mod html;
@@ -53,11 +54,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         cli::Command::Storm(arguments) => scenario::run(&arguments),
         cli::Command::Fanout(arguments) => scenario::run(&arguments),
         cli::Command::Room(arguments) => scenario::run(&arguments),
+        cli::Command::Slow(arguments) => scenario::run(&arguments),
         cli::Command::Unicast(arguments) => scenario::run(&arguments),
         cli::Command::Echo(arguments) => scenario::run(&arguments),
         cli::Command::Chat(arguments) => scenario::run(&arguments),
         cli::Command::Push(arguments) => scenario::run(&arguments),
         cli::Command::Live(arguments) => scenario::run(&arguments),
+        cli::Command::Mixed(arguments) => scenario::run(&arguments),
+        cli::Command::Soak(arguments) => scenario::run(&arguments),
         cli::Command::RawServer(arguments) => rawserver::run(&arguments),
         cli::Command::Sink(arguments) => sink::run(&arguments),
         cli::Command::Check(arguments) => check::run(&arguments),

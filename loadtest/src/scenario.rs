@@ -2,6 +2,7 @@
 
 mod arrivals;
 pub mod chat;
+mod crowd;
 mod drive;
 pub mod echo;
 pub mod fanout;
@@ -9,12 +10,15 @@ pub mod handshake;
 pub mod idle;
 pub mod live;
 mod message;
+pub mod mixed;
 mod probe;
 pub mod push;
 mod ramp;
 pub mod room;
 mod rooms;
 mod schedule;
+pub mod slow;
+pub mod soak;
 pub mod storm;
 mod traffic;
 pub mod unicast;

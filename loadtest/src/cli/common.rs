@@ -110,6 +110,12 @@ impl Part {
 }
 
 impl Common {
+    /// How long to measure or hold.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        self.secs.unwrap_or(Duration::from_secs(10))
+    }
+
     /// What one of several processes does: its connections, of which `group` stay together, from source addresses of
     /// its own.
     ///

@@ -47,11 +47,14 @@ pub struct Publishing {
     pub outstanding: Option<usize>,
 }
 
+const PATH: &str = "/room/load_{room}/?user=u{i}";
+const MESSAGE: &str = r#"{"type":2,"to":"load_{room}","message":{"seq":"{seq}","pad":"{pad}"}}"#;
+
 /// What the members of rooms send and receive.
 #[derive(Args, Clone, Debug)]
 pub struct RoomFrames {
     /// Path to connect to; {i} is the number of the connection, {room} that of its room
-    #[arg(long, default_value = "/room/load_{room}/?user=u{i}")]
+    #[arg(long, default_value = PATH)]
     pub path: Template,
     /// Message that every member sends after connecting
     #[arg(long, value_name = "FRAME")]
@@ -60,7 +63,7 @@ pub struct RoomFrames {
     #[arg(
         long,
         value_name = "TEXT",
-        default_value = r#"{"type":2,"to":"load_{room}","message":{"seq":"{seq}","pad":"{pad}"}}"#
+        default_value = MESSAGE
     )]
     pub message: Template,
     /// Size of what is published
@@ -69,6 +72,20 @@ pub struct RoomFrames {
     /// Messages shorter than this are not deliveries [default: --bytes]
     #[arg(long, value_name = "BYTES")]
     pub counted_bytes_min: Option<u64>,
+}
+
+impl RoomFrames {
+    /// Those of the `room` dialect, where so many bytes are published.
+    #[must_use]
+    pub fn of_room(bytes: usize) -> Self {
+        Self {
+            path: Template::new(PATH),
+            subscribe: None,
+            message: Template::new(MESSAGE),
+            bytes,
+            counted_bytes_min: None,
+        }
+    }
 }
 
 /// Rooms of one size.

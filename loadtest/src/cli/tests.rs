@@ -112,6 +112,26 @@ fn rooms_have_sizes_and_one_kind_of_load() {
 }
 
 #[test]
+fn slow_and_mixed_have_everything_by_default() {
+    let Ok(Command::Slow(arguments)) = parse_line("loadtest slow --to 127.0.0.1:1 -n 50") else {
+        panic!("refused");
+    };
+    assert_eq!((arguments.slow, arguments.resume), (10.0, 50.0));
+    let line = "loadtest soak --to 127.0.0.1:1 -n 50 --minutes 2 --shares ride=1,im=3";
+    let Ok(Command::Soak(arguments)) = parse_line(line) else {
+        panic!("refused");
+    };
+    assert_eq!(arguments.minutes, Some(Duration::from_secs(120)));
+    let shares: Vec<_> = arguments.mixed.shares.iter().map(|it| it.part).collect();
+    assert_eq!(shares, [1.0, 3.0]);
+    check_wrong("loadtest slow --to 127.0.0.1:1 -n 5 --slow 101", "0 to 100");
+    check_wrong(
+        "loadtest mixed --to 127.0.0.1:1 -n 5 --shares bus=1",
+        "queue",
+    );
+}
+
+#[test]
 fn mistakes_take_one_line() {
     check_wrong("loadtest", "subcommand");
     check_wrong("loadtest idle -n 5", "--to");

@@ -60,6 +60,13 @@ pub(super) fn parse_rate(text: &str) -> Result<f64, String> {
     }
 }
 
+pub(super) fn parse_percent(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
+        _ => Err("not a number from 0 to 100".to_owned()),
+    }
+}
+
 /// Without any, nothing durable is pushed.
 pub(super) fn parse_durable_rate(text: &str) -> Result<f64, String> {
     match text.parse() {

@@ -1,12 +1,13 @@
 //! The connections: sending and closing on demand, reading when epoll says so.
 
+mod connection;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Instant;
 
 use rustix::event::epoll;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
+use rustix::net::{RecvFlags, recv, sockopt};
 
 use super::Handler;
 use crate::client::{Client, Loss, Losses};
@@ -14,6 +15,10 @@ use crate::clock;
 use crate::frame::{self, Sink, opcode};
 use crate::meter::Meter;
 use crate::socket;
+use connection::Connection;
+
+/// What the system may keep again of what comes on a connection that is read from again.
+const RESUMED_BUFFER_BYTES: usize = 128 * 1024;
 
 /// The connections, and what can be done with them from a callback.
 #[derive(Debug)]
@@ -26,18 +31,10 @@ pub struct Io {
     losses: Losses,
     reads: u64,
     meter: Meter,
-}
-
-#[derive(Debug)]
-struct Connection {
-    fd: OwnedFd,
-    client: Client,
-    /// When it was started.
-    began: Instant,
-    /// What the socket did not take yet.
-    unsent: Vec<u8>,
-    /// The error of a send, which the system reports only once.
-    broken: Option<Errno>,
+    /// What callers' numbers of connections begin at.
+    base: usize,
+    /// Connections to be read from again, of which no event will tell.
+    resumed: Vec<usize>,
 }
 
 impl Io {
@@ -50,11 +47,22 @@ impl Io {
             losses: Losses::default(),
             reads: 0,
             meter,
+            base: 0,
+            resumed: Vec::new(),
         })
     }
 
     pub(super) fn epoll(&self) -> BorrowedFd<'_> {
         self.epoll.as_fd()
+    }
+
+    /// From now on callers' numbers of connections begin at `base`: each part of a scenario counts its own from 0 on.
+    pub fn rebase(&mut self, base: usize) {
+        self.base = base;
+    }
+
+    pub(super) fn base(&self) -> usize {
+        self.base
     }
 
     /// Starts a connection under number `id`, which must be free, and sends the upgrade request.
@@ -68,6 +76,7 @@ impl Io {
         to: SocketAddr,
         request: &[u8],
     ) -> Result<(), Loss> {
+        let id = self.base + id;
         let began = clock::now();
         let fd = socket::dial(from, to)?;
         let flags = epoll::EventFlags::IN
@@ -93,6 +102,7 @@ impl Io {
             began,
             unsent: Vec::new(),
             broken: None,
+            is_stalled: false,
         };
         // On loopback the connection is established by now, which saves an event.
         connection.send(request);
@@ -116,10 +126,13 @@ impl Io {
 
     /// Sends frames that are encoded already. On a connection that is no longer there it does nothing.
     pub fn send_encoded(&mut self, id: usize, frames: &[u8]) {
-        let Some(Some(connection)) = self.connections.get_mut(id) else {
-            return;
-        };
-        connection.send(frames);
+        self.send_on(self.base + id, frames);
+    }
+
+    fn send_on(&mut self, number: usize, frames: &[u8]) {
+        if let Some(Some(connection)) = self.connections.get_mut(number) {
+            connection.send(frames);
+        }
     }
 
     /// Asks the kernel to delay acknowledgements on all connections, as for a conversation: every second segment is
@@ -132,9 +145,45 @@ impl Io {
         }
     }
 
+    /// Reads no more from a connection, until it is resumed or comes to its end. So that soon nothing more fits in, the
+    /// system keeps no more than `buffer_bytes` of what comes, and what had been announced to the server before.
+    pub fn stall(&mut self, id: usize, buffer_bytes: usize) {
+        if let Some(Some(connection)) = self.connections.get_mut(self.base + id) {
+            connection.is_stalled = true;
+            // Only a nicety: refused, it takes longer until nothing fits in.
+            let _ = sockopt::set_socket_recv_buffer_size(&connection.fd, buffer_bytes);
+        }
+    }
+
+    /// Reads from a connection again, with what has come meanwhile at the next look at the sockets.
+    pub fn resume(&mut self, id: usize) {
+        let number = self.base + id;
+        if let Some(Some(connection)) = self.connections.get_mut(number) {
+            // Only a nicety: refused, it cannot keep up.
+            let _ = sockopt::set_socket_recv_buffer_size(&connection.fd, RESUMED_BUFFER_BYTES);
+        }
+        self.end_stall(number);
+    }
+
+    pub(super) fn take_resumed(&mut self) -> Option<usize> {
+        self.resumed.pop()
+    }
+
+    pub(super) fn end_stall(&mut self, number: usize) {
+        if let Some(Some(connection)) = self.connections.get_mut(number)
+            && std::mem::take(&mut connection.is_stalled)
+        {
+            self.resumed.push(number);
+        }
+    }
+
     /// Closes a connection with a reset.
     pub fn close(&mut self, id: usize) {
-        if let Some(connection) = self.connections.get_mut(id).and_then(Option::take)
+        self.drop_connection(self.base + id);
+    }
+
+    fn drop_connection(&mut self, number: usize) {
+        if let Some(connection) = self.connections.get_mut(number).and_then(Option::take)
             && connection.client.is_open()
         {
             self.open -= 1;
@@ -144,13 +193,14 @@ impl Io {
     /// Whether the connection is open, that is, upgraded.
     #[must_use]
     pub fn is_open(&self, id: usize) -> bool {
-        matches!(self.connections.get(id), Some(Some(connection)) if connection.client.is_open())
+        let connection = self.connections.get(self.base + id);
+        matches!(connection, Some(Some(connection)) if connection.client.is_open())
     }
 
     /// Whether there is a connection of that number, open or still opening.
     #[must_use]
     pub fn exists(&self, id: usize) -> bool {
-        matches!(self.connections.get(id), Some(Some(_)))
+        matches!(self.connections.get(self.base + id), Some(Some(_)))
     }
 
     /// The numbers of connections are below this.
@@ -189,39 +239,6 @@ impl Io {
     }
 }
 
-impl Connection {
-    /// Sends, and keeps what the socket does not take.
-    fn send(&mut self, frames: &[u8]) {
-        if self.unsent.is_empty() {
-            let sent = self.write(frames);
-            self.unsent.extend_from_slice(&frames[sent..]);
-        } else {
-            self.unsent.extend_from_slice(frames);
-        }
-    }
-
-    /// Sends what was kept, and gives its memory back: an idle connection needs none.
-    fn flush(&mut self) {
-        let unsent = std::mem::take(&mut self.unsent);
-        let sent = self.write(&unsent);
-        self.unsent.extend_from_slice(&unsent[sent..]);
-    }
-
-    /// Writes what it can and gives the number of bytes. An error is kept for the read that comes after it.
-    fn write(&mut self, bytes: &[u8]) -> usize {
-        let mut sent = 0;
-        while sent < bytes.len() && self.broken.is_none() {
-            match send(&self.fd, &bytes[sent..], SendFlags::NOSIGNAL) {
-                Ok(length) => sent += length,
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => break,
-                Err(error) => self.broken = Some(error),
-            }
-        }
-        sent
-    }
-}
-
 impl Io {
     /// Handles one event. Which kind it is does not matter: whatever happened, a read tells.
     #[inline]
@@ -232,6 +249,9 @@ impl Io {
         };
         if !connection.unsent.is_empty() {
             connection.flush();
+        }
+        if connection.is_stalled {
+            return;
         }
         loop {
             let Some(Some(connection)) = self.connections.get_mut(id) else {
@@ -298,7 +318,7 @@ impl Io {
         let close = visit.close;
         if !self.scratch.is_empty() {
             let mut answers = std::mem::take(&mut self.scratch);
-            self.send_encoded(id, &answers);
+            self.send_on(id, &answers);
             answers.clear();
             self.scratch = answers;
         }
@@ -307,7 +327,7 @@ impl Io {
     }
 
     fn lose<H: Handler>(&mut self, id: usize, loss: &Loss, handler: &mut H) {
-        self.close(id);
+        self.drop_connection(id);
         self.losses.add(loss);
         handler.lost(self, id, loss);
     }

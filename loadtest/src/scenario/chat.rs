@@ -9,7 +9,7 @@ mod talk;
 use std::time::Duration;
 
 use super::ramp::{Ramp, Then};
-use super::traffic::{Course, POLL, run_through};
+use super::traffic::{Course, POLL, Traffic, run_through};
 use super::{Path, Plan, Record, RunError, Scenario, judge};
 use crate::cli::{ChatArgs, Common, Part, share_of_rate};
 use crate::clock;
@@ -46,21 +46,9 @@ impl Scenario for ChatArgs {
     }
 
     fn measure(&self, engine: &mut Engine) -> Result<Measured, RunError> {
-        let common = &self.common;
-        if !common.connections.is_multiple_of(2) {
-            return Err(RunError::Usage("-n is odd: one has no partner".to_owned()));
-        }
-        let signer = Signer::new(&self.im_key, self.first_user).map_err(RunError::Usage)?;
-        befriend(self, &signer)?;
-        let mut talk = Talk::new(self, &signer, engine.io.meter());
-        let plan = Plan::of(common, Path::Token(&signer), common.connections);
-        let indexes = 0..common.connections;
-        let ramp = Ramp::new(&plan, Then::Keep(None), indexes, common.parallel);
-        ramp.run(engine, common.patience, None)?;
-        judge(engine.io.losses())?;
-        reach(engine, &mut talk, common.patience)?;
+        let mut talk = set_up(self, engine)?;
         let course = Course {
-            common,
+            common: &self.common,
             rate: self.rate,
             warmup: self.warmup,
             last_wait: LAST_WAIT,
@@ -76,6 +64,35 @@ impl Scenario for ChatArgs {
     fn rows(figures: &Figures, table: &mut Table) {
         figures.rows(table);
     }
+}
+
+/// The users of these options, as a part of another scenario.
+///
+/// # Errors
+/// Those of [`set_up`].
+pub(super) fn part(
+    arguments: &ChatArgs,
+    engine: &mut Engine,
+) -> Result<Box<dyn Traffic>, RunError> {
+    Ok(Box::new(set_up(arguments, engine)?))
+}
+
+/// Makes the pairs friends, and logs them in.
+fn set_up(arguments: &ChatArgs, engine: &mut Engine) -> Result<Talk, RunError> {
+    let common = &arguments.common;
+    if !common.connections.is_multiple_of(2) {
+        return Err(RunError::Usage("-n is odd: one has no partner".to_owned()));
+    }
+    let signer = Signer::new(&arguments.im_key, arguments.first_user).map_err(RunError::Usage)?;
+    befriend(arguments, &signer)?;
+    let mut talk = Talk::new(arguments, &signer, engine.io.meter());
+    let plan = Plan::of(common, Path::Token(&signer), common.connections);
+    let indexes = 0..common.connections;
+    let ramp = Ramp::new(&plan, Then::Keep(None), indexes, common.parallel);
+    ramp.run(engine, common.patience, None)?;
+    judge(engine.io.losses())?;
+    reach(engine, &mut talk, common.patience)?;
+    Ok(talk)
 }
 
 /// Makes the pairs friends, if somebody is named who can.

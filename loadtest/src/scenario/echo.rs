@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::arrivals::Remainder;
 use super::message::Message;
 use super::ramp::{Ramp, Then};
-use super::traffic::{Course, run_through};
+use super::traffic::{Course, Traffic as _, run_through};
 use super::{Merge, Plan, Record, RunError, Scenario, judge};
 use crate::cli::{Common, EchoArgs, Part, share_of_rate};
 use crate::engine::Engine;
@@ -97,7 +97,7 @@ impl Scenario for EchoArgs {
         };
         run_through(engine, &mut clients, &course)?;
         Ok(Measured {
-            remainder: clients.arrivals.remainder(),
+            remainder: clients.remainder(),
             others: clients.others,
         })
     }

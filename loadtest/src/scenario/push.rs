@@ -9,76 +9,88 @@ mod pushers;
 mod receivers;
 mod way;
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use super::arrivals::Remainder;
 use super::ramp::{Ramp, Then};
-use super::traffic::{Course, POLL, run_through};
+use super::traffic::{Course, POLL, Traffic, run_through};
 use super::{Plan, Record, RunError, Scenario, judge};
 use crate::cli::{Common, PushArgs};
 use crate::clock;
 use crate::engine::Engine;
 use crate::report::Table;
 use crate::template::Template;
-use figures::{Figures, Measured};
-use pushers::Pushers;
-use receivers::{Ledger, Receivers};
+use figures::Figures;
+use receivers::Receivers;
 use way::{Pushed, Way};
 
 /// Between two probes to a client that none has reached.
 const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 /// What has not come so long after the last call does not come.
 const LAST_WAIT: Duration = Duration::from_secs(5);
-/// Where client {i} connects to: it is the user `push_{i}`.
-const PATH: &str = "/ws/?client_id=push_{i}&token=push_{i}";
 
 impl Scenario for PushArgs {
     const NAME: &'static str = "push";
-    type Measured = Measured;
+    type Measured = Remainder;
     type Figures = Figures;
 
     fn common(&self) -> &Common {
         &self.common
     }
 
-    fn measure(&self, engine: &mut Engine) -> Result<Measured, RunError> {
-        let common = &self.common;
-        let ways = Way::of(self)?;
-        if common.connections < ways.len() {
-            return Err(RunError::Usage(
-                "-n is less than --pushers: some have nobody to push to".to_owned(),
-            ));
-        }
-        let path = Template::new(PATH);
-        let plan = Plan::new(common, &path, common.connections);
-        let indexes = 0..common.connections;
-        let ramp = Ramp::new(&plan, Then::Keep(None), indexes, common.parallel);
-        ramp.run(engine, common.patience, None)?;
-        judge(engine.io.losses())?;
-
-        let ledger = Arc::new(Ledger::new(common.connections));
-        let mut receivers = Receivers::new(Arc::clone(&ledger), engine.io.meter());
-        reach(engine, &mut receivers, self, &ways[0])?;
-        receivers.pushers = Some(Pushers::start(self, ways, &ledger)?);
+    fn measure(&self, engine: &mut Engine) -> Result<Remainder, RunError> {
+        let mut receivers = set_up(self, engine)?;
         // The pushers keep the rate.
         let course = Course {
-            common,
+            common: &self.common,
             rate: None,
             warmup: self.warmup,
             last_wait: LAST_WAIT,
         };
         run_through(engine, &mut receivers, &course)?;
-        receivers.pushers.take().map_or(Ok(()), Pushers::finish)?;
-        Ok(Measured::new(&receivers))
+        Ok(receivers.remainder())
     }
 
-    fn figures(&self, measured: Measured, record: &Record) -> Figures {
-        Figures::new(self, measured, record)
+    fn figures(&self, remainder: Remainder, record: &Record) -> Figures {
+        Figures::new(self, remainder, record)
     }
 
     fn rows(figures: &Figures, table: &mut Table) {
         figures.rows(table);
     }
+}
+
+/// The users of these options and who pushes to them, as a part of another scenario.
+///
+/// # Errors
+/// Those of [`set_up`].
+pub(super) fn part(
+    arguments: &PushArgs,
+    engine: &mut Engine,
+) -> Result<Box<dyn Traffic>, RunError> {
+    Ok(Box::new(set_up(arguments, engine)?))
+}
+
+/// Connects the users, and waits until a probe has reached each of them.
+fn set_up(arguments: &PushArgs, engine: &mut Engine) -> Result<Receivers, RunError> {
+    let common = &arguments.common;
+    let ways = Way::of(arguments)?;
+    if common.connections < ways.len() {
+        return Err(RunError::Usage(
+            "-n is less than --pushers: some have nobody to push to".to_owned(),
+        ));
+    }
+    let kind = way::kind(arguments);
+    let path = Template::new(&format!("/ws/?client_id={kind}_{{i}}&token={kind}_{{i}}"));
+    let plan = Plan::new(common, &path, common.connections);
+    let indexes = 0..common.connections;
+    let ramp = Ramp::new(&plan, Then::Keep(None), indexes, common.parallel);
+    ramp.run(engine, common.patience, None)?;
+    judge(engine.io.losses())?;
+    let prober = ways[0].clone();
+    let mut receivers = Receivers::new(arguments, ways, engine.io.meter());
+    reach(engine, &mut receivers, arguments, &prober)?;
+    Ok(receivers)
 }
 
 /// Returns when a probe has reached every client.

@@ -9,6 +9,7 @@ mod room;
 use std::time::{Duration, Instant};
 
 use super::RunError;
+use super::arrivals::Remainder;
 use super::traffic::Traffic;
 use crate::client::Loss;
 use crate::clock;
@@ -143,6 +144,12 @@ impl Rooms {
         }
     }
 
+    /// Counts what comes from now on as another kind of message.
+    pub(super) fn count_as(&mut self, kind: Kind) {
+        self.tell();
+        self.kind = kind;
+    }
+
     /// What was counted while it was measured, once that has ended.
     pub(super) fn measured(&self) -> Counts {
         self.measured
@@ -218,7 +225,7 @@ impl Traffic for Rooms {
          long as --bytes (or --counted-bytes-min)?"
     }
 
-    fn begin(&mut self, io: &mut Io) {
+    fn begin(&mut self, io: &mut Io) -> Result<(), RunError> {
         if let Some(outstanding) = self.options.outstanding {
             if !self.options.prompt_acks {
                 io.delay_acks();
@@ -230,6 +237,7 @@ impl Traffic for Rooms {
             }
             self.top_up(io);
         }
+        Ok(())
     }
 
     fn send_next(&mut self, io: &mut Io, due: Instant) {
@@ -261,7 +269,15 @@ impl Traffic for Rooms {
         self.under_way
     }
 
-    fn check(&mut self, io: &Io, now: Instant) -> Result<(), RunError> {
+    /// Messages that have not reached everybody, and those that nobody has published.
+    fn remainder(&self) -> Remainder {
+        Remainder {
+            missing: self.under_way as u64,
+            unexpected: self.counts.unexpected,
+        }
+    }
+
+    fn check(&mut self, io: &mut Io, now: Instant) -> Result<(), RunError> {
         if self.is_publisher_lost {
             let lost = "the connection of a publisher was lost".to_owned();
             return Err(RunError::Failed(lost));

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::arrivals::Remainder;
 use super::schedule::Schedule;
 use super::{RunError, judge};
 use crate::cli::Common;
@@ -18,8 +19,12 @@ pub(super) trait Traffic: Handler {
     fn stalled(&self) -> &'static str;
 
     /// Sends the first messages of a closed loop.
-    fn begin(&mut self, io: &mut Io) {
+    ///
+    /// # Errors
+    /// It cannot begin.
+    fn begin(&mut self, io: &mut Io) -> Result<(), RunError> {
         let _ = io;
+        Ok(())
     }
 
     /// From now on it is measured.
@@ -28,14 +33,34 @@ pub(super) trait Traffic: Handler {
     /// Sends nothing more.
     fn end(&mut self) {}
 
+    /// All is over.
+    ///
+    /// # Errors
+    /// Something went wrong that was not told of before.
+    fn finish(&mut self) -> Result<(), RunError> {
+        Ok(())
+    }
+
     /// Sends what is due at this time, in an open loop.
     fn send_next(&mut self, io: &mut Io, due: Instant);
 
-    /// Whether it can go on. It is asked after every look at the sockets.
+    /// Sends what is due by now, and says when there will be more.
+    fn send_due(
+        &mut self,
+        io: &mut Io,
+        schedule: Option<&mut Schedule>,
+        now: Instant,
+    ) -> Option<Instant> {
+        let schedule = schedule?;
+        schedule.send_due(now, |due| self.send_next(io, due));
+        schedule.next()
+    }
+
+    /// Whether it can go on. It is asked after every look at the sockets, and may do what the time has come for.
     ///
     /// # Errors
     /// By default when connections were lost.
-    fn check(&mut self, io: &Io, now: Instant) -> Result<(), RunError> {
+    fn check(&mut self, io: &mut Io, now: Instant) -> Result<(), RunError> {
         let _ = now;
         judge(io.losses())
     }
@@ -45,6 +70,9 @@ pub(super) trait Traffic: Handler {
 
     /// How much of it nothing has come of.
     fn under_way(&self) -> usize;
+
+    /// What is left of it in the end.
+    fn remainder(&self) -> Remainder;
 
     /// Whether everything has come of it that is to come.
     fn is_complete(&self) -> bool {
@@ -81,11 +109,11 @@ pub(super) fn run_through<T: Traffic>(
         Some(_) => ramp + course.warmup,
         None => course.warmup,
     };
-    traffic.begin(&mut engine.io);
+    traffic.begin(&mut engine.io)?;
     run_for(engine, traffic, &mut schedule, warmup, patience)?;
     engine.go_on(Phase::Hold)?;
     traffic.record();
-    let length = course.common.secs.unwrap_or(Duration::from_secs(10));
+    let length = course.common.length();
     run_for(engine, traffic, &mut schedule, length, patience)?;
     engine.go_on(Phase::RampDown)?;
     if let Some(falling) = &mut schedule {
@@ -97,14 +125,14 @@ pub(super) fn run_through<T: Traffic>(
     while !traffic.is_complete() && clock::now() < end {
         engine.poll(POLL, traffic)?;
     }
-    Ok(())
+    traffic.finish()
 }
 
 /// Goes on for `length`, sending what `schedule` says, if there is one.
 ///
 /// # Errors
 /// Those of [`Traffic::check`], or nothing comes of what is under way for longer than `patience`.
-fn run_for<T: Traffic>(
+pub(super) fn run_for<T: Traffic>(
     engine: &mut Engine,
     traffic: &mut T,
     schedule: &mut Option<Schedule>,
@@ -116,15 +144,12 @@ fn run_for<T: Traffic>(
     let mut last = (traffic.progress(), now);
     while now < end {
         let mut pause = end - now;
-        if let Some(schedule) = schedule {
-            schedule.send_due(now, |due| traffic.send_next(&mut engine.io, due));
-            if let Some(next) = schedule.next() {
-                pause = pause.min(next.saturating_duration_since(clock::now()));
-            }
+        if let Some(next) = traffic.send_due(&mut engine.io, schedule.as_mut(), now) {
+            pause = pause.min(next.saturating_duration_since(clock::now()));
         }
         engine.poll(pause.min(POLL), traffic)?;
         now = clock::now();
-        traffic.check(&engine.io, now)?;
+        traffic.check(&mut engine.io, now)?;
         let progress = traffic.progress();
         if last.0 != progress || traffic.under_way() == 0 {
             last = (progress, now);

@@ -1,9 +1,11 @@
 //! Scenario `unicast`: pairs of clients that write to each other, on different nodes if there are several.
 //!
 //! With `--rate` the loop is open: every message has its time, and its latency runs from then on, even if it left
-//! later. With `--outstanding` it is closed: whoever gets a message answers with one.
+//! later. With `--outstanding` it is closed: whoever gets a message answers with one. With `--positions` the first of
+//! each pair is a driver, who sends positions so many times a second.
 
 mod pairs;
+mod positions;
 
 #[cfg(test)]
 mod tests;
@@ -12,16 +14,18 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::arrivals::Remainder;
 use super::ramp::{Ramp, Then};
-use super::traffic::{Course, POLL, Traffic as _, run_through};
+use super::traffic::{Course, POLL, Traffic, run_through};
 use super::{Merge, Plan, Record, RunError, Scenario, judge};
 use crate::cli::{Common, Part, UnicastArgs, share_of_outstanding, share_of_rate};
 use crate::clock;
-use crate::engine::Engine;
+use crate::engine::{Engine, Handler, Io};
 use crate::meter::Phase;
 use crate::report::{Latency, Table, thousands};
 use crate::template::Template;
 use pairs::Pairs;
+use positions::Positions;
 
 /// Between two probes to a client that none has reached.
 const PROBE_INTERVAL: Duration = Duration::from_millis(300);
@@ -53,23 +57,26 @@ pub struct Figures {
     pub redis_cpu_seconds: Option<f64>,
     /// From the time when a message was due to its reception.
     pub latency: Latency,
-    /// Messages that never came.
-    pub missing: usize,
-    /// Messages that came without having been sent.
-    pub unexpected: u64,
+    /// Positions per second of each driver; null if messages are sent.
+    pub positions: Option<f64>,
+    /// Positions that a later one took the place of on their way.
+    pub conflated: u64,
+    /// Messages that never came, and those that came without having been sent.
+    #[serde(flatten)]
+    pub remainder: Remainder,
 }
 
-/// What the pairs found out.
+/// What is left of the messages, and which positions were.
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub struct Measured {
-    missing: usize,
-    unexpected: u64,
+    remainder: Remainder,
+    conflated: u64,
 }
 
 impl Merge for Measured {
     fn merge(&mut self, other: Self) {
-        self.missing += other.missing;
-        self.unexpected += other.unexpected;
+        self.remainder.merge(other.remainder);
+        self.conflated += other.conflated;
     }
 }
 
@@ -97,28 +104,27 @@ impl Scenario for UnicastArgs {
     }
 
     fn measure(&self, engine: &mut Engine) -> Result<Measured, RunError> {
-        let common = &self.common;
-        if !common.connections.is_multiple_of(2) {
-            return Err(RunError::Usage("-n is odd: one has no partner".to_owned()));
-        }
-        let mut pairs = Pairs::new(self, engine.io.meter()).map_err(RunError::Usage)?;
-        let path = Template::new(PATH);
-        let plan = Plan::new(common, &path, common.connections);
-        let indexes = 0..common.connections;
-        let ramp = Ramp::new(&plan, Then::Keep(None), indexes, common.parallel);
-        ramp.run(engine, common.patience, None)?;
-        judge(engine.io.losses())?;
-        reach(engine, &mut pairs, common.patience)?;
-        let course = Course {
-            common,
+        let mut course = Course {
+            common: &self.common,
             rate: self.rate,
             warmup: self.warmup,
             last_wait: LAST_WAIT,
         };
-        run_through(engine, &mut pairs, &course)?;
+        let Some(hertz) = self.positions else {
+            let mut pairs = Pairs::new(self, engine.io.meter()).map_err(RunError::Usage)?;
+            connect(engine, &self.common, &mut pairs)?;
+            run_through(engine, &mut pairs, &course)?;
+            return Ok(Measured {
+                remainder: pairs.remainder(),
+                conflated: 0,
+            });
+        };
+        let mut positions = positions(engine, &self.common)?;
+        course.rate = Some(hertz * positions.drivers() as f64);
+        run_through(engine, &mut positions, &course)?;
         Ok(Measured {
-            missing: pairs.under_way(),
-            unexpected: pairs.unexpected(),
+            remainder: positions.remainder(),
+            conflated: positions.conflated(),
         })
     }
 
@@ -141,9 +147,13 @@ impl Scenario for UnicastArgs {
             messages_per_server_cpu_second: record.cpu(Phase::Hold).per_server_second(messages),
             messages_per_redis_cpu_second: redis_cpu_seconds.and_then(per_second),
             redis_cpu_seconds,
-            latency: Latency::from(&record.timeline.latency(pairs::KIND)),
-            missing: measured.missing,
-            unexpected: measured.unexpected,
+            latency: Latency::from(&record.timeline.latency(match self.positions {
+                Some(_) => positions::KIND,
+                None => pairs::KIND,
+            })),
+            positions: self.positions,
+            conflated: measured.conflated,
+            remainder: measured.remainder,
         }
     }
 
@@ -152,18 +162,59 @@ impl Scenario for UnicastArgs {
     }
 
     fn objection(figures: &Figures) -> Option<String> {
-        let (missing, unexpected) = (figures.missing, figures.unexpected);
-        if 0 < missing || 0 < unexpected {
-            return Some(format!(
-                "{missing} messages never came, {unexpected} came unsent"
-            ));
-        }
-        (figures.messages == 0).then(|| "nothing was received".to_owned())
+        figures.remainder.objection(figures.messages)
     }
 }
 
+/// Clients that find out by probes whether all of them are reached.
+trait Probed: Handler {
+    /// Clients that no probe has reached.
+    fn unreached(&self) -> usize;
+
+    /// Sends a probe to each of them.
+    fn probe(&mut self, io: &mut Io);
+}
+
+/// Drivers and passengers in pairs, as a part of another scenario, and how many drivers there are.
+///
+/// # Errors
+/// Those of [`connect`].
+pub(super) fn part(
+    common: &Common,
+    engine: &mut Engine,
+) -> Result<(Box<dyn Traffic>, usize), RunError> {
+    let positions = positions(engine, common)?;
+    let drivers = positions.drivers();
+    Ok((Box::new(positions), drivers))
+}
+
+fn positions(engine: &mut Engine, common: &Common) -> Result<Positions, RunError> {
+    let kind = engine.io.meter().kind(positions::KIND);
+    let mut positions = Positions::new(common, kind);
+    connect(engine, common, &mut positions)?;
+    Ok(positions)
+}
+
+/// Connects all pairs, and waits until a probe has reached everybody.
+fn connect<P: Probed>(engine: &mut Engine, common: &Common, pairs: &mut P) -> Result<(), RunError> {
+    if !common.connections.is_multiple_of(2) {
+        return Err(RunError::Usage("-n is odd: one has no partner".to_owned()));
+    }
+    let path = Template::new(PATH);
+    let plan = Plan::new(common, &path, common.connections);
+    let indexes = 0..common.connections;
+    let ramp = Ramp::new(&plan, Then::Keep(None), indexes, common.parallel);
+    ramp.run(engine, common.patience, None)?;
+    judge(engine.io.losses())?;
+    reach(engine, pairs, common.patience)
+}
+
 /// Returns when a probe has reached every client. Nodes hear of each other's clients a moment after these have come.
-fn reach(engine: &mut Engine, pairs: &mut Pairs, patience: Duration) -> Result<(), RunError> {
+fn reach<P: Probed>(
+    engine: &mut Engine,
+    pairs: &mut P,
+    patience: Duration,
+) -> Result<(), RunError> {
     let began = clock::now();
     let mut probed: Option<Instant> = None;
     while pairs.unreached() > 0 {
@@ -185,17 +236,21 @@ fn reach(engine: &mut Engine, pairs: &mut Pairs, patience: Duration) -> Result<(
 }
 
 fn rows(figures: &Figures, table: &mut Table) {
-    let load = figures
-        .rate
-        .map(|rate| format!("{} per second", thousands(rate)));
-    let load =
-        load.unwrap_or_else(|| format!("{} outstanding", figures.outstanding.unwrap_or_default()));
+    let bytes = figures.bytes;
+    let load = match (figures.rate, figures.positions) {
+        (_, Some(hertz)) => format!("{hertz} positions per second and driver"),
+        (Some(rate), _) => format!("{bytes} bytes, {} per second", thousands(rate)),
+        (None, None) => {
+            let outstanding = figures.outstanding.unwrap_or_default();
+            format!("{bytes} bytes, {outstanding} outstanding")
+        }
+    };
     let clients = thousands(figures.connections as f64);
-    table.row(
-        "load",
-        format!("{clients} clients, {} bytes, {load}", figures.bytes),
-    );
+    table.row("load", format!("{clients} clients, {load}"));
     table.row("messages", thousands(figures.messages as f64));
+    let conflated = figures.conflated;
+    let conflated = (0 < conflated).then(|| thousands(conflated as f64));
+    table.row_if("conflated on their way", conflated);
     table.row("per second", thousands(figures.messages_per_second));
     table.row_if(
         "per server CPU second",

@@ -40,10 +40,9 @@ pub(crate) struct Measured {
 
 impl Measured {
     pub(super) fn new(talk: &Talk) -> Self {
-        let all = talk.counts();
         Self {
             unanswered: talk.under_way(),
-            undelivered: all.acknowledged.cast_signed() - all.deliveries.cast_signed(),
+            undelivered: talk.counts().undelivered(),
         }
     }
 }

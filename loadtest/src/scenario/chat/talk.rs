@@ -12,6 +12,8 @@ use crate::clock;
 use crate::engine::{Handler, Io};
 use crate::frame::{self, opcode};
 use crate::meter::{Kind, Meter};
+use crate::scenario::RunError;
+use crate::scenario::arrivals::Remainder;
 use crate::scenario::traffic::Traffic;
 use crate::template::Template;
 use crate::token::Signer;
@@ -24,7 +26,7 @@ const TYPE: &[u8] = br#""type":""#;
 /// What its packets are called.
 pub(super) const KIND: &str = "packet";
 /// What comes of them at others.
-pub(super) const DELIVERY: &str = "delivery";
+pub(super) const DELIVERY: &str = "chat delivery";
 
 /// All clients. The even ones send, each to the next one.
 #[derive(Debug)]
@@ -71,6 +73,11 @@ pub(super) struct Counts {
 }
 
 impl Counts {
+    /// Acknowledged messages that have not come; less than 0 if some came twice.
+    pub(super) fn undelivered(&self) -> i64 {
+        self.acknowledged.cast_signed() - self.deliveries.cast_signed()
+    }
+
     /// Answers of any kind.
     pub(super) fn answers(&self) -> u64 {
         self.acknowledged + self.refused
@@ -176,13 +183,14 @@ impl Traffic for Talk {
         "packets are under way, and none is answered"
     }
 
-    fn begin(&mut self, io: &mut Io) {
+    fn begin(&mut self, io: &mut Io) -> Result<(), RunError> {
         self.is_answering = 0 < self.outstanding;
         for id in (0..self.clients.len()).step_by(2) {
             if self.is_answering {
                 self.send(io, id, self.outstanding, clock::now());
             }
         }
+        Ok(())
     }
 
     fn end(&mut self) {
@@ -203,9 +211,20 @@ impl Traffic for Talk {
         self.under_way
     }
 
+    /// Packets without an answer, and acknowledged messages that have not come or have come twice.
+    fn remainder(&self) -> Remainder {
+        let undelivered = match self.has_messages() {
+            true => self.counts.undelivered(),
+            false => 0,
+        };
+        Remainder {
+            missing: self.under_way as u64 + undelivered.max(0).unsigned_abs(),
+            unexpected: undelivered.min(0).unsigned_abs(),
+        }
+    }
+
     fn is_complete(&self) -> bool {
-        let is_delivered = self.counts.acknowledged <= self.counts.deliveries;
-        self.under_way == 0 && (is_delivered || !self.has_messages())
+        self.remainder().missing == 0
     }
 }
 

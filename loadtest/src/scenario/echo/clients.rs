@@ -6,7 +6,8 @@ use crate::clock;
 use crate::engine::{Handler, Io};
 use crate::frame::{self, opcode};
 use crate::meter::Kind;
-use crate::scenario::arrivals::Arrivals;
+use crate::scenario::RunError;
+use crate::scenario::arrivals::{Arrivals, Remainder};
 use crate::scenario::message::{Message, Purpose, number};
 use crate::scenario::traffic::Traffic;
 use crate::template::Template;
@@ -22,7 +23,7 @@ pub(super) struct Clients {
     outstanding: usize,
     turn: usize,
     is_answering: bool,
-    pub(super) arrivals: Arrivals,
+    arrivals: Arrivals,
     /// What came and was no answer.
     pub(super) others: u64,
     frames: Vec<u8>,
@@ -107,13 +108,14 @@ impl Traffic for Clients {
         "messages are under way, and none is answered with what is expected (--expect)"
     }
 
-    fn begin(&mut self, io: &mut Io) {
+    fn begin(&mut self, io: &mut Io) -> Result<(), RunError> {
         self.is_answering = 0 < self.outstanding;
         for id in 0..self.clients.len() {
             if self.is_answering {
                 self.send(io, id, self.outstanding, clock::now());
             }
         }
+        Ok(())
     }
 
     fn end(&mut self) {
@@ -132,6 +134,10 @@ impl Traffic for Clients {
 
     fn under_way(&self) -> usize {
         self.arrivals.under_way()
+    }
+
+    fn remainder(&self) -> Remainder {
+        self.arrivals.remainder()
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::clock;
 use crate::engine::{Handler, Io};
 use crate::meter::{Kind, Latencies, Meter};
+use crate::scenario::arrivals::Remainder;
 use crate::scenario::traffic::Traffic;
 
 /// What phones say.
@@ -260,6 +261,13 @@ impl Traffic for Room {
     fn under_way(&self) -> usize {
         let heard = self.approved.iter().filter(|approval| approval.left == 0);
         self.said.len() - heard.count()
+    }
+
+    fn remainder(&self) -> Remainder {
+        Remainder {
+            missing: self.under_way() as u64,
+            unexpected: 0,
+        }
     }
 }
 

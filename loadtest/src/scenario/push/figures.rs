@@ -1,13 +1,13 @@
 //! The figures of a run.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::receivers::{KIND, Receivers};
+use super::way;
 use crate::cli::PushArgs;
 use crate::meter::Phase;
 use crate::report::{Latency, Table, thousands};
-use crate::scenario::traffic::Traffic as _;
-use crate::scenario::{Merge, Record};
+use crate::scenario::Record;
+use crate::scenario::arrivals::Remainder;
 
 /// Figures of a `push` run.
 #[derive(Debug, Serialize)]
@@ -27,44 +27,20 @@ pub(crate) struct Figures {
     pushes_per_server_cpu_second: Option<f64>,
     /// From the time when the call was due to the reception.
     latency: Latency,
-    /// Pushes that never came.
-    missing: usize,
-    /// What came without having been pushed.
-    unexpected: u64,
-}
-
-/// What came of the pushes in the end.
-#[derive(Debug, Default, Deserialize, Serialize)]
-pub(crate) struct Measured {
-    missing: usize,
-    unexpected: u64,
-}
-
-impl Measured {
-    pub(super) fn new(receivers: &Receivers) -> Self {
-        Self {
-            missing: receivers.under_way(),
-            unexpected: receivers.unexpected(),
-        }
-    }
-}
-
-impl Merge for Measured {
-    fn merge(&mut self, other: Self) {
-        self.missing += other.missing;
-        self.unexpected += other.unexpected;
-    }
+    #[serde(flatten)]
+    remainder: Remainder,
 }
 
 impl Figures {
-    pub(super) fn new(arguments: &PushArgs, measured: Measured, record: &Record) -> Self {
+    pub(super) fn new(arguments: &PushArgs, remainder: Remainder, record: &Record) -> Self {
         let total = record.total(Phase::Hold);
         let pushes = total.all().received;
+        let (way, kind) = match arguments.redis {
+            Some(_) => ("redis", way::QUEUE),
+            None => ("http", way::PUSH),
+        };
         Self {
-            way: match arguments.redis {
-                Some(_) => "redis",
-                None => "http",
-            },
+            way,
             connections: arguments.common.connections,
             pushers: arguments.pushers,
             batch: arguments.batch,
@@ -73,9 +49,8 @@ impl Figures {
             pushes,
             pushes_per_second: pushes as f64 / total.seconds,
             pushes_per_server_cpu_second: record.cpu(Phase::Hold).per_server_second(pushes),
-            latency: Latency::from(&record.timeline.latency(KIND)),
-            missing: measured.missing,
-            unexpected: measured.unexpected,
+            latency: Latency::from(&record.timeline.latency(kind)),
+            remainder,
         }
     }
 
@@ -97,11 +72,12 @@ impl Figures {
         let per_cpu_second = self.pushes_per_server_cpu_second;
         table.row_if("per server CPU second", per_cpu_second.map(thousands));
         table.row("latency", self.latency.line());
-        if 0 < self.missing {
-            table.row("never came", thousands(self.missing as f64));
-        }
-        if 0 < self.unexpected {
-            table.row("came unasked", thousands(self.unexpected as f64));
+        let Remainder {
+            missing,
+            unexpected,
+        } = self.remainder;
+        for (name, count) in [("never came", missing), ("came unasked", unexpected)] {
+            table.row_if(name, (0 < count).then(|| thousands(count as f64)));
         }
     }
 }

@@ -10,12 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::pushers::Pushers;
+use super::way::{self, Way};
+use crate::cli::PushArgs;
 use crate::engine::{Handler, Io};
 use crate::meter::{Kind, Meter};
+use crate::scenario::RunError;
+use crate::scenario::arrivals::Remainder;
 use crate::scenario::traffic::Traffic;
-
-/// What pushes are called.
-pub(super) const KIND: &str = "push";
 
 /// What pushers and receivers share: when each push that is under way was due.
 #[derive(Debug)]
@@ -27,14 +28,16 @@ pub(super) struct Ledger {
 /// The users as receivers.
 #[derive(Debug)]
 pub(super) struct Receivers {
-    pub(super) ledger: Arc<Ledger>,
+    ledger: Arc<Ledger>,
     /// Size of the probe that each has received; what else comes is a push.
     probes: Vec<Option<u64>>,
     received: u64,
     unexpected: u64,
     kind: Kind,
-    /// Who pushes; nobody before the first phase.
-    pub(super) pushers: Option<Pushers>,
+    arguments: PushArgs,
+    /// How each of those who push does so, until they begin.
+    ways: Vec<Way>,
+    pushers: Option<Pushers>,
 }
 
 /// Probes are told from pushes by their size.
@@ -80,13 +83,17 @@ impl Ledger {
 }
 
 impl Receivers {
-    pub(super) fn new(ledger: Arc<Ledger>, meter: &Meter) -> Self {
+    /// The users of these options, to whom nobody pushes yet.
+    pub(super) fn new(arguments: &PushArgs, ways: Vec<Way>, meter: &Meter) -> Self {
+        let users = arguments.common.connections;
         Self {
-            probes: vec![None; ledger.due.len()],
-            ledger,
+            ledger: Arc::new(Ledger::new(users)),
+            probes: vec![None; users],
             received: 0,
             unexpected: 0,
-            kind: meter.kind(KIND),
+            kind: meter.kind(way::kind(arguments)),
+            arguments: arguments.clone(),
+            ways,
             pushers: None,
         }
     }
@@ -98,15 +105,18 @@ impl Receivers {
             .filter(|(_, probe)| probe.is_none())
             .map(|(user, _)| user)
     }
-
-    pub(super) fn unexpected(&self) -> u64 {
-        self.unexpected
-    }
 }
 
 impl Traffic for Receivers {
     fn stalled(&self) -> &'static str {
         "pushes are under way, and none arrives"
+    }
+
+    fn begin(&mut self, _: &mut Io) -> Result<(), RunError> {
+        let ways = std::mem::take(&mut self.ways);
+        let pushers = Pushers::start(&self.arguments, ways, &self.ledger)?;
+        self.pushers = Some(pushers);
+        Ok(())
     }
 
     fn end(&mut self) {
@@ -124,6 +134,17 @@ impl Traffic for Receivers {
 
     fn under_way(&self) -> usize {
         self.ledger.under_way()
+    }
+
+    fn remainder(&self) -> Remainder {
+        Remainder {
+            missing: self.under_way() as u64,
+            unexpected: self.unexpected,
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), RunError> {
+        self.pushers.take().map_or(Ok(()), Pushers::finish)
     }
 
     fn is_complete(&self) -> bool {
@@ -152,12 +173,16 @@ impl Handler for Receivers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock;
+    use crate::{cli, clock};
 
     #[test]
     fn what_comes_is_the_oldest_under_way_and_probes_are_no_pushes() {
-        let ledger = Arc::new(Ledger::new(2));
-        let mut receivers = Receivers::new(Arc::clone(&ledger), &Meter::default());
+        let line = "loadtest push --to 127.0.0.1:1 --admin 127.0.0.1:2 -n 2";
+        let Ok(cli::Command::Push(arguments)) = cli::parse(line.split(' ').map(Into::into)) else {
+            panic!("{line}");
+        };
+        let mut receivers = Receivers::new(&arguments, Vec::new(), &Meter::default());
+        let ledger = Arc::clone(&receivers.ledger);
         assert_eq!(receivers.unreached().collect::<Vec<_>>(), [0, 1]);
         receivers.message(1, 65);
         receivers.message(1, 65);
@@ -168,7 +193,7 @@ mod tests {
         for _ in 0..3 {
             receivers.message(1, 64);
         }
-        let figures = (receivers.progress(), receivers.unexpected());
+        let figures = (receivers.progress(), receivers.remainder().unexpected);
         assert_eq!((figures, receivers.under_way()), ((2, 1), 0));
     }
 }

@@ -12,6 +12,19 @@ use crate::scenario::RunError;
 /// The stream that applications push to.
 const STREAM: &str = "tg:push";
 
+/// What pushes over HTTP are called, and their users.
+pub(super) const PUSH: &str = "push";
+/// What pushes through Redis are called, and their users.
+pub(super) const QUEUE: &str = "queue";
+
+/// What pushes of these options are called, and their users: `push_0` or `queue_0`, and so on.
+pub(super) fn kind(arguments: &PushArgs) -> &'static str {
+    match arguments.redis {
+        Some(_) => QUEUE,
+        None => PUSH,
+    }
+}
+
 /// Where a pusher pushes to.
 #[derive(Clone, Debug)]
 pub(super) enum Way {
@@ -86,16 +99,19 @@ impl Pipe {
     }
 }
 
-fn message(user: usize, bytes: usize) -> String {
+fn message(kind: &str, user: usize, bytes: usize) -> String {
     let text = "x".repeat(bytes);
-    format!(r#"{{"to":"user:push_{user}","event":"m","data":{{"text":"{text}"}}}}"#)
+    format!(r#"{{"to":"user:{kind}_{user}","event":"m","data":{{"text":"{text}"}}}}"#)
 }
 
 fn http_call(admin: SocketAddr, key: &ApiKey, users: &[usize], bytes: usize) -> String {
     let (path, body) = match users {
-        [user] => ("/api/publish", message(*user, bytes)),
+        [user] => ("/api/publish", message(PUSH, *user, bytes)),
         _ => {
-            let messages: Vec<String> = users.iter().map(|user| message(*user, bytes)).collect();
+            let messages: Vec<String> = users
+                .iter()
+                .map(|user| message(PUSH, *user, bytes))
+                .collect();
             let messages = messages.join(",");
             (
                 "/api/publish/batch",
@@ -113,7 +129,7 @@ fn http_call(admin: SocketAddr, key: &ApiKey, users: &[usize], bytes: usize) -> 
 fn redis_call(users: &[usize], bytes: usize) -> String {
     let mut call = String::new();
     for user in users {
-        let message = message(*user, bytes);
+        let message = message(QUEUE, *user, bytes);
         let words = ["XADD", STREAM, "*", "message", &message];
         let _ = write!(call, "*{}\r\n", words.len());
         for word in words {

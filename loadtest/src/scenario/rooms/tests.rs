@@ -75,8 +75,8 @@ fn nobody_waits_for_a_member_that_is_lost() {
     rooms.lost(&mut engine.io, 1, &Loss::Reset);
     assert_eq!((rooms.progress(), rooms.members()), (2, 3));
     let now = clock::now();
-    assert!(rooms.check(&engine.io, now).is_ok());
+    assert!(rooms.check(&mut engine.io, now).is_ok());
     rooms.lost(&mut engine.io, 5, &Loss::Reset);
-    let error = rooms.check(&engine.io, now).unwrap_err().to_string();
+    let error = rooms.check(&mut engine.io, now).unwrap_err().to_string();
     assert!(error.contains("publisher"), "{error}");
 }

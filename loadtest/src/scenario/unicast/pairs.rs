@@ -1,16 +1,15 @@
 //! The pairs: what each client sends, and what is on its way to it.
-//!
-//! Invariant: the messages to a client are all its partner's and come in their order, so the one that arrives is the
-//! oldest under way, and nothing but its header needs to be looked at.
 
-use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::Probed;
 use crate::cli::UnicastArgs;
 use crate::clock;
 use crate::engine::{Handler, Io};
 use crate::frame::{self, opcode};
-use crate::meter::{Kind, Meter};
+use crate::meter::Meter;
+use crate::scenario::RunError;
+use crate::scenario::arrivals::{Arrivals, Remainder};
 use crate::scenario::traffic::Traffic;
 
 /// What its messages are called.
@@ -30,10 +29,7 @@ pub(super) struct Pairs {
     outstanding: usize,
     /// Whether a message is answered with another one.
     is_answering: bool,
-    received: u64,
-    under_way: usize,
-    unexpected: u64,
-    kind: Kind,
+    arrivals: Arrivals,
     /// For frames on their way out.
     scratch: Vec<u8>,
 }
@@ -42,8 +38,6 @@ pub(super) struct Pairs {
 struct Client {
     /// What it sends, as one frame.
     frame: Vec<u8>,
-    /// When each message that is under way to it was due.
-    due: VecDeque<Instant>,
     is_reached: bool,
     /// Messages that it has received and not answered.
     unanswered: usize,
@@ -66,7 +60,6 @@ impl Pairs {
             );
             Ok(Client {
                 frame,
-                due: VecDeque::new(),
                 is_reached: false,
                 unanswered: 0,
             })
@@ -78,32 +71,9 @@ impl Pairs {
             turn: 0,
             outstanding: arguments.outstanding.unwrap_or_default(),
             is_answering: false,
-            received: 0,
-            under_way: 0,
-            unexpected: 0,
-            kind: meter.kind(KIND),
+            arrivals: Arrivals::new(clients, meter.kind(KIND)),
             scratch: Vec::new(),
         })
-    }
-
-    /// Clients that no probe has reached.
-    pub(super) fn unreached(&self) -> usize {
-        self.clients.iter().filter(|it| !it.is_reached).count()
-    }
-
-    /// Sends a probe to each of them.
-    pub(super) fn probe(&self, io: &mut Io) {
-        for id in 0..self.clients.len() {
-            if !self.clients[id].is_reached
-                && let Ok(text) = text(self.first + partner(id), self.bytes + 1)
-            {
-                io.send_text(partner(id), text.as_bytes());
-            }
-        }
-    }
-
-    pub(super) fn unexpected(&self) -> u64 {
-        self.unexpected
     }
 
     /// Sends as many messages as have been received, in one write.
@@ -117,12 +87,24 @@ impl Pairs {
         for _ in 0..count {
             self.scratch.extend_from_slice(&client.frame);
         }
-        let now = clock::now();
-        let due = &mut self.clients[partner(id)].due;
-        due.extend(std::iter::repeat_n(now, count));
-        self.under_way += count;
-        self.kind.sent(count as u64);
+        self.arrivals.expect(partner(id), clock::now(), count);
         io.send_encoded(id, &self.scratch);
+    }
+}
+
+impl Probed for Pairs {
+    fn unreached(&self) -> usize {
+        self.clients.iter().filter(|it| !it.is_reached).count()
+    }
+
+    fn probe(&mut self, io: &mut Io) {
+        for id in 0..self.clients.len() {
+            if !self.clients[id].is_reached
+                && let Ok(text) = text(self.first + partner(id), self.bytes + 1)
+            {
+                io.send_text(partner(id), text.as_bytes());
+            }
+        }
     }
 }
 
@@ -131,7 +113,7 @@ impl Traffic for Pairs {
         "messages are under way, and none arrives"
     }
 
-    fn begin(&mut self, io: &mut Io) {
+    fn begin(&mut self, io: &mut Io) -> Result<(), RunError> {
         self.is_answering = 0 < self.outstanding;
         for number in 0..self.outstanding {
             let id = number % self.clients.len();
@@ -140,6 +122,7 @@ impl Traffic for Pairs {
         for id in 0..self.clients.len() {
             self.answer(io, id);
         }
+        Ok(())
     }
 
     fn end(&mut self) {
@@ -149,18 +132,20 @@ impl Traffic for Pairs {
     fn send_next(&mut self, io: &mut Io, due: Instant) {
         let id = self.turn;
         self.turn = (self.turn + 1) % self.clients.len();
-        self.clients[partner(id)].due.push_back(due);
-        self.under_way += 1;
-        self.kind.sent(1);
+        self.arrivals.expect(partner(id), due, 1);
         io.send_encoded(id, &self.clients[id].frame);
     }
 
     fn progress(&self) -> u64 {
-        self.received
+        self.arrivals.received()
     }
 
     fn under_way(&self) -> usize {
-        self.under_way
+        self.arrivals.under_way()
+    }
+
+    fn remainder(&self) -> Remainder {
+        self.arrivals.remainder()
     }
 }
 
@@ -169,17 +154,9 @@ impl Handler for Pairs {
         let client = &mut self.clients[id];
         if bytes == self.bytes as u64 + 1 {
             client.is_reached = true;
-            return;
+        } else if self.arrivals.came(id) {
+            client.unanswered += 1;
         }
-        let Some(due) = client.due.pop_front() else {
-            self.unexpected += 1;
-            return;
-        };
-        client.unanswered += 1;
-        self.received += 1;
-        self.under_way -= 1;
-        self.kind.received(1);
-        self.kind.took_since(due);
     }
 
     fn after_read(&mut self, io: &mut Io, id: usize) {
@@ -188,7 +165,7 @@ impl Handler for Pairs {
 }
 
 /// The other one of the pair.
-fn partner(id: usize) -> usize {
+pub(super) fn partner(id: usize) -> usize {
     id ^ 1
 }
 
