@@ -149,7 +149,10 @@ fn nothing_is_left_for_later() {
         concat!("unimplemented", "!("),
         concat!("#[", "ignore"),
     ];
-    assert_none(&holding(&files(&[""]), &marks));
+    let mut files = files(&[""]);
+    // Hashes hold any letters.
+    files.retain(|file| !file.path.ends_with("package-lock.json"));
+    assert_none(&holding(&files, &marks));
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 mod common;
 mod echo;
+mod fanout;
 mod live;
 mod mixed;
 mod push;
 mod room;
+mod server;
 mod slow;
 #[cfg(test)]
 mod tests;
@@ -23,16 +25,19 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 pub use self::common::{Common, Part, share_of_outstanding, share_of_rate};
 pub use self::echo::EchoArgs;
+pub use self::fanout::{FanoutArgs, Parts};
 pub use self::live::LiveArgs;
 pub use self::mixed::{Clients, MixedArgs, Share, SoakArgs};
 pub use self::push::PushArgs;
 pub use self::room::{Publishing, RoomArgs, RoomFrames, Size};
+pub use self::server::ServerFile;
 pub use self::slow::SlowArgs;
 use self::values::{
-    parse_address, parse_backend, parse_count, parse_durable_rate, parse_key, parse_minutes,
-    parse_outstanding, parse_pairable, parse_rate, parse_seconds,
+    parse_address, parse_count, parse_durable_rate, parse_key, parse_minutes, parse_outstanding,
+    parse_pairable, parse_rate, parse_seconds,
 };
 use crate::key::ApiKey;
+use crate::server::Echo;
 use crate::template::Template;
 
 /// Load generator for WebSocket gateways.
@@ -88,18 +93,33 @@ pub struct IdleArgs {
     /// Options of every scenario.
     #[command(flatten)]
     pub common: Common,
-    /// Path to connect to; {i} is the number of the connection
-    #[arg(long, default_value = "/ws/?client_id=c{i}&token=t{i}")]
-    pub path: Template,
-    /// Message that every connection sends once; empty: none
-    #[arg(long, value_name = "TEXT", default_value = r#"{"flag":"ping"}"#)]
-    pub send: Template,
-    /// What the answer contains; empty: wait for no answer
-    #[arg(long, value_name = "TEXT", default_value = "pong")]
-    pub expect: Template,
+    /// How to talk to the server.
+    #[command(flatten)]
+    pub server: ServerFile,
+    /// Path to connect to; {i} is the number of the connection [default: the server's]
+    #[arg(long)]
+    pub path: Option<Template>,
+    /// Message that every connection sends once; empty: none [default: the server's]
+    #[arg(long, value_name = "TEXT")]
+    pub send: Option<Template>,
+    /// What the answer contains; empty: wait for no answer [default: the server's]
+    #[arg(long, value_name = "TEXT")]
+    pub expect: Option<Template>,
     /// Time to settle between the exchange and the reading of the memory
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = parse_seconds)]
     pub settle: Duration,
+}
+
+impl IdleArgs {
+    /// The message of every connection and its answer, if there is one.
+    #[must_use]
+    pub fn echo(&self) -> Option<Echo> {
+        Echo::of(
+            &self.server.read(),
+            self.send.as_ref(),
+            self.expect.as_ref(),
+        )
+    }
 }
 
 /// Options of `handshake`.
@@ -108,9 +128,12 @@ pub struct HandshakeArgs {
     /// Options of every scenario.
     #[command(flatten)]
     pub common: Common,
-    /// Path to connect to; {i} is the number of the connection
-    #[arg(long, default_value = "/ws/?client_id=c{i}&token=t{i}")]
-    pub path: Template,
+    /// How to talk to the server.
+    #[command(flatten)]
+    pub server: ServerFile,
+    /// Path to connect to; {i} is the number of the connection [default: the server's]
+    #[arg(long)]
+    pub path: Option<Template>,
 }
 
 /// Options of `storm`.
@@ -125,57 +148,6 @@ pub struct StormArgs {
     /// Come back up to so long after the time that the server has asked for, each client at its own moment
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = parse_seconds)]
     pub jitter: Duration,
-}
-
-/// Options of `fanout`.
-#[derive(Args, Clone, Debug)]
-pub struct FanoutArgs {
-    /// Options of every scenario; the connections are the subscribers.
-    #[command(flatten)]
-    pub common: Common,
-    /// Messages under way at any time; a message is done when all subscribers have it
-    #[arg(long, value_name = "COUNT", default_value = "8", value_parser = parse_outstanding)]
-    pub outstanding: usize,
-    /// Size of the message, filled up with {pad}
-    #[arg(long, value_name = "BYTES", default_value = "128")]
-    pub bytes: usize,
-    /// Run so long before measuring
-    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = parse_seconds)]
-    pub warmup: Duration,
-    /// Path of subscribers; {i} is the number of the connection
-    #[arg(long, default_value = "/ws/?client_id=driver_{i}&token=d{i}")]
-    pub path: Template,
-    /// Message that every subscriber sends after connecting; {i} is its number
-    #[arg(long, value_name = "FRAME")]
-    pub subscribe: Option<Template>,
-    /// Who publishes, in the path of the publisher
-    #[arg(long, value_name = "NAME:SECRET", default_value = "11flask_backend:secret", value_parser = parse_backend)]
-    pub backend: (String, String),
-    /// Path of the publisher [default: /ws/?client_id=NAME&token=SECRET]
-    #[arg(long, value_name = "PATH")]
-    pub publisher_path: Option<String>,
-    /// Message that the publisher sends after connecting
-    #[arg(long, value_name = "FRAME")]
-    pub publisher_hello: Option<String>,
-    /// What is published; {seq} is a number of 10 characters, {pad} fills up to --bytes
-    #[arg(
-        long,
-        value_name = "TEXT",
-        default_value = r#"{"flag":"m","target_token":"driver","seq":"{seq}","pad":"{pad}"}"#
-    )]
-    pub message: Template,
-    /// Messages shorter than this are not deliveries [default: --bytes]
-    #[arg(long, value_name = "BYTES")]
-    pub counted_bytes_min: Option<u64>,
-    /// Before measuring, publish probes until every subscriber has received one
-    #[arg(long)]
-    pub wait: bool,
-    /// Acknowledge every read at once instead of every second segment; costs the load generator more
-    #[arg(long)]
-    pub prompt_acks: bool,
-    /// Sleep so long between two looks at the sockets while few are ready; 0: never
-    #[arg(long, value_name = "MICROSECONDS", default_value = "100")]
-    pub collect: u64,
 }
 
 /// Options of `unicast`.

@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use crate::frame::{FrameError, Scanner, Sink};
 use crate::handshake;
+use crate::http::answers::{AnswerError, Answers};
 
 /// Why a connection was lost or never came to be.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
@@ -15,8 +16,9 @@ pub enum Loss {
     /// The server reset the connection.
     #[error("connection reset by the server")]
     Reset,
-    /// The upgrade was answered with another status than 101, and perhaps with the seconds to wait.
-    #[error("upgrade rejected with status {0}")]
+    /// The upgrade was answered with another status than 101, and perhaps with the seconds to wait; or what was
+    /// posted was answered with a status that is no success.
+    #[error("rejected with status {0}")]
     Rejected(u16, Option<u16>),
     /// The answer to the upgrade was not HTTP or not an answer to our key.
     #[error("no valid answer to the upgrade request")]
@@ -27,6 +29,9 @@ pub enum Loss {
     /// The server broke the protocol.
     #[error("protocol broken by the server: {0}")]
     Protocol(#[from] FrameError),
+    /// The answer to something that was posted was none.
+    #[error("what was posted was answered with {0}")]
+    Answer(#[from] AnswerError),
     /// No answer in time.
     #[error("no answer in time")]
     TimedOut,
@@ -54,9 +59,9 @@ pub struct Losses {
     pub refused: u64,
     /// Reset by the server.
     pub reset: u64,
-    /// Upgrade answered with another status than 101.
+    /// Upgrade answered with another status than 101, or a post with no success.
     pub rejected: u64,
-    /// No valid answer to the upgrade.
+    /// No valid answer to the upgrade or to a post.
     pub handshake: u64,
     /// Closed by the server.
     pub closed: u64,
@@ -77,7 +82,7 @@ impl Losses {
             Loss::Refused => &mut self.refused,
             Loss::Reset => &mut self.reset,
             Loss::Rejected(..) => &mut self.rejected,
-            Loss::Handshake => &mut self.handshake,
+            Loss::Handshake | Loss::Answer(_) => &mut self.handshake,
             Loss::Closed(_) => &mut self.closed,
             Loss::Protocol(_) => &mut self.protocol,
             Loss::TimedOut => &mut self.timed_out,
@@ -131,9 +136,21 @@ pub struct Client {
     head: Vec<u8>,
     open: bool,
     scanner: Scanner,
+    /// Instead of frames, when requests are posted on it.
+    answers: Option<Box<Answers>>,
 }
 
 impl Client {
+    /// One that requests are posted on, without an upgrade.
+    #[must_use]
+    pub fn of_posts() -> Self {
+        Self {
+            open: true,
+            answers: Some(Box::default()),
+            ..Self::default()
+        }
+    }
+
     /// Whether the upgrade is done.
     #[inline]
     #[must_use]
@@ -164,11 +181,26 @@ impl Client {
     /// Takes bytes of an open connection.
     ///
     /// # Errors
-    /// A [`FrameError`] when the server breaks the protocol.
+    /// When the server breaks the protocol, or does not accept what was posted.
     #[inline]
-    pub fn receive<S: Sink>(&mut self, bytes: &[u8], sink: &mut S) -> Result<(), FrameError> {
-        self.scanner.scan(bytes, sink)
+    pub fn receive<S: Sink>(&mut self, bytes: &[u8], sink: &mut S) -> Result<(), Loss> {
+        match &mut self.answers {
+            None => Ok(self.scanner.scan(bytes, sink)?),
+            Some(answers) => receive_answers(answers, bytes),
+        }
     }
+}
+
+/// Successes are of no interest.
+#[cold]
+fn receive_answers(answers: &mut Answers, bytes: &[u8]) -> Result<(), Loss> {
+    let mut refused = None;
+    answers.scan(bytes, |status| {
+        if !(200..300).contains(&status) {
+            refused.get_or_insert(status);
+        }
+    })?;
+    refused.map_or(Ok(()), |status| Err(Loss::Rejected(status, None)))
 }
 
 #[cfg(test)]
@@ -195,6 +227,22 @@ mod tests {
             client.upgrade(&vec![b'x'; handshake::HEAD_BYTES_MAX + 1]),
             Err(Loss::Handshake)
         );
+    }
+
+    #[test]
+    fn a_post_that_is_refused_ends_the_connection() {
+        struct Nobody;
+        impl Sink for Nobody {
+            fn message(&mut self, _bytes: u64) {}
+            fn control(&mut self, _opcode: u8, _payload: &[u8]) {}
+        }
+        let mut client = Client::of_posts();
+        assert!(client.is_open());
+        let accepted = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(client.receive(accepted, &mut Nobody), Ok(()));
+        let refused = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+        let loss = Loss::Rejected(403, None);
+        assert_eq!(client.receive(refused, &mut Nobody), Err(loss));
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! per connection; one read per event unless the read filled the buffer; headers scanned in place; nothing
 //! allocated. Callbacks are compiled into the loop, as every scenario brings its own [`Handler`] type.
 
+mod habits;
 mod io;
+mod visit;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -22,6 +24,7 @@ use crate::scenario::RunError;
 use crate::show::Show;
 use crate::timeline::Timeline;
 
+pub use habits::{Habits, Heartbeat};
 pub use io::Io;
 
 /// Large batches: the more connections are ready at once, the fewer calls per connection.

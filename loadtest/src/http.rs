@@ -1,5 +1,7 @@
 //! Asking the admin listener of a node, one blocking request per connection.
 
+pub mod answers;
+
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;

@@ -23,6 +23,7 @@ pub mod rawserver;
 pub mod report;
 pub mod rng;
 pub mod scenario;
+pub mod server;
 pub mod show;
 pub mod sink;
 pub mod socket;

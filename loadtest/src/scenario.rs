@@ -33,6 +33,7 @@ use crate::client::{Loss, Losses};
 use crate::engine::{Engine, Io, Outlet};
 use crate::process::{self, Watch};
 use crate::report::{Table, thousands};
+use crate::server::{Role, Step};
 use crate::socket::{self, Sources};
 use crate::template::Template;
 use crate::token::{Passes, Signer};
@@ -85,7 +86,9 @@ struct Plan<'a> {
     targets: &'a [SocketAddr],
     sources: Sources,
     path: Path<'a>,
-    headers: &'a [String],
+    headers: Vec<String>,
+    /// What is said and heard before a connection is what it should be.
+    hello: &'a [Step],
     /// What the numbers of connections begin with.
     first: usize,
     /// Over how long connections are opened.
@@ -116,9 +119,19 @@ impl<'a> Plan<'a> {
             targets: &common.to,
             sources: Sources::new(common.source, connections_at_once),
             path,
-            headers: &common.header,
+            headers: common.header.clone(),
+            hello: &[],
             first: common.first,
             over: common.ramp,
+        }
+    }
+
+    /// For connections of a role; what the command line says comes behind what the role asks for.
+    fn as_role(common: &'a Common, role: &'a Role, connections_at_once: usize) -> Self {
+        Self {
+            headers: [&*role.headers, &common.header].concat(),
+            hello: &role.hello,
+            ..Self::new(common, &role.path, connections_at_once)
         }
     }
 
@@ -139,7 +152,7 @@ impl<'a> Plan<'a> {
         };
         let target = self.targets[turn % self.targets.len()];
         let mut request = Vec::with_capacity(256);
-        crate::handshake::request(&mut request, &path, &target.to_string(), self.headers);
+        crate::handshake::request(&mut request, &path, &target.to_string(), &self.headers);
         io.connect(id, self.sources.pick(index, target), target, &request)
     }
 }

@@ -7,6 +7,8 @@ use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::str::FromStr;
 
+use serde::Deserialize;
+
 const PLACEHOLDERS: [(&str, Piece); 4] = [
     ("{i}", Piece::Index),
     ("{room}", Piece::Room),
@@ -15,7 +17,8 @@ const PLACEHOLDERS: [(&str, Piece); 4] = [
 ];
 
 /// A parsed template.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(from = "String")]
 pub struct Template {
     pieces: Vec<Piece>,
 }
@@ -83,6 +86,12 @@ impl Template {
         self.expand(index, "", "")
     }
 
+    /// Whether it is the empty text.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
     /// Whether `{seq}` occurs.
     #[must_use]
     pub fn has_seq(&self) -> bool {
@@ -104,6 +113,12 @@ impl FromStr for Template {
     }
 }
 
+impl From<String> for Template {
+    fn from(text: String) -> Self {
+        Self::new(&text)
+    }
+}
+
 fn first_placeholder(text: &str) -> Option<(usize, &'static str, &'static Piece)> {
     const { &PLACEHOLDERS }
         .iter()
@@ -113,7 +128,58 @@ fn first_placeholder(text: &str) -> Option<(usize, &'static str, &'static Piece)
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Texts that are made of placeholders, of what nearly is one, and of anything.
+    fn texts() -> impl Strategy<Value = Vec<String>> {
+        let part = prop_oneof![
+            Just("{i}".to_owned()),
+            Just("{room}".to_owned()),
+            Just("{seq}".to_owned()),
+            Just("{pad}".to_owned()),
+            Just("{".to_owned()),
+            Just("}".to_owned()),
+            Just("{ i}".to_owned()),
+            Just("{{i}}".to_owned()),
+            any::<String>(),
+        ];
+        prop::collection::vec(part, 0..8)
+    }
+
+    proptest! {
+        #[test]
+        fn an_expansion_is_what_replacing_one_after_the_other_gives(
+            parts in texts(), index in any::<usize>(), seq in "[a-z0-9]{0,12}", pad in "x{0,20}",
+        ) {
+            let text = parts.concat();
+            let template = Template::new(&text);
+            let replaced = text
+                .replace("{i}", &index.to_string())
+                .replace("{room}", "0")
+                .replace("{seq}", &seq)
+                .replace("{pad}", &pad);
+            // Replacing one may make another: then the two differ, and ours is right.
+            let names = ["{i}", "{room}", "{seq}", "{pad}"];
+            let whole = names.iter().fold(text.clone(), |text, name| text.replace(name, ""));
+            if !names.iter().any(|name| whole.contains(name)) {
+                prop_assert_eq!(template.expand(index, &seq, &pad), replaced);
+            }
+            prop_assert_eq!(template.has_seq(), text.contains("{seq}"));
+            prop_assert_eq!(template.has_pad(), text.contains("{pad}"));
+        }
+
+        #[test]
+        fn a_text_that_stands_for_itself_comes_back(parts in texts()) {
+            let text = parts.concat();
+            let identity = |name: &str| format!("{{{name}}}");
+            let template = Template::new(&text);
+            if !text.contains("{i}") && !text.contains("{room}") {
+                prop_assert_eq!(template.expand(0, &identity("seq"), &identity("pad")), text);
+            }
+        }
+    }
 
     #[test]
     fn every_placeholder_is_replaced_wherever_it_stands() {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Common;
 use super::values::{parse_outstanding, parse_rate, parse_seconds};
+use super::{Common, ServerFile};
 use crate::template::Template;
 
 /// Options of `echo`.
@@ -20,18 +20,21 @@ pub struct EchoArgs {
     /// Instead of a rate: messages that each client has under way at any time
     #[arg(long, value_name = "COUNT", value_parser = parse_outstanding, conflicts_with = "rate")]
     pub outstanding: Option<usize>,
-    /// Path to connect to; {i} is the number of the connection
-    #[arg(long, default_value = "/ws/?client_id=c{i}&token=t{i}")]
-    pub path: Template,
-    /// Message that every client sends once, after connecting
+    /// How to talk to the server.
+    #[command(flatten)]
+    pub server: ServerFile,
+    /// Path to connect to; {i} is the number of the connection [default: the server's]
+    #[arg(long)]
+    pub path: Option<Template>,
+    /// Message that every client sends once, after connecting and the server's greeting
     #[arg(long, value_name = "FRAME")]
     pub hello: Option<Template>,
-    /// What is sent; {i} is the number of the connection, {seq} that of the message, in 10 characters, {pad} fills up to --bytes
-    #[arg(long, value_name = "TEXT", default_value = r#"{"flag":"ping"}"#)]
-    pub message: Template,
-    /// What the answer contains; empty: anything is an answer
-    #[arg(long, value_name = "TEXT", default_value = "pong")]
-    pub expect: Template,
+    /// What is sent; {i} is the number of the connection, {seq} that of the message, in 10 characters, {pad} fills up to --bytes [default: the server's]
+    #[arg(long, value_name = "TEXT")]
+    pub message: Option<Template>,
+    /// What the answer contains; empty: anything is an answer [default: the server's]
+    #[arg(long, value_name = "TEXT")]
+    pub expect: Option<Template>,
     /// Size of a message [default: as long as it is without {pad}]
     #[arg(long, value_name = "BYTES")]
     pub bytes: Option<usize>,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::server::Step;
 
 fn parse_line(line: &str) -> Result<Command, ParseError> {
     parse(line.split(' ').map(OsString::from))
@@ -33,7 +34,11 @@ fn addresses_are_a_list() {
     );
     assert_eq!(arguments.common.connections, 5);
     assert_eq!(arguments.common.secs, Some(Duration::from_millis(500)));
-    assert_eq!(arguments.path.for_index(3), "/ws/?client_id=c3&token=t3");
+    let server = arguments.server.read();
+    assert_eq!(
+        server.client.path.for_index(3),
+        "/ws/?client_id=c3&token=t3"
+    );
 }
 
 #[test]
@@ -43,16 +48,54 @@ fn fanout_speaks_ride_by_default() {
     else {
         panic!("refused");
     };
+    let parts = arguments.parts().unwrap();
     assert_eq!(
-        arguments.path.for_index(0),
+        parts.subscriber.path.for_index(0),
         "/ws/?client_id=driver_0&token=d0"
     );
-    assert_eq!(arguments.backend, ("b".to_owned(), "s:t".to_owned()));
     assert_eq!(
-        arguments.message.expand(0, "1", ""),
+        parts.publisher.path.for_index(0),
+        "/ws/?client_id=b&token=s:t"
+    );
+    assert_eq!(
+        parts.publish.message.expand(0, "1", ""),
         r#"{"flag":"m","target_token":"driver","seq":"1","pad":""}"#
     );
     assert_eq!((arguments.outstanding, arguments.bytes), (8, 128));
+}
+
+#[test]
+fn options_go_before_the_file_of_a_server() {
+    let file = std::env::temp_dir().join(format!("loadtest-server-{}.toml", std::process::id()));
+    let text = "[client]\npath = \"/c\"\nhello = [{ send = \"hi\" }]\n[subscriber]\nhello = [{ send = \"sub\" }]\n\
+                [publish]\npost = \"/p\"\nbody = \"{seq}\"\n";
+    std::fs::write(&file, text).unwrap();
+    let line = format!(
+        "loadtest fanout --to 127.0.0.1:1 -n 5 --server {} ",
+        file.display()
+    );
+    let parts = |options: &str| match parse_line(&(line.clone() + options)) {
+        Ok(Command::Fanout(arguments)) => arguments.parts().unwrap(),
+        other => panic!("{options}: {other:?}"),
+    };
+    let steps = |texts: &[&str]| -> Vec<Step> {
+        let step = |text: &&str| Step::Send(Template::new(text));
+        texts.iter().map(step).collect()
+    };
+    let given = parts("--bytes 128");
+    assert_eq!(given.subscriber.hello, steps(&["hi", "sub"]));
+    assert!(!given.publish.is_by_frames());
+    let over = parts("--path /d --subscribe other --message {seq}{pad}");
+    assert_eq!(over.subscriber.path.for_index(0), "/d");
+    assert_eq!(over.subscriber.hello, steps(&["hi", "other"]));
+    assert_eq!(over.publish.message, Template::new("{seq}{pad}"));
+    assert!(!over.publish.is_by_frames());
+    std::fs::remove_file(&file).unwrap();
+    check_wrong(line.trim_end(), "No such file");
+    check_wrong(
+        "loadtest fanout --to 127.0.0.1:1 -n 5 --backend a:b --publisher-path /",
+        "cannot be used with",
+    );
 }
 
 #[test]
@@ -86,8 +129,9 @@ fn echo_pings_ride_by_default() {
         panic!("refused");
     };
     assert_eq!((arguments.rate, arguments.outstanding), (None, Some(2)));
-    assert_eq!(arguments.message.for_index(1), r#"{"flag":"ping"}"#);
-    assert_eq!(arguments.expect.for_index(1), "pong");
+    let echo = arguments.server.read().echo.unwrap();
+    assert_eq!(echo.send.for_index(1), r#"{"flag":"ping"}"#);
+    assert_eq!(echo.expect.for_index(1), "pong");
     check_wrong(line, "--rate");
 }
 

@@ -10,9 +10,11 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, sockopt};
 
 use super::Handler;
+use super::habits::{Ear, Habits};
+use super::visit::Visit;
 use crate::client::{Client, Loss, Losses};
 use crate::clock;
-use crate::frame::{self, Sink, opcode};
+use crate::frame::{self, opcode};
 use crate::meter::Meter;
 use crate::socket;
 use connection::Connection;
@@ -31,6 +33,7 @@ pub struct Io {
     losses: Losses,
     reads: u64,
     meter: Meter,
+    habits: Habits,
     /// What callers' numbers of connections begin at.
     base: usize,
     /// Connections to be read from again, of which no event will tell.
@@ -47,6 +50,7 @@ impl Io {
             losses: Losses::default(),
             reads: 0,
             meter,
+            habits: Habits::default(),
             base: 0,
             resumed: Vec::new(),
         })
@@ -65,6 +69,11 @@ impl Io {
         self.base
     }
 
+    /// Sets what is done with messages from now on.
+    pub fn set_habits(&mut self, habits: Habits) {
+        self.habits = habits;
+    }
+
     /// Starts a connection under number `id`, which must be free, and sends the upgrade request.
     ///
     /// # Errors
@@ -76,7 +85,35 @@ impl Io {
         to: SocketAddr,
         request: &[u8],
     ) -> Result<(), Loss> {
-        let id = self.base + id;
+        self.dial(self.base + id, from, to, Client::default())?;
+        // On loopback the connection is established by now, which saves an event.
+        self.send_encoded(id, request);
+        Ok(())
+    }
+
+    /// Starts a connection under number `id`, which must be free, for requests that are posted. It counts as open
+    /// at once.
+    ///
+    /// # Errors
+    /// Those of [`Io::connect`].
+    pub fn connect_for_posts(
+        &mut self,
+        id: usize,
+        from: Option<Ipv4Addr>,
+        to: SocketAddr,
+    ) -> Result<(), Loss> {
+        self.dial(self.base + id, from, to, Client::of_posts())?;
+        self.open += 1;
+        Ok(())
+    }
+
+    fn dial(
+        &mut self,
+        id: usize,
+        from: Option<Ipv4Addr>,
+        to: SocketAddr,
+        client: Client,
+    ) -> Result<(), Loss> {
         let began = clock::now();
         let fd = socket::dial(from, to)?;
         let flags = epoll::EventFlags::IN
@@ -96,17 +133,15 @@ impl Io {
             self.connections[id].is_none(),
             "connection number {id} is taken"
         );
-        let mut connection = Connection {
+        self.connections[id] = Some(Connection {
             fd,
-            client: Client::default(),
+            client,
             began,
+            ear: Ear::default(),
             unsent: Vec::new(),
             broken: None,
             is_stalled: false,
-        };
-        // On loopback the connection is established by now, which saves an event.
-        connection.send(request);
-        self.connections[id] = Some(connection);
+        });
         Ok(())
     }
 
@@ -312,6 +347,8 @@ impl Io {
             id,
             handler,
             answers: &mut self.scratch,
+            habits: &self.habits,
+            ear: &mut connection.ear,
             close: None,
         };
         connection.client.receive(frames, &mut visit)?;
@@ -330,38 +367,5 @@ impl Io {
         self.drop_connection(id);
         self.losses.add(loss);
         handler.lost(self, id, loss);
-    }
-}
-
-/// Hands frames to the handler, and answers pings on its own.
-struct Visit<'a, H> {
-    id: usize,
-    handler: &'a mut H,
-    answers: &'a mut Vec<u8>,
-    close: Option<Option<u16>>,
-}
-
-impl<H: Handler> Sink for Visit<'_, H> {
-    #[inline]
-    fn payload(&mut self, chunk: &[u8]) {
-        self.handler.payload(self.id, chunk);
-    }
-
-    #[inline]
-    fn message(&mut self, bytes: u64) {
-        self.handler.message(self.id, bytes);
-    }
-
-    fn control(&mut self, opcode: u8, payload: &[u8]) {
-        match opcode {
-            opcode::PING => frame::encode_client(self.answers, opcode::PONG, payload),
-            opcode::CLOSE => {
-                let code = payload
-                    .first_chunk()
-                    .map(|bytes| u16::from_be_bytes(*bytes));
-                self.close = Some(code);
-            }
-            _ => {}
-        }
     }
 }

@@ -88,7 +88,7 @@ fn set_up(arguments: &ChatArgs, engine: &mut Engine) -> Result<Talk, RunError> {
     let mut talk = Talk::new(arguments, &signer, engine.io.meter());
     let plan = Plan::of(common, Path::Token(&signer), common.connections);
     let indexes = 0..common.connections;
-    let ramp = Ramp::new(&plan, Then::Keep(None), indexes, common.parallel);
+    let ramp = Ramp::new(&plan, Then::Keep, indexes, common.parallel);
     ramp.run(engine, common.patience, None)?;
     judge(engine.io.losses())?;
     reach(engine, &mut talk, common.patience)?;

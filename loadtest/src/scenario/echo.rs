@@ -18,6 +18,7 @@ use crate::cli::{Common, EchoArgs, Part, share_of_rate};
 use crate::engine::Engine;
 use crate::meter::{Kind, Phase};
 use crate::report::{Latency, Table, thousands};
+use crate::server::{Echo, Server};
 use clients::Clients;
 
 /// What answers are called.
@@ -83,10 +84,13 @@ impl Scenario for EchoArgs {
     fn measure(&self, engine: &mut Engine) -> Result<Measured, RunError> {
         let common = &self.common;
         let kind = engine.io.meter().kind(KIND);
-        let mut clients = clients(self, kind).map_err(RunError::Usage)?;
-        let plan = Plan::new(common, &self.path, common.connections);
-        let then = Then::Keep(self.hello.as_ref());
-        let ramp = Ramp::new(&plan, then, 0..common.connections, common.parallel);
+        let server = self.server.read();
+        let mut clients = clients(self, &server, kind).map_err(RunError::Usage)?;
+        let role = server.client.at(self.path.as_ref());
+        let role = server.having_say(role, self.hello.as_ref());
+        engine.io.set_habits(server.habits);
+        let plan = Plan::as_role(common, &role, common.connections);
+        let ramp = Ramp::new(&plan, Then::Keep, 0..common.connections, common.parallel);
         ramp.run(engine, common.patience, None)?;
         judge(engine.io.losses())?;
         let course = Course {
@@ -143,17 +147,20 @@ impl Scenario for EchoArgs {
 }
 
 /// The clients, each with its own message and what its answer contains.
-fn clients(arguments: &EchoArgs, kind: Kind) -> Result<Clients, String> {
+fn clients(arguments: &EchoArgs, server: &Server, kind: Kind) -> Result<Clients, String> {
+    let (message, expect) = (arguments.message.as_ref(), arguments.expect.as_ref());
+    let echo = Echo::of(server, message, expect);
+    let echo = echo.ok_or("--server: the file has no [echo]: give --message and --expect")?;
     let Common {
         first, connections, ..
     } = arguments.common;
     let message = |index| {
-        let template = arguments.message.bind(index, 0);
+        let template = echo.send.bind(index, 0);
         let message = match arguments.bytes {
             Some(bytes) => Message::new(&template, bytes)?,
             None => Message::bare(&template),
         };
-        Ok((message, arguments.expect.bind(index, 0)))
+        Ok((message, echo.expect.bind(index, 0)))
     };
     let messages = (first..first + connections).map(message);
     let messages = messages.collect::<Result<_, String>>()?;

@@ -1,8 +1,8 @@
-//! Scenario `fanout`: one publisher, many subscribers, a fixed number of messages under way.
+//! Scenario `fanout`: one publisher, many subscribers, a fixed number of messages under way or at a steady rate.
 //!
-//! The loop is closed: a message counts as done when every subscriber has it, and only then is the next one
-//! published. So the server is never given more than it delivers, and its CPU time per delivery can be compared
-//! between servers of any speed.
+//! With `--outstanding` the loop is closed: a message counts as done when every subscriber has it, and only then is
+//! the next one published. So the server is never given more than it delivers, and its CPU time per delivery can be
+//! compared between servers of any speed. With `--rate` it is open: every message has its time.
 
 use std::time::Duration;
 
@@ -14,12 +14,11 @@ use super::ramp::{Ramp, Then};
 use super::rooms::{self, Options, Room, Rooms};
 use super::traffic::{Course, POLL, run_through};
 use super::{Merge, Plan, Record, RunError, Scenario, judge};
-use crate::cli::{Common, FanoutArgs};
+use crate::cli::{Common, FanoutArgs, Parts};
 use crate::clock;
 use crate::engine::{Engine, Ignore};
 use crate::meter::{Latencies, Phase};
 use crate::report::{Latency, Table, thousands};
-use crate::template::Template;
 
 /// Below this the server was waiting for something part of the time.
 const SERVER_PERCENT_BUSY: f64 = 95.0;
@@ -33,8 +32,10 @@ const SETTLE: Duration = Duration::from_millis(300);
 pub struct Figures {
     /// Subscribers at the start of the measurement.
     pub subscribers: usize,
-    /// Messages under way at any time.
-    pub outstanding: usize,
+    /// Messages under way at any time; null in the open loop.
+    pub outstanding: Option<usize>,
+    /// Messages per second that were to be published; null in the closed loop.
+    pub rate: Option<f64>,
     /// Size of a message.
     pub bytes: usize,
     /// Messages that reached their last subscriber while measuring.
@@ -47,9 +48,9 @@ pub struct Figures {
     pub deliveries_per_server_cpu_second: Option<f64>,
     /// Messages received per read: above 1, several had collected in the socket.
     pub deliveries_per_read: f64,
-    /// From publishing to reception, at a sample of subscribers.
+    /// From publishing, or the time when it was due, to reception, at a sample of subscribers.
     pub latency_each: Latency,
-    /// From publishing to reception at the last subscriber.
+    /// The same to reception at the last subscriber.
     pub latency_last: Latency,
     /// Messages that no publication explains: the server sent one twice, or something else of that size.
     pub unexpected: u64,
@@ -96,8 +97,10 @@ impl Scenario for FanoutArgs {
 
     fn measure(&self, engine: &mut Engine) -> Result<Measured, RunError> {
         let common = &self.common;
-        let message = Message::new(&self.message, self.bytes).map_err(RunError::Usage)?;
-        connect(engine, self)?;
+        let parts = self.parts().map_err(RunError::Usage)?;
+        let message = Message::published(&parts.publish, self.bytes).map_err(RunError::Usage)?;
+        engine.io.set_habits(parts.habits.clone());
+        connect(engine, self, &parts)?;
         let end = clock::now() + SETTLE;
         while clock::now() < end {
             engine.poll(POLL, &mut Ignore)?;
@@ -115,7 +118,7 @@ impl Scenario for FanoutArgs {
         let events_min = (common.connections / 8).min(64);
         engine.collect(Duration::from_micros(self.collect), events_min);
         let options = Options {
-            outstanding: Some(self.outstanding),
+            outstanding: self.closed_loop(),
             counted_bytes_min: self.counted_bytes_min.unwrap_or(self.bytes as u64),
             prompt_acks: self.prompt_acks,
         };
@@ -124,7 +127,7 @@ impl Scenario for FanoutArgs {
         let subscribers = rooms.members();
         let course = Course {
             common,
-            rate: None,
+            rate: self.rate,
             warmup: self.warmup,
             last_wait: LAST_WAIT,
         };
@@ -144,7 +147,8 @@ impl Scenario for FanoutArgs {
         let (deliveries, cpu) = (total.all().received, record.cpu(Phase::Hold));
         Figures {
             subscribers: measured.subscribers,
-            outstanding: self.outstanding,
+            outstanding: self.closed_loop(),
+            rate: self.rate,
             bytes: self.bytes,
             messages: measured.messages,
             deliveries,
@@ -178,33 +182,28 @@ impl Scenario for FanoutArgs {
 }
 
 /// Connects all subscribers, then the publisher under the next number.
-fn connect(engine: &mut Engine, arguments: &FanoutArgs) -> Result<(), RunError> {
+fn connect(engine: &mut Engine, arguments: &FanoutArgs, parts: &Parts) -> Result<(), RunError> {
     let common = &arguments.common;
     let subscribers = common.connections;
-    let plan = Plan::new(common, &arguments.path, subscribers);
-    let then = Then::Keep(arguments.subscribe.as_ref());
-    Ramp::new(&plan, then, 0..subscribers, common.parallel).run(engine, common.patience, None)?;
+    let plan = Plan::as_role(common, &parts.subscriber, subscribers);
+    let ramp = Ramp::new(&plan, Then::Keep, 0..subscribers, common.parallel);
+    ramp.run(engine, common.patience, None)?;
     if engine.io.open_count() == 0 {
         return judge(engine.io.losses());
     }
 
-    let (name, secret) = &arguments.backend;
-    let path = arguments
-        .publisher_path
-        .clone()
-        .unwrap_or_else(|| format!("/ws/?client_id={name}&token={secret}"));
-    let path = Template::new(&path);
+    let target = arguments.publish_to.unwrap_or(common.to[0]);
     let plan = Plan {
-        targets: &common.to[..1],
-        ..Plan::new(common, &path, subscribers)
+        targets: &[target],
+        ..Plan::as_role(common, &parts.publisher, subscribers)
     };
-    let hello = arguments.publisher_hello.as_deref().map(Template::new);
-    let then = Then::Keep(hello.as_ref());
-    let opened = Ramp::new(&plan, then, subscribers..subscribers + 1, 1).run(
-        engine,
-        common.patience,
-        None,
-    )?;
+    if !parts.publish.is_by_frames() {
+        let source = plan.sources.pick(subscribers, target);
+        let dialled = engine.io.connect_for_posts(subscribers, source, target);
+        return dialled.map_err(|loss| RunError::Failed(format!("the publisher: {loss}")));
+    }
+    let ramp = Ramp::new(&plan, Then::Keep, subscribers..subscribers + 1, 1);
+    let opened = ramp.run(engine, common.patience, None)?;
     if opened == 0 {
         let first = engine.io.losses().first.clone().unwrap_or_default();
         return Err(RunError::Failed(format!(
@@ -215,14 +214,14 @@ fn connect(engine: &mut Engine, arguments: &FanoutArgs) -> Result<(), RunError> 
 }
 
 fn rows(figures: &Figures, table: &mut Table) {
+    let load = match (figures.rate, figures.outstanding) {
+        (Some(rate), _) => format!("{} per second", thousands(rate)),
+        (None, outstanding) => format!("{} outstanding", outstanding.unwrap_or_default()),
+    };
+    let subscribers = thousands(figures.subscribers as f64);
     table.row(
         "load",
-        format!(
-            "{} subscribers, {} bytes, {} outstanding",
-            thousands(figures.subscribers as f64),
-            figures.bytes,
-            figures.outstanding
-        ),
+        format!("{subscribers} subscribers, {} bytes, {load}", figures.bytes),
     );
     table.row("deliveries", thousands(figures.deliveries as f64));
     table.row("per second", thousands(figures.deliveries_per_second));
@@ -236,7 +235,7 @@ fn rows(figures: &Figures, table: &mut Table) {
         "deliveries per read",
         format!("{:.2}", figures.deliveries_per_read),
     );
-    if figures.server_busy == Some(false) {
+    if figures.server_busy == Some(false) && figures.rate.is_none() {
         table.row(
             "note",
             "the server was not busy all the time: only the figure per CPU second speaks of it",

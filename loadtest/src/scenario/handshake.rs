@@ -1,9 +1,9 @@
 //! Scenario `handshake`: connections are opened and closed again, as fast as the server takes them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ramp::{Ramp, Then};
-use super::{Plan, Record, RunError, Scenario};
+use super::{Merge, Plan, Record, RunError, Scenario};
 use crate::cli::{Common, HandshakeArgs, Part};
 use crate::clock;
 use crate::engine::{Engine, Ignore};
@@ -15,19 +15,31 @@ use crate::report::{Latency, Table, thousands};
 pub struct Figures {
     /// Connections opening at a time.
     pub parallel: usize,
-    /// Handshakes that succeeded.
+    /// Connections that were open, and greeted if the server's file has a greeting.
     pub handshakes: u64,
     /// The same per second.
     pub handshakes_per_second: f64,
     /// The same per CPU second of the server.
     pub handshakes_per_server_cpu_second: Option<f64>,
-    /// From the start of a connection to the end of its handshake.
+    /// From the start of a connection to the end of its upgrade.
     pub duration: Latency,
+}
+
+/// What the connections did.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub struct Measured {
+    opened: usize,
+}
+
+impl Merge for Measured {
+    fn merge(&mut self, other: Self) {
+        self.opened += other.opened;
+    }
 }
 
 impl Scenario for HandshakeArgs {
     const NAME: &'static str = "handshake";
-    type Measured = ();
+    type Measured = Measured;
     type Figures = Figures;
 
     fn common(&self) -> &Common {
@@ -45,20 +57,23 @@ impl Scenario for HandshakeArgs {
         self.common.parallel
     }
 
-    fn measure(&self, engine: &mut Engine) -> Result<(), RunError> {
+    fn measure(&self, engine: &mut Engine) -> Result<Measured, RunError> {
         let common = &self.common;
         // Counted by ports: one that was just reset may still be busy on the server's side.
-        let plan = Plan::new(common, &self.path, common.connections);
+        let server = self.server.read();
+        let role = server.client.at(self.path.as_ref());
+        engine.io.set_habits(server.habits);
+        let plan = Plan::as_role(common, &role, common.connections);
         let ramp = Ramp::new(&plan, Then::Close, 0..common.connections, common.parallel);
         engine.enter(Phase::Hold, &mut Ignore)?;
         let deadline = common.secs.map(|secs| clock::now() + secs);
-        ramp.run(engine, common.patience, deadline)?;
-        Ok(())
+        let opened = ramp.run(engine, common.patience, deadline)?;
+        Ok(Measured { opened })
     }
 
-    fn figures(&self, (): (), record: &Record) -> Figures {
+    fn figures(&self, measured: Measured, record: &Record) -> Figures {
         let total = record.total(Phase::Hold);
-        let handshakes = total.handshakes.received;
+        let handshakes = measured.opened as u64;
         Figures {
             parallel: self.common.parallel,
             handshakes,

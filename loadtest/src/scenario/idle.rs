@@ -16,7 +16,8 @@ use crate::frame::opcode;
 use crate::meter::{Kind, Phase};
 use crate::process::{Reading, Role};
 use crate::report::{Cpu, Latency, Table, thousands};
-use crate::template::Template;
+use crate::server::Echo;
+use crate::server::greeting::contains;
 
 /// Within the idle limit of common servers and proxies, which is 60 s.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -93,13 +94,19 @@ impl Scenario for IdleArgs {
 
     fn measure(&self, engine: &mut Engine) -> Result<Measured, RunError> {
         let common = &self.common;
-        let plan = Plan::new(common, &self.path, common.connections);
+        let server = self.server.read();
+        let role = server.client.at(self.path.as_ref());
+        engine.io.set_habits(server.habits);
+        let plan = Plan::as_role(common, &role, common.connections);
         let indexes = 0..common.connections;
-        let ramp = Ramp::new(&plan, Then::Keep(None), indexes, common.parallel);
+        let ramp = Ramp::new(&plan, Then::Keep, indexes, common.parallel);
         let opened = ramp.run(engine, common.patience, None)?;
 
         engine.enter(Phase::Warmup, &mut Ignore)?;
-        let exchanged = exchange(engine, self)?;
+        let exchanged = match self.echo() {
+            Some(echo) => exchange(engine, self, &echo)?,
+            None => 0,
+        };
         let settled_at = clock::now() + self.settle;
         while clock::now() < settled_at {
             engine.poll(POLL, &mut Ignore)?;
@@ -151,8 +158,8 @@ impl Scenario for IdleArgs {
 
     fn verdict(&self, figures: &Figures, record: &Record) -> Result<(), RunError> {
         judge(&record.losses)?;
-        let expected = !self.expect.for_index(0).is_empty() && !self.send.for_index(0).is_empty();
-        if expected && figures.exchanged < figures.opened {
+        let is_expected = self.echo().is_some_and(|echo| !echo.expect.is_empty());
+        if is_expected && figures.exchanged < figures.opened {
             return Err(RunError::Failed(format!(
                 "{} connections got no answer",
                 figures.opened - figures.exchanged
@@ -211,10 +218,9 @@ fn rows(figures: &Figures, table: &mut Table) {
 }
 
 /// Lets every connection exchange a message; gives how many got their answer.
-fn exchange(engine: &mut Engine, arguments: &IdleArgs) -> Result<usize, RunError> {
+fn exchange(engine: &mut Engine, arguments: &IdleArgs, echo: &Echo) -> Result<usize, RunError> {
     let mut exchange = Exchange {
-        send: &arguments.send,
-        expect: &arguments.expect,
+        echo,
         first: arguments.common.first,
         next: 0,
         end: arguments.common.connections,
@@ -224,9 +230,6 @@ fn exchange(engine: &mut Engine, arguments: &IdleArgs) -> Result<usize, RunError
         progress: clock::now(),
         kind: engine.io.meter().kind("exchange"),
     };
-    if arguments.send.for_index(0).is_empty() {
-        return Ok(0);
-    }
     exchange.top_up(&mut engine.io);
     while exchange.waiting_count > 0 && clock::now() - exchange.progress < arguments.common.patience
     {
@@ -238,8 +241,7 @@ fn exchange(engine: &mut Engine, arguments: &IdleArgs) -> Result<usize, RunError
 /// One message from every connection, and its answer.
 #[derive(Debug)]
 struct Exchange<'a> {
-    send: &'a Template,
-    expect: &'a Template,
+    echo: &'a Echo,
     /// Number of the first connection.
     first: usize,
     next: usize,
@@ -260,9 +262,10 @@ impl Exchange<'_> {
             if !io.is_open(id) {
                 continue;
             }
-            io.send_text(id, self.send.for_index(self.first + id).as_bytes());
+            let index = self.first + id;
+            io.send_text(id, self.echo.send.for_index(index).as_bytes());
             self.kind.sent(1);
-            if !self.expect.for_index(self.first + id).is_empty() {
+            if !self.echo.expect.is_empty() {
                 self.waiting[id] = Some(Vec::new());
                 self.waiting_count += 1;
             }
@@ -290,7 +293,8 @@ impl Handler for Exchange<'_> {
         let Some(message) = &mut self.waiting[id] else {
             return;
         };
-        if String::from_utf8_lossy(message).contains(&self.expect.for_index(self.first + id)) {
+        let expected = self.echo.expect.for_index(self.first + id);
+        if contains(message, expected.as_bytes()) {
             self.stop_waiting(id);
             self.answered += 1;
             self.kind.received(1);

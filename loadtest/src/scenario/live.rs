@@ -45,7 +45,7 @@ impl Scenario for LiveArgs {
 
         let plan = Plan::of(common, Path::Pass(&passes), common.connections);
         let indexes = 0..common.connections;
-        let ramp = Ramp::new(&plan, Then::Keep(None), indexes, common.parallel);
+        let ramp = Ramp::new(&plan, Then::Keep, indexes, common.parallel);
         ramp.run(engine, common.patience, None)?;
         judge(engine.io.losses())?;
         let mut room = Room::new(common.connections, walls, engine.io.meter());

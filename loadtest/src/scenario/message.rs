@@ -1,5 +1,6 @@
 //! What is published: a template filled up to one exact size.
 
+use crate::server::publish::{Publish, Way};
 use crate::template::Template;
 
 /// Ten characters hold more messages than any run publishes, and keep all messages the same size.
@@ -10,6 +11,7 @@ const SEQ_DIGITS: usize = 9;
 pub(super) struct Message {
     template: Template,
     pad: String,
+    way: Way,
 }
 
 /// What a message is published for; the first character of its number.
@@ -42,8 +44,18 @@ impl Message {
             return Err("--message has {pad} more than once".to_owned());
         }
         Ok(Self {
-            template: template.clone(),
             pad: "x".repeat(missing),
+            ..Self::bare(template)
+        })
+    }
+
+    /// What is published that way, with {pad} as long as it takes to make a delivery of `bytes`.
+    pub(super) fn published(publish: &Publish, bytes: usize) -> Result<Self, String> {
+        let length = bytes.checked_add_signed(publish.grows.saturating_neg());
+        let length = length.ok_or_else(|| format!("--bytes {bytes}: the server adds more"))?;
+        Ok(Self {
+            way: publish.way.clone(),
+            ..Self::new(&publish.message, length)?
         })
     }
 
@@ -52,7 +64,13 @@ impl Message {
         Self {
             template: template.clone(),
             pad: String::new(),
+            way: Way::Frame,
         }
+    }
+
+    /// Appends one message as it is sent.
+    pub(super) fn encode(&self, out: &mut Vec<u8>, purpose: Purpose, sequence: u64) {
+        self.way.encode(out, &self.text(purpose, sequence));
     }
 
     /// The text of one message.
@@ -90,6 +108,21 @@ mod tests {
             assert_eq!(message.text(Purpose::Load, sequence).len(), 128);
         }
         assert!(message.text(Purpose::Fence, 5).contains("f000000005"));
+    }
+
+    #[test]
+    fn what_the_server_adds_is_not_published() {
+        let length = |grows| {
+            let publish = Publish {
+                message: Template::new("{seq}{pad}"),
+                way: Way::Frame,
+                grows,
+            };
+            let message = Message::published(&publish, 128)?;
+            Ok::<_, String>(message.text(Purpose::Load, 0).len())
+        };
+        assert_eq!((length(28), length(-2)), (Ok(100), Ok(130)));
+        assert!(length(129).is_err());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::traffic::POLL;
 use crate::client::Loss;
 use crate::clock;
 use crate::engine::{Engine, Handler, Io};
+use crate::server::greeting::contains;
 
 /// Between two probes. All members receive all probes, so not too often.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -61,8 +62,9 @@ pub(super) fn wait(
 }
 
 fn publish(engine: &mut Engine, target: &Target<'_>, purpose: Purpose) {
-    let text = target.message.text(purpose, 0);
-    engine.io.send_text(target.publisher, text.as_bytes());
+    let mut bytes = Vec::new();
+    target.message.encode(&mut bytes, purpose, 0);
+    engine.io.send_encoded(target.publisher, &bytes);
 }
 
 /// Waits for one text at every member.
@@ -71,6 +73,7 @@ struct Probe {
     wanted: String,
     /// What has come of the current message, by connection, for members that are still waiting.
     waiting: Vec<Option<Vec<u8>>>,
+    publishers: Vec<usize>,
     missing: usize,
     progress: Instant,
 }
@@ -87,6 +90,7 @@ impl Probe {
         Self {
             wanted,
             waiting,
+            publishers: targets.iter().map(|target| target.publisher).collect(),
             missing,
             progress: clock::now(),
         }
@@ -94,6 +98,12 @@ impl Probe {
 
     fn step(&mut self, engine: &mut Engine, patience: Duration) -> Result<(), RunError> {
         engine.poll(POLL, self)?;
+        if let Some(lost) = self.publishers.iter().find(|id| !engine.io.is_open(**id)) {
+            let first = engine.io.losses().first.as_deref().unwrap_or_default();
+            return Err(RunError::Failed(format!(
+                "the connection of publisher {lost} was lost; the first loss: {first}"
+            )));
+        }
         if patience < clock::now() - self.progress {
             return Err(RunError::Failed(format!(
                 "{} subscribers do not receive what is published",
@@ -124,9 +134,7 @@ impl Handler for Probe {
         let Some(Some(message)) = self.waiting.get_mut(id) else {
             return;
         };
-        let found = message
-            .windows(self.wanted.len())
-            .any(|window| window == self.wanted.as_bytes());
+        let found = contains(message, self.wanted.as_bytes());
         message.clear();
         if found {
             self.stop_waiting(id);

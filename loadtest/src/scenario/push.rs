@@ -84,7 +84,7 @@ fn set_up(arguments: &PushArgs, engine: &mut Engine) -> Result<Receivers, RunErr
     let path = Template::new(&format!("/ws/?client_id={kind}_{{i}}&token={kind}_{{i}}"));
     let plan = Plan::new(common, &path, common.connections);
     let indexes = 0..common.connections;
-    let ramp = Ramp::new(&plan, Then::Keep(None), indexes, common.parallel);
+    let ramp = Ramp::new(&plan, Then::Keep, indexes, common.parallel);
     ramp.run(engine, common.patience, None)?;
     judge(engine.io.losses())?;
     let prober = ways[0].clone();

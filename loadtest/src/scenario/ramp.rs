@@ -7,15 +7,15 @@ use super::{Plan, RunError};
 use crate::client::Loss;
 use crate::clock;
 use crate::engine::{Engine, Handler, Io};
-use crate::template::Template;
+use crate::server::greeting::Greeting;
 
 const POLL: Duration = Duration::from_millis(100);
 
-/// What a ramp does with a connection once it is open.
-#[derive(Debug)]
-pub(super) enum Then<'a> {
-    /// Keeps it, and sends this first. Connection `index` has the same number as `id`.
-    Keep(Option<&'a Template>),
+/// What a ramp does with a connection once it is open, and the greeting of the plan is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Then {
+    /// Keeps it. Connection `index` has the same number as `id`.
+    Keep,
     /// Closes it, and opens the next under the same `id`.
     Close,
 }
@@ -24,22 +24,30 @@ pub(super) enum Then<'a> {
 #[derive(Debug)]
 pub(super) struct Ramp<'a> {
     plan: &'a Plan<'a>,
-    then: Then<'a>,
+    then: Then,
     begin: usize,
     next: usize,
     end: usize,
     opened: usize,
     /// The connection that is opening in each lane. A lane is a place among the parallel ones.
-    lanes: Vec<Option<usize>>,
+    lanes: Vec<Option<Lane>>,
     began: Instant,
     progress: Instant,
+}
+
+#[derive(Clone, Debug)]
+struct Lane {
+    id: usize,
+    /// Its number in the plan.
+    index: usize,
+    greeting: Greeting,
 }
 
 impl<'a> Ramp<'a> {
     /// A ramp for the connections `indexes` of the plan.
     pub(super) fn new(
         plan: &'a Plan<'a>,
-        then: Then<'a>,
+        then: Then,
         indexes: Range<usize>,
         parallel: usize,
     ) -> Self {
@@ -104,12 +112,16 @@ impl<'a> Ramp<'a> {
             let index = self.next;
             self.next += 1;
             let id = match self.then {
-                Then::Keep(_) => index,
+                Then::Keep => index,
                 Then::Close => lane,
             };
             match self.plan.open(io, id, index) {
                 Ok(()) => {
-                    self.lanes[lane] = Some(id);
+                    self.lanes[lane] = Some(Lane {
+                        id,
+                        index,
+                        greeting: Greeting::default(),
+                    });
                     return;
                 }
                 Err(loss) => io.count_loss(&loss),
@@ -126,8 +138,8 @@ impl<'a> Ramp<'a> {
     fn give_up(&mut self, io: &mut Io, loss: Option<&Loss>) {
         self.next = self.end;
         for lane in &mut self.lanes {
-            let Some(id) = lane.take() else { continue };
-            io.close(id);
+            let Some(lane) = lane.take() else { continue };
+            io.close(lane.id);
             if let Some(loss) = loss {
                 io.count_loss(loss);
             }
@@ -137,8 +149,42 @@ impl<'a> Ramp<'a> {
     fn lane_of(&self, id: usize) -> Option<usize> {
         match self.then {
             Then::Close => Some(id),
-            Then::Keep(_) => self.lanes.iter().position(|lane| *lane == Some(id)),
+            Then::Keep => {
+                let is_its = |lane: &Option<Lane>| lane.as_ref().is_some_and(|lane| lane.id == id);
+                self.lanes.iter().position(is_its)
+            }
         }
+    }
+
+    /// Sends what is due in the greeting. When it is over, the next connection has the lane.
+    fn greet(&mut self, io: &mut Io, id: usize, lane: usize) {
+        let hello = self.plan.hello;
+        let Some(Lane {
+            index, greeting, ..
+        }) = &mut self.lanes[lane]
+        else {
+            return;
+        };
+        greeting.speak(hello, self.plan.first + *index, |text| {
+            io.send_text(id, text.as_bytes());
+        });
+        if !greeting.is_done(hello) {
+            return;
+        }
+        self.opened += 1;
+        if matches!(self.then, Then::Close) {
+            io.close(id);
+        }
+        self.fill(io, lane);
+    }
+
+    /// Where a greeting is going on with connection `id`, if one is.
+    fn greeting_of(&mut self, id: usize) -> Option<&mut Lane> {
+        if self.plan.hello.is_empty() {
+            return None;
+        }
+        let lane = self.lane_of(id)?;
+        self.lanes[lane].as_mut()
     }
 }
 
@@ -146,15 +192,33 @@ impl Handler for Ramp<'_> {
     fn opened(&mut self, io: &mut Io, id: usize) {
         let Some(lane) = self.lane_of(id) else { return };
         self.progress = clock::now();
-        self.opened += 1;
-        match self.then {
-            Then::Keep(Some(hello)) => {
-                io.send_text(id, hello.for_index(self.plan.first + id).as_bytes())
-            }
-            Then::Keep(None) => {}
-            Then::Close => io.close(id),
+        self.greet(io, id, lane);
+    }
+
+    fn payload(&mut self, id: usize, chunk: &[u8]) {
+        let hello = self.plan.hello;
+        if let Some(lane) = self.greeting_of(id) {
+            lane.greeting.hear(hello, chunk);
         }
-        self.fill(io, lane);
+    }
+
+    fn message(&mut self, id: usize, _bytes: u64) {
+        let (hello, first) = (self.plan.hello, self.plan.first);
+        if let Some(lane) = self.greeting_of(id)
+            && lane.greeting.end_message(hello, first + lane.index)
+        {
+            self.progress = clock::now();
+        }
+    }
+
+    fn after_read(&mut self, io: &mut Io, id: usize) {
+        // Its greeting may be over, and another connection be on its way in the lane.
+        if !self.plan.hello.is_empty()
+            && io.is_open(id)
+            && let Some(lane) = self.lane_of(id)
+        {
+            self.greet(io, id, lane);
+        }
     }
 
     fn lost(&mut self, io: &mut Io, id: usize, _loss: &Loss) {

@@ -221,8 +221,11 @@ pub(super) fn fill(
     });
     let rooms = rooms.collect::<Result<Vec<_>, RunError>>()?;
     let plan = Plan::of(common, Path::Room(&frames.path, layout), connections);
-    let then = Then::Keep(None);
-    Ramp::new(&plan, then, 0..connections, common.parallel).run(engine, common.patience, None)?;
+    Ramp::new(&plan, Then::Keep, 0..connections, common.parallel).run(
+        engine,
+        common.patience,
+        None,
+    )?;
     judge(engine.io.losses())?;
     if let Some(subscribe) = &frames.subscribe {
         for id in 0..connections {

@@ -279,7 +279,8 @@ impl Traffic for Rooms {
 
     fn check(&mut self, io: &mut Io, now: Instant) -> Result<(), RunError> {
         if self.is_publisher_lost {
-            let lost = "the connection of a publisher was lost".to_owned();
+            let first = io.losses().first.as_deref().unwrap_or_default();
+            let lost = format!("the connection of a publisher was lost; the first loss: {first}");
             return Err(RunError::Failed(lost));
         }
         if self.members_open == 0 {

@@ -339,7 +339,8 @@ mod tests {
             targets: &[],
             sources: crate::socket::Sources::new([127, 0, 1, 1].into(), 1),
             path: crate::scenario::Path::Text(&template),
-            headers: &[],
+            headers: Vec::new(),
+            hello: &[],
             first: 0,
             over: Duration::ZERO,
         };

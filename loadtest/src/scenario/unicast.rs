@@ -203,7 +203,7 @@ fn connect<P: Probed>(engine: &mut Engine, common: &Common, pairs: &mut P) -> Re
     let path = Template::new(PATH);
     let plan = Plan::new(common, &path, common.connections);
     let indexes = 0..common.connections;
-    let ramp = Ramp::new(&plan, Then::Keep(None), indexes, common.parallel);
+    let ramp = Ramp::new(&plan, Then::Keep, indexes, common.parallel);
     ramp.run(engine, common.patience, None)?;
     judge(engine.io.losses())?;
     reach(engine, pairs, common.patience)

@@ -5,6 +5,7 @@
 mod chaos;
 mod chat;
 mod echo;
+mod foreign;
 mod looks;
 mod mixed;
 mod node;

@@ -16,7 +16,7 @@ use loadtest::http;
 use serde_json::Value;
 
 pub(crate) const LOADTEST: &str = env!("CARGO_BIN_EXE_loadtest");
-const KEY: &str = "a-key-of-32-characters-for-smokes";
+pub(crate) const KEY: &str = "a-key-of-32-characters-for-smokes";
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(50);
 const LOOKS: usize = 600;

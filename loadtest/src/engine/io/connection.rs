@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
 use crate::client::Client;
+use crate::engine::habits::Ear;
 
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -14,6 +15,8 @@ pub(super) struct Connection {
     pub(super) client: Client,
     /// When it was started.
     pub(super) began: Instant,
+    /// What has come of the current message.
+    pub(super) ear: Ear,
     /// What the socket did not take yet.
     pub(super) unsent: Vec<u8>,
     /// The error of a send, which the system reports only once.

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::frame::{self, opcode};
 use crate::scenario::message::{Message, Purpose};
 
 /// The state of a room.
@@ -54,11 +53,10 @@ impl Room {
         self.slots.front().is_some_and(|slot| slot.missing == 0)
     }
 
-    /// Appends a message as a frame, due then.
+    /// Appends a message as it is sent, due then.
     pub(super) fn publish(&mut self, due: Instant, frames: &mut Vec<u8>) {
         let number = self.completed + self.slots.len() as u64;
-        let text = self.message.text(Purpose::Load, number);
-        frame::encode_client(frames, opcode::TEXT, text.as_bytes());
+        self.message.encode(frames, Purpose::Load, number);
         self.slots.push_back(Slot {
             missing: self.members,
             due,

@@ -1,0 +1,137 @@
+//! The file as it stands, before defaults are filled in and contradictions found.
+
+use serde::Deserialize;
+
+use super::publish::{self, Publish};
+use super::{Echo, Role, Server, ServerError, Step};
+use crate::engine::{Habits, Heartbeat};
+use crate::template::Template;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    client: Client,
+    subscriber: Option<Part>,
+    publisher: Option<Part>,
+    echo: Option<Echo>,
+    publish: Option<Publishing>,
+    #[serde(default)]
+    heartbeats: Vec<Heartbeat>,
+    separator: Option<char>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Client {
+    path: Template,
+    #[serde(default)]
+    headers: Vec<String>,
+    #[serde(default)]
+    hello: Vec<Step>,
+}
+
+/// A role that is that of the client but for what is said here.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Part {
+    path: Option<Template>,
+    headers: Option<Vec<String>>,
+    /// Comes behind that of the client.
+    #[serde(default)]
+    hello: Vec<Step>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Publishing {
+    frame: Option<Template>,
+    post: Option<String>,
+    body: Option<Template>,
+    #[serde(default)]
+    headers: Vec<String>,
+    #[serde(default)]
+    grows: isize,
+}
+
+impl File {
+    pub(super) fn resolve(self) -> Result<Server, ServerError> {
+        let client = Role {
+            path: self.client.path,
+            headers: self.client.headers,
+            hello: self.client.hello,
+        };
+        check_lines(&client.headers)?;
+        let publish = self.publish.map(Publishing::resolve).transpose()?;
+        if self.publisher.is_some() && !publish.as_ref().is_some_and(Publish::is_by_frames) {
+            return Err(ServerError::Together(
+                "publisher: only who publishes by a frame (publish.frame) has a connection of that kind",
+            ));
+        }
+        let separator = self.separator.map(u8::try_from).transpose();
+        let separator =
+            separator.map_err(|_| ServerError::Together("separator: not one byte in UTF-8"))?;
+        if !separator.is_none_or(|byte| byte.is_ascii()) {
+            return Err(ServerError::Together("separator: not one byte in UTF-8"));
+        }
+        let habits = Habits::new(self.heartbeats, separator);
+        Ok(Server {
+            subscriber: self.subscriber.unwrap_or_default().resolve(&client)?,
+            publisher: self.publisher.unwrap_or_default().resolve(&client)?,
+            client,
+            echo: self.echo,
+            publish,
+            habits,
+        })
+    }
+}
+
+impl Part {
+    fn resolve(self, client: &Role) -> Result<Role, ServerError> {
+        let headers = self.headers.unwrap_or_else(|| client.headers.clone());
+        check_lines(&headers)?;
+        Ok(Role {
+            path: self.path.unwrap_or_else(|| client.path.clone()),
+            headers,
+            hello: [client.hello.clone(), self.hello].concat(),
+        })
+    }
+}
+
+impl Publishing {
+    fn resolve(self) -> Result<Publish, ServerError> {
+        let Self {
+            frame,
+            post,
+            body,
+            headers,
+            grows,
+        } = self;
+        let (message, way) = match (frame, post, body) {
+            (Some(frame), None, None) if headers.is_empty() => (frame, publish::Way::Frame),
+            (None, Some(path), Some(body)) => {
+                check_lines(&headers)?;
+                (body, publish::Way::Post { path, headers })
+            }
+            _ => {
+                return Err(ServerError::Together(
+                    "publish: has either frame, or post and body, and perhaps headers",
+                ));
+            }
+        };
+        Ok(Publish {
+            message,
+            way,
+            grows,
+        })
+    }
+}
+
+fn check_lines(headers: &[String]) -> Result<(), ServerError> {
+    let is_line = |line: &String| line.contains(':') && !line.contains(['\r', '\n']);
+    match headers.iter().all(is_line) {
+        true => Ok(()),
+        false => Err(ServerError::Together(
+            "headers: each is of the form \"Name: value\"",
+        )),
+    }
+}
