@@ -221,11 +221,17 @@ impl Recorder {
         let ring = self.ring(id).lock();
         let all = ring.steps(id).count();
         let steps = ring.steps(id).take(EXPLAINED_MAX);
+        let gate = self.gate.load(Relaxed);
+        let remembers = gate & REMEMBERING != 0;
         Explained {
             steps: steps.map(|step| step.report(&lives)).collect(),
             left_out: all.saturating_sub(EXPLAINED_MAX) as u64,
-            since_ms: ring.since_ms(),
-            sample: (self.gate.load(Relaxed) & SAMPLE) as u32,
+            since_ms: if remembers {
+                ring.since_ms()
+            } else {
+                Explained::NEVER
+            },
+            sample: (gate & SAMPLE) as u32,
         }
     }
 

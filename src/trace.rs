@@ -66,10 +66,16 @@ pub struct Explained {
     pub steps: Vec<Step>,
     /// How many more there were.
     pub left_out: u64,
-    /// Since when every step is remembered that could be one of its, in milliseconds since the Unix epoch.
+    /// Since when every step is remembered that could be one of its, in milliseconds since the Unix epoch;
+    /// [`Self::NEVER`] if none is.
     pub since_ms: u64,
     /// How many of a million messages of clients are sampled there.
     pub sample: u32,
+}
+
+impl Explained {
+    /// Nothing is remembered.
+    pub const NEVER: u64 = u64::MAX;
 }
 
 /// What somebody wants to follow.

@@ -34,6 +34,7 @@ pub(super) fn endpoints() -> OpenApiRouter<Arc<State>> {
         .routes(routes!(publish::publish))
         .routes(routes!(publish::batch::publish_batch))
         .routes(routes!(traces::explain::explain))
+        .routes(routes!(traces::explain::explain_trace))
         .routes(routes!(traces::tail::tail))
         .routes(routes!(say::say))
         .routes(routes!(history::history))

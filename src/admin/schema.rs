@@ -48,6 +48,18 @@ pub(super) struct SessionTopic(String);
     example = "user:42")]
 pub(super) struct TopicName(String);
 
+/// A topic that can be followed: `user:<id>`, `room:<name>` or `session:<id>`
+#[derive(Debug, ToSchema)]
+#[schema(value_type = String,
+    pattern = "^(user:[^\\u0000-\\u001F\\u007F-\\u009F]{1,1024}|room:[^\\u0000-\\u001F\\u007F-\\u009F]{1,100}|session:[A-Za-z0-9_-]{1,64}(\\.(0|[1-9a-f][0-9a-f]{0,15})){2})$",
+    example = "user:42")]
+pub(super) struct FollowedTopic(String);
+
+/// What the steps of a message have in common
+#[derive(Debug, ToSchema)]
+#[schema(value_type = String, pattern = "^[0-9a-f]{16}$", example = "9c1d0e6f3b2a4855")]
+pub(super) struct TraceName(String);
+
 /// Topics
 #[derive(Debug, ToSchema)]
 #[schema(min_items = 1, max_items = 1000)]

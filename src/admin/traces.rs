@@ -53,6 +53,14 @@ impl TraceStep {
             facts: step.facts.into_iter().collect(),
         }
     }
+
+    /// The members that it names.
+    fn members(&self) -> impl Iterator<Item = &str> {
+        let facts = ["from", "members"]
+            .into_iter()
+            .filter_map(|name| self.facts.get(name));
+        facts.flat_map(|names| names.split(' '))
+    }
 }
 
 /// Puts what nodes tell into one order, that of time; what one node tells stays in its own. `key` is the time,

@@ -10,8 +10,8 @@ use crate::config::ReloadSource;
 pub(super) fn explain(source: &ReloadSource, wanted: &Explain) -> Done {
     let entry = running(source)?;
     let id = utf8_percent_encode(&wanted.id, NON_ALPHANUMERIC);
-    let query = if wanted.trace { "?trace=1" } else { "" };
-    let path = format!("/api/messages/{id}/steps{query}");
+    let what = if wanted.trace { "traces" } else { "messages" };
+    let path = format!("/api/{what}/{id}/steps");
     let answer = control::request(&entry, "GET", &path, None).map_err(Failure::failed)?;
     if !answer.is_success() {
         return Err(Failure::failed(answer.problem()));
@@ -59,12 +59,14 @@ fn unknown(message: &Value) -> Vec<String> {
     }
     for node in list(message, "nodes") {
         let sample = node.get("sample").and_then(Value::as_f64);
-        lines.push(format!(
-            "{} remembers messages of applications and durable ones since {}, and {}% of the others",
-            text(node, "node"),
-            text(node, "since"),
-            sample.unwrap_or_default() * 100.0,
-        ));
+        let name = text(node, "node");
+        lines.push(match text(node, "since") {
+            "" => format!("{name} remembers nothing: trace.memory_bytes_max is 0 there"),
+            since => format!(
+                "{name} remembers messages of applications and durable ones since {since}, and {}% of the others",
+                sample.unwrap_or_default() * 100.0,
+            ),
+        });
         let left_out = node.get("left_out").and_then(Value::as_u64).unwrap_or(0);
         if 0 < left_out {
             lines.push(format!(
@@ -83,6 +85,11 @@ fn unknown(message: &Value) -> Vec<String> {
     lines.extend(
         too_old.map(|node| format!("{node} is too old to say: what happened there is not known")),
     );
+    let gone = list(message, "gone").filter_map(Value::as_str);
+    lines.extend(gone.map(|node| {
+        let node = printable(node);
+        format!("{node} is there no more: what happened there is not known")
+    }));
     lines
 }
 
@@ -114,7 +121,7 @@ mod tests {
     #[test]
     fn what_is_not_known_is_said() {
         let message = json!({
-            "trace": "0", "steps": [], "missing": ["gw-2"], "too_old": ["gw-3"],
+            "trace": "0", "steps": [], "missing": ["gw-2"], "too_old": ["gw-3"], "gone": ["gw-4.1"],
             "nodes": [{"node": "gw-1", "since": "then", "sample": 0.01, "left_out": 2}],
         });
         let lines = unknown(&message);
@@ -126,5 +133,8 @@ mod tests {
         assert_eq!(lines[2], "2 more steps of gw-1 are not shown");
         assert!(lines[3].starts_with("gw-2 has not answered"), "{lines:?}");
         assert!(lines[4].starts_with("gw-3 is too old"), "{lines:?}");
+        assert!(lines[5].starts_with("gw-4.1 is there no more"), "{lines:?}");
+        let lines = unknown(&json!({"steps": [{}], "nodes": [{"node": "gw-1", "sample": 1.0}]}));
+        assert!(lines[0].starts_with("gw-1 remembers nothing"), "{lines:?}");
     }
 }

@@ -27,6 +27,9 @@ use crate::{
     sockets::Exchange,
 };
 
+/// In the environment of the processes that systemd starts, before their own number.
+const SYSTEMD_PID: &str = "SYSTEMD_EXEC_PID=";
+
 /// Puts another process in the place of the node, unless its configuration is such that it would not start.
 pub(super) fn restart(source: ReloadSource) -> Done {
     let config = readable(&source)?.config;
@@ -34,6 +37,9 @@ pub(super) fn restart(source: ReloadSource) -> Done {
         return daemon::start(&source, None);
     };
     let origin = Origin::of(entry.pid);
+    if let Some(keeper) = origin.keeper(entry.pid) {
+        return Err(Failure::failed(keeper));
+    }
     let path = source.path().map(Into::into).or(origin.config);
     // What was the node's own environment still is, where ours says nothing else.
     let mut environment = origin.environment;
@@ -98,6 +104,8 @@ struct Origin {
     config: Option<PathBuf>,
     daemon: bool,
     environment: BTreeMap<String, String>,
+    /// The main process of the service of systemd that it was started as.
+    service: Option<u32>,
 }
 
 impl Origin {
@@ -119,6 +127,10 @@ impl Origin {
             let (name, value) = word.split_once('=')?;
             is_ours(name).then(|| (name.to_owned(), value.to_owned()))
         };
+        let service = words(environment).into_iter().find_map(|word| {
+            let word = word.into_string().ok()?;
+            word.strip_prefix(SYSTEMD_PID)?.parse().ok()
+        });
         let environment = words(environment).into_iter().filter_map(pair).collect();
         let invocation = parse(words(command_line)).ok();
         let daemon = invocation.as_ref().is_some_and(
@@ -128,7 +140,21 @@ impl Origin {
             config: invocation.and_then(|invocation| invocation.config),
             daemon,
             environment,
+            service,
         }
+    }
+
+    /// Why nothing can take the place of this process: with it, whoever has started it ends all others.
+    fn keeper(&self, pid: u32) -> Option<String> {
+        if pid == 1 {
+            return Some("it is the first process of its container, which ends with it: replace the container".into());
+        }
+        let is_service = self.service == Some(pid);
+        is_service.then(|| {
+            "systemd has started it, and ends what comes after it: use systemctl restart, where the sockets are not \
+             handed over"
+                .into()
+        })
     }
 }
 
@@ -148,7 +174,22 @@ mod tests {
         assert_eq!(origin.environment["TIDEGATE_STORE__URL"], "sqlite://a?b=c");
         assert_eq!(origin.environment.len(), 2);
 
+        let origin = Origin::parse(b"tidegate\0", b"SYSTEMD_EXEC_PID=17\0");
+        assert!(
+            origin
+                .keeper(17)
+                .is_some_and(|why| why.contains("systemctl"))
+        );
+        // A shell that a service has begun hands it on.
+        assert_eq!(origin.keeper(18), None);
+
         let origin = Origin::parse(b"tidegate\0", b"");
+        assert_eq!(origin.keeper(17), None);
+        assert!(
+            origin
+                .keeper(1)
+                .is_some_and(|why| why.contains("container"))
+        );
         assert_eq!(origin.config, None);
         assert!(!origin.daemon);
     }

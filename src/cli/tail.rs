@@ -106,6 +106,13 @@ impl Follower {
         let number = event.get("number").and_then(Value::as_u64)?;
         let node = text(event, "node");
         let next = self.next.insert(node.to_owned(), number + 1);
+        // Nobody has asked for so long that the node has forgotten what was followed.
+        if next.is_some_and(|next| number < next) {
+            return Some(format!(
+                "{} was not asked in time: what happened meanwhile is not shown",
+                printable(node)
+            ));
+        }
         let left_out = number.saturating_sub(next.unwrap_or_default());
         (0 < left_out).then(|| format!("{left_out} events of {} left out", printable(node)))
     }
@@ -142,6 +149,15 @@ mod tests {
                 "7  then  a  opened"
             ]
         );
+    }
+
+    #[test]
+    fn a_node_that_has_begun_anew_has_something_missing() {
+        let mut follower = Follower::default();
+        follower.lines(&json!({"sessions": 1, "events": [event("a", 0), event("a", 1)]}));
+        let lines = follower.lines(&json!({"events": [event("a", 0)]}));
+        assert!(lines[0].starts_with("a was not asked in time"), "{lines:?}");
+        assert_eq!(lines[1], "7  then  a  opened");
     }
 
     #[test]

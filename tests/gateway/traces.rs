@@ -120,7 +120,7 @@ async fn what_a_client_says_is_found_by_its_trace_on_all_nodes() {
     let watch = json!({"topic": "user:bert", "watch": first["watch"]});
     let events = until_event(&gateway, &watch, "written").await;
     let trace = events.last().unwrap()["trace"].as_str().unwrap().to_owned();
-    let path = format!("/api/messages/{trace}/steps?trace=1");
+    let path = format!("/api/traces/{trace}/steps");
     let answer = gateway.api("GET", &path, &Value::Null).await;
     let answer: Value = serde_json::from_str(&answer.body).unwrap();
     let steps = answer["steps"].as_array().unwrap();

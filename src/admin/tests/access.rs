@@ -19,6 +19,7 @@ const OPERATES: &[&str] = &[
     "GET /api/jobs",
     "GET /api/jobs/{id}",
     "GET /api/messages/{id}/steps",
+    "GET /api/traces/{trace}/steps",
     "POST /api/jobs/{id}/retry",
     "POST /api/say",
     "POST /api/tail",
@@ -47,7 +48,7 @@ fn needs(route: &str) -> Needs {
     match route {
         "GET /api/openapi.json" => Needs::AnyKey,
         // Who got what is more than who is there.
-        "GET /api/messages/{id}/steps" => Needs::Scope("admin"),
+        "GET /api/messages/{id}/steps" | "GET /api/traces/{trace}/steps" => Needs::Scope("admin"),
         _ if route.starts_with("GET ") => Needs::Scope("read"),
         _ => Needs::Scope("admin"),
     }

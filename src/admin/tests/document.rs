@@ -58,6 +58,7 @@ pub(super) const ROUTES: &[&str] = &[
     "GET /api/sessions/{id}/data",
     "GET /api/sessions/{id}/on-close",
     "GET /api/topics/{topic}",
+    "GET /api/traces/{trace}/steps",
     "GET /api/users/{id}",
     "GET /livez",
     "GET /metrics",
@@ -91,6 +92,7 @@ pub(super) fn request(operation: &str) -> (Method, String) {
     let path = path.replace("{id}", "none").replace("{topic}", "all");
     let path = path.replace("{a}", "1").replace("{b}", "2");
     let path = path.replace("{room}", "x").replace("{user}", "1");
+    let path = path.replace("{trace}", "0123456789abcdef");
     (method.parse().unwrap(), path.replace("{session}", "none"))
 }
 

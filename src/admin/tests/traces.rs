@@ -41,7 +41,7 @@ async fn it_is_told_what_happened_to_a_message() {
 
     // By its trace, as logs have it.
     let trace = answer["trace"].as_str().unwrap();
-    let path = format!("/api/messages/{trace}/steps?trace=1");
+    let path = format!("/api/traces/{trace}/steps");
     let by_trace = node.send(Method::GET, &path, Some(CONTROL), "").await;
     assert_eq!(by_trace.json(200), answer);
 }
@@ -88,7 +88,7 @@ async fn of_an_unknown_message_nothing_is_told_and_a_wrong_id_is_refused() {
         let (field, _) = get(&path, "admin").await.problem(422);
         assert_eq!(field.as_deref(), Some("id"));
     }
-    let wrong = "/api/messages/order-17/steps?trace=1";
+    let wrong = "/api/traces/order-17/steps";
     let (_, detail) = get(wrong, "admin").await.problem(422);
     assert!(detail.contains("16 hexadecimal digits"), "{detail}");
     get("/api/messages/a/steps", "read").await.problem(403);

@@ -1,6 +1,9 @@
-//! `GET /api/messages/{id}/steps`: what happened to a message.
+//! `GET /api/messages/{id}/steps` and `GET /api/traces/{trace}/steps`: what happened to a message.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use axum::{Json, extract};
 use serde::Serialize;
@@ -12,14 +15,13 @@ use crate::{
         State,
         access::{Admin, Operator},
         input::Segment,
-        paging,
-        parameters::Parameters,
         problem::{AccessProblems, Problem, ProblemDocument},
-        schema::MessageName,
+        schema::{MessageName, TraceName},
     },
     id::Member,
     iso8601,
     peer::{Answer, Question},
+    topic::Topic,
     trace::{Explained, MILLION, Step, TraceId},
 };
 
@@ -51,6 +53,10 @@ pub(in crate::admin) struct MessageSteps {
     /// Nodes of an older version, which cannot be asked. Absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     too_old: Vec<String>,
+    /// Members that had to do with it and are there no more: what happened there is not known. Absent if there are
+    /// none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gone: Vec<String>,
 }
 
 /// How far a node remembers
@@ -61,8 +67,10 @@ pub(in crate::admin) struct MessageSteps {
 pub(in crate::admin) struct Memory {
     /// Which one.
     node: String,
-    /// Since when it remembers every step of messages of applications and of durable ones.
-    since: String,
+    /// Since when it remembers every step of messages of applications and of durable ones. Absent if it
+    /// remembers none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
     /// The share of the other messages of clients that it remembers.
     sample: f64,
     /// How many steps of this message there are beside those that are told.
@@ -81,8 +89,6 @@ pub(in crate::admin) struct Memory {
     params(
         ("id" = inline(MessageName), Path,
             description = "The id that the message was published with, or was given; percent-encoded"),
-        ("trace" = Option<u8>, Query, maximum = 1,
-            description = "1: what stands there is no id but a trace, as logs have it"),
     ),
     responses(
         (status = 200, description = "What is known of it, which may be nothing", body = MessageSteps),
@@ -95,9 +101,45 @@ pub(in crate::admin) async fn explain(
     _: Operator<Admin>,
     extract::State(state): extract::State<Arc<State>>,
     Segment(id): Segment,
-    Parameters(query): Parameters,
 ) -> Result<Json<MessageSteps>, Problem> {
-    let trace = trace(&id, paging::flag(&query, "trace")?)?;
+    let is_id = (1..=ID_BYTES_MAX).contains(&id.len()) && !id.chars().any(char::is_control);
+    if !is_id {
+        let detail = "id: expected that of a message, 1 to 512 bytes without control characters";
+        return Err(Problem::unprocessable(detail).field("id"));
+    }
+    Ok(Json(steps(&state, TraceId::of_text(&id)).await))
+}
+
+/// What happened to a message, by its trace
+///
+/// As by its id, for messages whose id is not known: logs and tails name the trace.
+#[utoipa::path(
+    get,
+    path = "/api/traces/{trace}/steps",
+    tag = "messages",
+    security(("key" = [])),
+    params(("trace" = inline(TraceName), Path, description = "16 hexadecimal digits")),
+    responses(
+        (status = 200, description = "What is known of it, which may be nothing", body = MessageSteps),
+        (status = 422, description = "It is no trace", body = ProblemDocument,
+            content_type = "application/problem+json"),
+        AccessProblems,
+    ),
+)]
+pub(in crate::admin) async fn explain_trace(
+    _: Operator<Admin>,
+    extract::State(state): extract::State<Arc<State>>,
+    Segment(trace): Segment,
+) -> Result<Json<MessageSteps>, Problem> {
+    let trace = trace.parse::<TraceId>().map_err(|error| {
+        let detail = format!("trace: {error}");
+        Problem::unprocessable(detail).field("trace")
+    })?;
+    Ok(Json(steps(&state, trace).await))
+}
+
+/// Asks all nodes.
+async fn steps(state: &State, trace: TraceId) -> MessageSteps {
     let router = &state.parts.router;
     let mut found = Found::default();
     found.add(&router.member(), router.recorder().explain(trace));
@@ -105,34 +147,35 @@ pub(in crate::admin) async fn explain(
         answers,
         missing,
         too_old,
-    } = ask_all(&state, Question::Explain(trace)).await;
+    } = ask_all(state, Question::Explain(trace)).await;
     for (member, answer) in answers {
         if let Answer::Explained(explained) = answer {
             found.add(&member, explained);
         }
     }
-    Ok(Json(MessageSteps {
+    let steps = found.in_order();
+    let living = state
+        .parts
+        .router
+        .presence()
+        .map(|presence| presence.members(&Topic::all()));
+    MessageSteps {
         trace: trace.to_string(),
-        steps: found.in_order(),
+        gone: gone(&steps, &router.member(), &living.unwrap_or_default()),
+        steps,
         nodes: found.nodes,
         missing,
         too_old,
-    }))
+    }
 }
 
-fn trace(id: &str, is_trace: bool) -> Result<TraceId, Problem> {
-    if is_trace {
-        return id.parse().map_err(|error| {
-            let detail = format!("id: {error}");
-            Problem::unprocessable(detail).field("id")
-        });
-    }
-    let is_id = (1..=ID_BYTES_MAX).contains(&id.len()) && !id.chars().any(char::is_control);
-    if !is_id {
-        let detail = "id: expected that of a message, 1 to 512 bytes without control characters";
-        return Err(Problem::unprocessable(detail).field("id"));
-    }
-    Ok(TraceId::of_text(id))
+/// Who is named in the steps of others, and is not there any more.
+fn gone(steps: &[TraceStep], me: &Member, living: &[Member]) -> Vec<String> {
+    let named = steps.iter().flat_map(TraceStep::members);
+    let is_gone =
+        |name: &&str| *name != me.as_str() && living.iter().all(|one| one.as_str() != *name);
+    let gone: BTreeSet<&str> = named.filter(is_gone).collect();
+    gone.into_iter().map(str::to_owned).collect()
 }
 
 /// What nodes have told.
@@ -153,7 +196,7 @@ impl Found {
         } = explained;
         self.nodes.push(Memory {
             node: member.node().to_owned(),
-            since: iso8601::format(since_ms),
+            since: (since_ms != Explained::NEVER).then(|| iso8601::format(since_ms)),
             sample: f64::from(sample) / f64::from(MILLION),
             left_out,
         });
@@ -191,6 +234,25 @@ fn rank(name: &str) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn members_that_are_named_and_not_there_are_gone() {
+        let step = |name: &str, fact: (&str, &str)| {
+            let step = Step {
+                time_ms: 5,
+                name: name.into(),
+                facts: vec![(fact.0.into(), fact.1.into())],
+            };
+            TraceStep::new(&"a.1".parse().unwrap(), step)
+        };
+        let steps = [
+            step("sent", ("members", "b.1 c.1 a.0")),
+            step("arrived", ("from", "d.1")),
+            step("published", ("topic", "user:e.1")),
+        ];
+        let (me, living) = ("a.1".parse().unwrap(), ["c.1".parse().unwrap()]);
+        assert_eq!(gone(&steps, &me, &living), ["a.0", "b.1", "d.1"]);
+    }
 
     #[test]
     fn what_is_published_comes_before_what_arrives_in_the_same_millisecond() {

@@ -14,7 +14,7 @@ use crate::{
         input::Body,
         paging,
         problem::{AccessProblems, BodyProblems, Problem, ProblemDocument},
-        schema::TopicName,
+        schema::{FollowedTopic, TraceName},
     },
     id::Member,
     peer::{Answer, Question},
@@ -28,10 +28,10 @@ use crate::{
 #[schema(example = json!({"topic": "user:42", "data": true}))]
 pub(in crate::admin) struct TailRequest {
     /// A user, a room or a session.
-    #[schema(value_type = TopicName)]
+    #[schema(value_type = FollowedTopic)]
     topic: String,
     /// What the answer before has named so: goes on where that ended. Without it something new is followed.
-    #[schema(value_type = Option<String>, pattern = "^[0-9a-f]{16}$")]
+    #[schema(value_type = Option<TraceName>)]
     watch: Option<String>,
     /// Whether the beginning of what messages say is shown.
     #[serde(default)]
