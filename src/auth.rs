@@ -12,6 +12,7 @@ pub mod issue;
 pub mod jwt;
 pub mod live;
 mod login;
+mod signed;
 pub mod token_endpoint;
 pub mod wstoken;
 

@@ -5,10 +5,13 @@
 
 use std::fmt;
 
-use jsonwebtoken::{DecodingKey, Header, Validation, errors::ErrorKind};
+use jsonwebtoken::DecodingKey;
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::grant::{Name, Rights};
+use super::{
+    grant::{Name, Rights},
+    signed::{ClaimsError, Key, Token},
+};
 use crate::{
     config::{Algorithm, TokenKey},
     dialect::Grant,
@@ -16,17 +19,9 @@ use crate::{
 
 /// How far the clocks of issuer and gateway may be apart.
 const LEEWAY_SECONDS: f64 = 5.0;
-/// Longer texts are no tokens. As long as all headers of an upgrade together may be.
-pub(super) const TOKEN_BYTES_MAX: usize = 8 * 1024;
 
 /// Checks tokens with one or more keys, all of them valid at once, so that keys can be rotated.
 pub struct Verifier(Box<[Key]>);
-
-struct Key {
-    algorithm: jsonwebtoken::Algorithm,
-    key: DecodingKey,
-    validation: Validation,
-}
 
 /// Why a token is refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,7 +48,7 @@ struct Claims {
 impl Verifier {
     /// Checks with these keys, which the configuration has found usable.
     pub fn new(keys: &[TokenKey]) -> Self {
-        Self(keys.iter().filter_map(Key::new).collect())
+        Self(keys.iter().filter_map(key).collect())
     }
 
     /// What the bearer of `token` may do at this time.
@@ -62,23 +57,15 @@ impl Verifier {
     ///
     /// See [`Refused`].
     pub fn verify(&self, token: &str, unix_seconds: u64) -> Result<Grant, Refused> {
-        if TOKEN_BYTES_MAX < token.len() {
+        let token = Token::read(token).ok_or(Refused::NoKeyFits)?;
+        if !self.0.iter().any(|key| key.has_signed(&token)) {
             return Err(Refused::NoKeyFits);
         }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| Refused::NoKeyFits)?;
-        let fitting = self.0.iter().filter(|key| key.algorithm == header.alg);
-        for key in fitting {
-            let decoded = jsonwebtoken::decode::<Claims>(token, &key.key, &key.validation);
-            return match decoded {
-                Ok(decoded) => decoded.claims.grant(&decoded.header, unix_seconds),
-                Err(error) => match error.kind() {
-                    ErrorKind::Json(_) => Err(CLAIMS),
-                    // Of another key perhaps.
-                    _ => continue,
-                },
-            };
+        match token.claims::<Claims>() {
+            Ok(claims) => claims.grant(token.is_critical, unix_seconds),
+            Err(ClaimsError::NoToken) => Err(Refused::NoKeyFits),
+            Err(ClaimsError::Other) => Err(CLAIMS),
         }
-        Err(Refused::NoKeyFits)
     }
 }
 
@@ -91,40 +78,23 @@ impl fmt::Debug for Verifier {
     }
 }
 
-impl Key {
-    fn new(key: &TokenKey) -> Option<Self> {
-        let (algorithm, key) = match key.alg {
-            Algorithm::Hs256 => {
-                let secret = key.secret.as_ref()?.expose();
-                let key = DecodingKey::from_secret(secret.as_bytes());
-                (jsonwebtoken::Algorithm::HS256, key)
-            }
-            Algorithm::Rs256 => {
-                let pem = key.public_key.as_ref()?.expose();
-                let key = DecodingKey::from_rsa_pem(pem.as_bytes()).ok()?;
-                (jsonwebtoken::Algorithm::RS256, key)
-            }
-        };
-        let mut validation = Validation::new(algorithm);
-        // The times are checked against the node's clock, and the audience without a list of it.
-        validation.required_spec_claims.clear();
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        validation.validate_aud = false;
-        Some(Self {
-            algorithm,
-            key,
-            validation,
-        })
+fn key(key: &TokenKey) -> Option<Key> {
+    match key.alg {
+        Algorithm::Hs256 => Some(Key::of_secret(key.secret.as_ref()?.expose().as_bytes())),
+        Algorithm::Rs256 => {
+            let pem = key.public_key.as_ref()?.expose();
+            let key = DecodingKey::from_rsa_pem(pem.as_bytes()).ok()?;
+            Key::of_der(key.try_get_as_bytes().ok()?)
+        }
     }
 }
 
 // === impl Claims ===
 
 impl Claims {
-    fn grant(self, header: &Header, unix_seconds: u64) -> Result<Grant, Refused> {
+    fn grant(self, is_critical: bool, unix_seconds: u64) -> Result<Grant, Refused> {
         // RFC 7515, section 4.1.11: whoever does not understand what is critical refuses it.
-        if header.crit.is_some() {
+        if is_critical {
             return Err(Refused::Token("the token has critical headers"));
         }
         // RFC 7519, section 4.1.3: a token for named others is not for whoever has no name.

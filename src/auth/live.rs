@@ -14,7 +14,7 @@ use std::{fmt, time::Duration};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use self::cipher::Cipher;
-use super::jwt::{TOKEN_BYTES_MAX, Verifier};
+use super::{jwt::Verifier, signed::TOKEN_BYTES_MAX};
 use crate::{
     config::{Live, LiveAuth, Secret},
     dialect::{

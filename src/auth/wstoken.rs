@@ -9,13 +9,10 @@ mod ring;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::LazyLock, time::Duration};
+use std::{fmt, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use jsonwebtoken::{
-    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
-    errors::ErrorKind,
-};
+use jsonwebtoken::{EncodingKey, Header, encode};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, IgnoredAny, Visitor},
@@ -25,11 +22,15 @@ pub use self::memory::MemoryCredentials;
 pub(super) use self::ring::{Keys, Ring};
 use super::{
     issue::IssueError,
-    jwt::{Refused, TOKEN_BYTES_MAX},
+    jwt::Refused,
+    signed::{ClaimsError, Key, Token},
 };
 use crate::{
     backend::event_id,
-    config::rsa::{PrivateKey, PublicKey},
+    config::{
+        Algorithm,
+        rsa::{PrivateKey, PublicKey},
+    },
     id::Person,
 };
 
@@ -38,20 +39,10 @@ pub(super) const LEEWAY: Duration = Duration::from_secs(5);
 /// The claim `type` of these tokens.
 const TYPE: &str = "websocket";
 
-/// The times are checked against the node's clock, and the audience without a list of it.
-static VALIDATION: LazyLock<Validation> = LazyLock::new(|| {
-    let mut validation = Validation::new(Algorithm::RS256);
-    validation.required_spec_claims.clear();
-    validation.validate_exp = false;
-    validation.validate_nbf = false;
-    validation.validate_aud = false;
-    validation
-});
-
 /// Keys that tokens are checked with, any of them, and the one that they are signed with.
 #[derive(Default)]
 pub(super) struct KeySet {
-    checking: Vec<DecodingKey>,
+    checking: Vec<Key>,
     signing: Option<EncodingKey>,
 }
 
@@ -86,8 +77,11 @@ const CLAIMS: Refused = Refused::Token("the claims of the token are not usable")
 
 /// Whether a text could be a token at all, before any key is asked for.
 pub(super) fn looks_like_one(token: &str) -> bool {
-    token.len() <= TOKEN_BYTES_MAX
-        && decode_header(token).is_ok_and(|header| header.alg == Algorithm::RS256)
+    read(token).is_some()
+}
+
+fn read(token: &str) -> Option<Token<'_>> {
+    Token::read(token).filter(|token| token.algorithm() == Algorithm::Rs256)
 }
 
 /// The name under which it is noted that a token is used.
@@ -123,7 +117,7 @@ impl KeySet {
         Self {
             checking: halves
                 .iter()
-                .map(|half| DecodingKey::from_rsa_der(half.der()))
+                .filter_map(|half| Key::of_der(half.der()))
                 .collect(),
             signing: pair.and(private).and_then(signing),
         }
@@ -144,24 +138,19 @@ impl KeySet {
         unix_seconds: u64,
         max_age: Duration,
     ) -> Result<Person, Refused> {
-        if !looks_like_one(token) {
+        let token = read(token).ok_or(NO_KEY_FITS)?;
+        if !self.checking.iter().any(|key| key.has_signed(&token)) {
             return Err(NO_KEY_FITS);
         }
-        for key in &self.checking {
-            match decode::<Claims>(token, key, &VALIDATION) {
-                // RFC 7515, section 4.1.11: whoever does not understand what is critical refuses it.
-                Ok(decoded) if decoded.header.crit.is_some() => {
-                    return Err(Refused::Token("the token has critical headers"));
-                }
-                Ok(decoded) => return decoded.claims.check(unix_seconds, max_age),
-                Err(error) => match error.kind() {
-                    ErrorKind::Json(_) => return Err(CLAIMS),
-                    // Of another key perhaps.
-                    _ => continue,
-                },
-            }
+        // RFC 7515, section 4.1.11: whoever does not understand what is critical refuses it.
+        if token.is_critical {
+            return Err(Refused::Token("the token has critical headers"));
         }
-        Err(NO_KEY_FITS)
+        match token.claims::<Claims>() {
+            Ok(claims) => claims.check(unix_seconds, max_age),
+            Err(ClaimsError::NoToken) => Err(NO_KEY_FITS),
+            Err(ClaimsError::Other) => Err(CLAIMS),
+        }
     }
 
     /// Makes a token, good from now on for `max_age`.
@@ -183,7 +172,8 @@ impl KeySet {
             exp: unix_seconds.saturating_add(whole_seconds(max_age)),
             jti: event_id(),
         };
-        encode(&Header::new(Algorithm::RS256), &claims, key).map_err(IssueError::Signature)
+        encode(&Header::new(jsonwebtoken::Algorithm::RS256), &claims, key)
+            .map_err(IssueError::Signature)
     }
 }
 

@@ -1,11 +1,11 @@
 use std::sync::LazyLock;
 
-use jsonwebtoken::{EncodingKey, encode};
+use jsonwebtoken::{EncodingKey, Header, encode};
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{config::Secret, topic::Topic};
+use crate::{auth::signed::TOKEN_BYTES_MAX, config::Secret, topic::Topic};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const NOW: u64 = 1_700_000_000;
