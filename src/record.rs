@@ -127,6 +127,29 @@ impl RecordId {
     }
 }
 
+// === impl Query ===
+
+impl Query {
+    /// Whether all conditions hold for a record, but that there may be too many.
+    pub fn asks_for(&self, record: &Record) -> bool {
+        let is_whose = match &self.of {
+            Of::Chat(person) => record.content.is_chat_of(*person),
+            Of::Topic(topic) => {
+                let person = topic.person();
+                person.is_some_and(|person| record.content.is_chat_of(person))
+                    || matches!(&record.content, Content::Push(push) if push.topic == *topic)
+            }
+        };
+        is_whose
+            && self.after < record.id
+            && self.before.is_none_or(|before| record.id < before)
+            && self.since_ms <= record.time_ms
+            && self
+                .from
+                .is_none_or(|from| record.content.is_chat_from(from))
+    }
+}
+
 // === impl Content ===
 
 impl Content {
@@ -149,6 +172,16 @@ impl Content {
                 push.name.as_bytes(),
             ]),
         })
+    }
+
+    /// Whether a user has said this.
+    pub fn is_chat_from(&self, user: Person) -> bool {
+        matches!(self, Self::Chat(chat) if chat.from == user)
+    }
+
+    /// Whether a user has said this, or was told it.
+    fn is_chat_of(&self, user: Person) -> bool {
+        matches!(self, Self::Chat(chat) if chat.from == user || chat.to == user)
     }
 
     /// Whose history it is in.

@@ -119,26 +119,30 @@ pub(super) fn open(opening: &Opening<'_>) -> Stored {
     let clock = opening.identity.clock;
     let (store, server) = base.messages();
     let sayings = base.sayings();
-    let moving = |archive| Moving {
+    let moving = |archive, archive_stats| Moving {
         store: Arc::clone(&store),
         sayings: Arc::clone(&sayings),
         archive,
         server,
         keep: config.store.retention,
         clock,
-        archive_stats: Arc::default(),
+        archive_stats,
         retention_stats: Arc::default(),
     };
     let orders = orders(opening);
     match opening.home {
-        Home::Store(database) => Stored {
-            journal: Arc::new(SqliteJournal::new(database.clone(), clock)),
-            contacts: Arc::new(SqliteContacts::new(database.clone(), clock)),
-            orders,
-            drafts: Arc::new(SqliteDrafts::new(database.clone())),
-            sayings: Arc::clone(&sayings),
-            moving: moving(None),
-        },
+        Home::Store(database) => {
+            let journal = SqliteJournal::new(database.clone(), clock);
+            let stats = Arc::clone(journal.stats());
+            Stored {
+                journal: Arc::new(journal),
+                contacts: Arc::new(SqliteContacts::new(database.clone(), clock)),
+                orders,
+                drafts: Arc::new(SqliteDrafts::new(database.clone())),
+                sayings: Arc::clone(&sayings),
+                moving: moving(None, stats),
+            }
+        }
         Home::Redis(membership) => {
             let redis = membership.redis();
             let settings = JournalSettings {
@@ -152,7 +156,7 @@ pub(super) fn open(opening: &Opening<'_>) -> Stored {
                 orders,
                 drafts: Arc::new(redis.drafts()),
                 sayings: Arc::clone(&sayings),
-                moving: moving(Some(archive(config, redis, settings))),
+                moving: moving(Some(archive(config, redis, settings)), Arc::default()),
             }
         }
     }

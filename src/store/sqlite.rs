@@ -5,6 +5,8 @@
 //! the next one collects, so that the disk sets the pace and not the number of callers. Who only reads
 //! does so on threads beside it, and holds up no commit.
 
+mod arrivals;
+mod batch;
 mod contacts;
 mod drafts;
 mod dues;
@@ -18,9 +20,11 @@ mod orders;
 mod queue;
 mod readers;
 mod recipients;
+mod repeats;
 mod sayings;
 mod schedules;
 mod schema;
+mod settle;
 
 #[cfg(test)]
 mod tests;
@@ -35,19 +39,19 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 use tokio::{
     sync::{mpsc, oneshot},
     time,
 };
 
+use self::{arrivals::Arrivals, readers::Readers, recipients::Recipients};
 pub use self::{
     contacts::SqliteContacts, drafts::SqliteDrafts, dues::SqliteDues, hooks::SqliteHooks,
     jobs::SqliteJobs, journal::SqliteJournal, mail::SqliteMail, messages::SqliteMessages,
     office::SqliteOffice, orders::SqliteOrders, queue::SqliteQueue, sayings::SqliteSayings,
     schedules::SqliteSchedules,
 };
-use self::{readers::Readers, recipients::Recipients};
 use super::StoreError;
 
 /// Calls that wait for the thread before callers have to.
@@ -72,6 +76,7 @@ pub struct Database {
     /// Absent: nobody but the one connection sees what is in it.
     readers: Option<Readers>,
     recipients: Arc<Recipients>,
+    arrivals: Arc<Arrivals>,
 }
 
 /// Where a database is.
@@ -140,6 +145,10 @@ impl Database {
         };
         prepare(&connection)?;
         schema::migrate(&mut connection)?;
+        if let Err(error) = settle_rest(&mut connection) {
+            // Histories have it, and it is tried again once something is accepted.
+            tracing::warn!(%error, "messages of before cannot be put into their tables; they wait");
+        }
         let recipients = Arc::new(Recipients::load(&connection)?);
         let readers = match place {
             Place::File(path) => Some(Readers::start(path)?),
@@ -153,6 +162,7 @@ impl Database {
             calls,
             readers,
             recipients,
+            arrivals: Arc::default(),
         })
     }
 
@@ -192,12 +202,47 @@ impl Database {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, DatabaseError> {
+        self.call(work, |_: bool| ()).await
+    }
+
+    /// Has `work` done as [`Self::transact`] does, on what has arrived, too. What it does to that comes
+    /// to nothing with the rest.
+    async fn transact_arrivals<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Arrivals, &Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, DatabaseError> {
+        let (arrivals, ending) = (self.arrivals(), self.arrivals());
+        let ended = move |is_committed: bool| {
+            if !is_committed {
+                ending.undone();
+            }
+        };
+        let work = move |connection: &Connection| {
+            let made = work(&arrivals, connection);
+            // Another call of the same transaction may come next.
+            made.inspect_err(|_| arrivals.undone())
+        };
+        self.call(work, ended).await
+    }
+
+    fn arrivals(&self) -> Arc<Arrivals> {
+        Arc::clone(&self.arrivals)
+    }
+
+    /// `ended` is told whether what was done holds, before anything else is done.
+    async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        ended: impl FnOnce(bool) + Send + 'static,
+    ) -> Result<T, DatabaseError> {
         let (done, answer) = oneshot::channel();
         let call: Call = Box::new(move |connection| {
             let made = connection.and_then(|connection| in_savepoint(connection, work));
             Box::new(move |committed: Result<(), DatabaseError>| {
+                let made = committed.and(made);
+                ended(made.is_ok());
                 // The caller may have given up.
-                let _ = done.send(committed.and(made));
+                let _ = done.send(made);
             })
         });
         let calling = async {
@@ -221,6 +266,17 @@ fn open_file(path: &Path) -> Result<Connection, Box<dyn std::error::Error>> {
     let mut options = OpenOptions::new();
     options.create(true).append(true).mode(0o600).open(path)?;
     Ok(Connection::open(path)?)
+}
+
+/// Settles what a life before has left, if there is anything.
+fn settle_rest(connection: &mut Connection) -> rusqlite::Result<()> {
+    let arrivals = Arrivals::default();
+    if arrivals.read(connection)?.is_empty() {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    settle::settle(&arrivals, &transaction)?;
+    transaction.commit()
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod arrivals;
 #[path = "../support/contracts/mod.rs"]
 mod contracts;
 mod files;

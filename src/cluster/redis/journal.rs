@@ -264,10 +264,7 @@ fn read(id: &str, body: Vec<u8>) -> Option<Record> {
 
 /// Whether a record of the right set and with an id between the bounds meets the other conditions.
 fn is_asked_for(record: &Record, query: &Query) -> bool {
-    let is_from = |from: Person| match &record.content {
-        Content::Chat(chat) => chat.from == from,
-        Content::Push(_) => false,
-    };
+    let is_from = |from: Person| record.content.is_chat_from(from);
     query.since_ms <= record.time_ms && query.from.is_none_or(is_from)
 }
 

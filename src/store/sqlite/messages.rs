@@ -1,8 +1,10 @@
 //! Messages in SQLite.
 
-use rusqlite::{Connection, Row, ToSql, params, types::Type};
+use std::collections::BTreeMap;
 
-use super::Database;
+use rusqlite::{CachedStatement, Connection, Row, ToSql, params, types::Type};
+
+use super::{Database, arrivals::Batch};
 use crate::{
     id::Person,
     store::{
@@ -25,14 +27,19 @@ impl SqliteMessages {
 impl MessageStore for SqliteMessages {
     fn insert(&self, records: Vec<Record>) -> Pending<'_, ()> {
         let inserting = self.0.transact(move |connection| {
-            let mut inserted = records.iter().map(|record| insert(connection, record));
+            let mut inserts = Inserts::new(connection)?;
+            let mut inserted = records.iter().map(|record| inserts.insert(record));
             inserted.try_for_each(|inserted| inserted)
         });
         Box::pin(async move { Ok(inserting.await?) })
     }
 
     fn history(&self, query: Query) -> Pending<'_, Vec<Record>> {
-        let reading = self.0.read(move |connection| history(connection, &query));
+        // Of a life without Redis something may be left that could not be settled.
+        let arrivals = self.0.arrivals();
+        let reading = self
+            .0
+            .read(move |connection| history(connection, &query, &arrivals.read(connection)?));
         Box::pin(async move { Ok(reading.await?) })
     }
 }
@@ -46,53 +53,63 @@ impl Prunes for SqliteMessages {
     }
 }
 
-/// Stores a record, if its id is not there.
-pub(super) fn insert(connection: &Connection, record: &Record) -> rusqlite::Result<()> {
-    let (id, time) = (signed(record.id.0), signed(record.time_ms));
-    match &record.content {
-        Content::Chat(chat) => {
-            let mut insert = connection.prepare_cached(
+/// Stores records one after the other.
+pub(super) struct Inserts<'a> {
+    chat: CachedStatement<'a>,
+    push: CachedStatement<'a>,
+}
+
+impl<'a> Inserts<'a> {
+    pub(super) fn new(connection: &'a Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            chat: connection.prepare_cached(
                 "INSERT INTO message (id, \"from\", \"to\", type, msg, send, timestamp, packet_id)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING",
-            )?;
-            let (from, to) = (signed(chat.from.number()), signed(chat.to.number()));
-            let kind = chat.kind.to_string();
-            let packet_id = chat.packet_id.as_deref();
-            insert.execute(params![
+            )?,
+            push: connection.prepare_cached(
+                "INSERT INTO topic_message (id, topic, name, event, data, sender, timestamp)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING",
+            )?,
+        })
+    }
+
+    /// Stores a record, if its id is not there.
+    pub(super) fn insert(&mut self, record: &Record) -> rusqlite::Result<()> {
+        let (id, time) = (signed(record.id.0), signed(record.time_ms));
+        match &record.content {
+            Content::Chat(chat) => self.chat.execute(params![
                 id,
-                from,
-                to,
-                kind,
+                signed(chat.from.number()),
+                signed(chat.to.number()),
+                &*chat.kind.encode_utf8(&mut [0; 4]),
                 chat.msg,
                 chat.is_online,
                 time,
-                packet_id
-            ])
-        }
-        Content::Push(push) => {
-            let mut insert = connection.prepare_cached(
-                "INSERT INTO topic_message (id, topic, name, event, data, sender, timestamp)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING",
-            )?;
-            let sender = push.sender.as_ref().map(|sender| sender.as_str());
-            let topic = push.topic.as_str();
-            insert.execute(params![
+                chat.packet_id.as_deref()
+            ]),
+            Content::Push(push) => self.push.execute(params![
                 id,
-                topic,
+                push.topic.as_str(),
                 push.name,
                 push.event,
                 &push.data[..],
-                sender,
+                push.sender.as_ref().map(|sender| sender.as_str()),
                 time
-            ])
+            ]),
         }
+        .map(|_| ())
     }
-    .map(|_| ())
 }
 
 /// The newest records that a query asks for, newest first.
-pub(super) fn history(connection: &Connection, query: &Query) -> rusqlite::Result<Vec<Record>> {
-    let mut found = Vec::new();
+pub(super) fn history(
+    connection: &Connection,
+    query: &Query,
+    arrived: &BTreeMap<i64, Batch>,
+) -> rusqlite::Result<Vec<Record>> {
+    let newer = arrived.values().rev().flat_map(|batch| batch.iter().rev());
+    let newer = newer.filter(|record| query.asks_for(record));
+    let mut found: Vec<_> = newer.take(query.max).cloned().collect();
     for range in ranges(query) {
         if query.max <= found.len() {
             break;

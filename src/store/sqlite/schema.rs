@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use super::{DatabaseError, LOCK_TIMEOUT, failed};
 
 /// The steps, in order. One that was released is never changed.
-const STEPS: [&str; 7] = [MAIL, MESSAGES, HOOKS, DUES, WORK, SERVICE, LIVE];
+const STEPS: [&str; 8] = [MAIL, MESSAGES, HOOKS, DUES, WORK, SERVICE, LIVE, ARRIVED];
 /// Pause between two attempts at what others are in the way of.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -205,6 +205,22 @@ CREATE TABLE live_room (
     last_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX live_room_by_time ON live_room (last_ms);
+";
+
+/// What was accepted and is not in its table yet, and by what repeats are known after that. Nothing new
+/// comes to `accepted`: a process of an older version that still has the file would give out ids that
+/// have been given, so that it accepts nothing from then on.
+const ARRIVED: &str = "
+CREATE TABLE arrived (
+    last INTEGER PRIMARY KEY,
+    body BLOB NOT NULL
+) STRICT;
+CREATE TABLE repeat (
+    key BLOB PRIMARY KEY,
+    id INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER accepted_is_over BEFORE INSERT ON accepted
+    BEGIN SELECT RAISE(ABORT, 'a newer version has this file'); END;
 ";
 
 /// Makes the steps that a file has not had.

@@ -186,9 +186,14 @@ async fn nothing_that_a_call_does_looks_at_a_whole_table() {
     let database = Database::open(&Place::Memory).unwrap();
     let statements = [
         journal::SELECT_LAST,
-        journal::SELECT_REPEAT,
-        journal::SWEEP_REPEATS,
         journal::SELECT_FRIEND,
+        arrivals::SELECT_ARRIVED,
+        arrivals::DELETE_ARRIVED,
+        repeats::SELECT_REPEAT,
+        repeats::SELECT_END,
+        repeats::SWEEP,
+        repeats::SELECT_OLDER,
+        repeats::SWEEP_OLDER,
         contacts::SELECT_FRIENDS,
         contacts::SELECT_COURIER,
         contacts::SELECT_TAKEN,

@@ -1,14 +1,18 @@
 //! What runs, and what is in its store.
 
 use std::{
+    fs,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
 use jsonwebtoken::EncodingKey;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use serde_json::Value;
-use tidegate::config::rsa::{BITS, PrivateKey};
+use tidegate::{
+    config::rsa::{BITS, PrivateKey},
+    store::sqlite::{Database, Place},
+};
 use tokio::task::{JoinSet, block_in_place};
 
 use super::{
@@ -16,7 +20,9 @@ use super::{
     ledger::{Ledger, Row, Words},
     phone::Phone,
 };
-use crate::{PATIENCE, WHOLE, fleet::Node, mariadb::Mariadb, redis::Redis, within};
+use crate::{
+    PATIENCE, WHOLE, fleet::Node, machine::Folder, mariadb::Mariadb, redis::Redis, within,
+};
 
 /// Pairs of users who are friends. The first of each sends.
 pub(crate) const PAIRS: u64 = 8;
@@ -171,13 +177,19 @@ impl Scene {
         })
     }
 
+    /// Of a copy, as the next life of the node will find it: opening it puts what has only arrived into
+    /// its table.
     fn rows_of_file(&self) -> Vec<Row> {
-        let path = self.nodes[0].file("tidegate.db");
-        // A log that was left by who was killed is read, but not by somebody who cannot make an index
-        // of it.
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
-        let file = Connection::open_with_flags(path, flags).unwrap();
-        file.pragma_update(None, "query_only", true).unwrap();
+        let folder = Folder::new();
+        for name in ["tidegate.db", "tidegate.db-wal"] {
+            let from = self.nodes[0].file(name);
+            if from.exists() {
+                fs::copy(from, folder.path().join(name)).unwrap();
+            }
+        }
+        let path = folder.path().join("tidegate.db");
+        let _opened = Database::open(&Place::File(path.clone())).unwrap();
+        let file = Connection::open(path).unwrap();
         let select = format!("SELECT {COLUMNS} FROM message");
         let mut select = file.prepare(&select).unwrap();
         let rows = select.query_map([], |row| {
@@ -245,7 +257,13 @@ impl Scene {
     /// Waits until everything is in the store.
     pub(crate) async fn settled(&self) {
         let Some(Shared { redis, .. }) = &self.shared else {
-            return;
+            // Nobody writes from then on.
+            let file = Connection::open(self.nodes[0].file("tidegate.db")).unwrap();
+            let select = "SELECT count(*) FROM arrived WHERE body <> x''";
+            return within(PATIENCE, "all is in its table", async || {
+                file.query_row(select, [], |row| row.get(0)) == Ok(0)
+            })
+            .await;
         };
         // What a node had taken that was killed is given to another one much later; here it is later.
         let taken = redis.ask(&["XPENDING", STREAM, GROUP, "-", "+", "100000"]);

@@ -9,6 +9,9 @@ use crate::support::{Client, Gateway, client::code, machine::Folder, soon};
 
 const REFUSING: &str = "CREATE TRIGGER refuse BEFORE INSERT ON message
     BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+/// Of a node that is alone: nothing new comes to the disk.
+const REFUSING_ALL: &str = "CREATE TRIGGER refuse BEFORE INSERT ON arrived
+    BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
 
 #[tokio::test]
 async fn a_store_that_hangs_holds_up_nothing_but_what_it_is_to_keep() {
@@ -53,7 +56,7 @@ async fn what_the_store_refuses_is_said_to_have_failed_and_counted() {
     befriend(&gateway, 7, 42).await;
     let mut client = login(&gateway, 7).await;
     let other = Connection::open(&path).unwrap();
-    other.execute_batch(REFUSING).unwrap();
+    other.execute_batch(REFUSING_ALL).unwrap();
     let packet = says("1", 42, "x");
     assert_eq!(
         client.ask(&packet).await,
