@@ -75,7 +75,7 @@ use self::{
 use crate::{
     bus::{Bus, Full},
     clock::Clock,
-    dialect::Claim,
+    dialect::ClaimKey,
     envelope::{Encoded, Envelope, Version},
     estate::Estate,
     id::{Member, Serial},
@@ -365,12 +365,12 @@ impl Presence for Link {
         self.0.targets(topic)
     }
 
-    fn claimed(&self, claim: &Claim, holder: Serial) {
+    fn claimed(&self, claim: ClaimKey, holder: Serial) {
         self.0.claims.lock().take(claim, holder);
         self.0.news.notify_one();
     }
 
-    fn released(&self, claim: &Claim, holder: Serial) {
+    fn released(&self, claim: ClaimKey, holder: Serial) {
         self.0.claims.lock().release(claim, holder);
     }
 

@@ -3,7 +3,7 @@
 //! A server's frame is not masked, so that its bytes are the same for every subscriber: encoded
 //! once, shared by all. Layout: RFC 6455, section 5.2.
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::close::CloseForm;
 
@@ -25,6 +25,11 @@ impl Frame {
     /// A text frame. `payload` must be UTF-8, which every dialect's encoder gives.
     pub fn text(payload: &[u8]) -> Self {
         Self::new(TEXT, payload)
+    }
+
+    /// The text frame whose bytes are these, header included: one that is known before the program runs.
+    pub const fn fixed(bytes: &'static [u8]) -> Self {
+        Self(Bytes::from_static(bytes))
     }
 
     /// A binary frame.
@@ -71,21 +76,27 @@ impl Frame {
     }
 
     fn new(opcode: u8, payload: &[u8]) -> Self {
-        let mut bytes = BytesMut::with_capacity(10 + payload.len());
-        bytes.put_u8(FIN | opcode);
+        let header = match payload.len() {
+            0..=125 => 2,
+            126..=0xFFFF => 4,
+            _ => 10,
+        };
+        // To the byte: what is longer is kept in two allocations.
+        let mut bytes = Vec::with_capacity(header + payload.len());
+        bytes.push(FIN | opcode);
         match payload.len() {
-            length @ 0..=125 => bytes.put_u8(length as u8),
+            length @ 0..=125 => bytes.push(length as u8),
             length @ 126..=0xFFFF => {
-                bytes.put_u8(126);
-                bytes.put_u16(length as u16);
+                bytes.push(126);
+                bytes.extend_from_slice(&(length as u16).to_be_bytes());
             }
             length => {
-                bytes.put_u8(127);
-                bytes.put_u64(length as u64);
+                bytes.push(127);
+                bytes.extend_from_slice(&(length as u64).to_be_bytes());
             }
         }
-        bytes.put_slice(payload);
-        Self(bytes.freeze())
+        bytes.extend_from_slice(payload);
+        Self(bytes.into())
     }
 }
 

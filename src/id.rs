@@ -29,9 +29,13 @@ pub struct SessionId {
     pub serial: Serial,
 }
 
-/// Whoever authenticated, in the one namespace of all dialects. Never empty.
+/// Whoever authenticated, in the one namespace of all dialects. Never empty. Kept as the text of the
+/// user's topic, which an idle session has anyway: both share it.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct UserId(Arc<str>);
+
+/// What stands before a user's id in the text of its topic.
+pub(crate) const USER_PREFIX: &str = "user:";
 
 /// A user of the `im` dialect, whose users are numbers: from 1 to 2^63 - 2, which every database has a
 /// column for. Also a [`UserId`], the decimal digits.
@@ -247,12 +251,17 @@ impl fmt::Display for Person {
 impl UserId {
     /// The id.
     pub fn as_str(&self) -> &str {
+        &self.0[USER_PREFIX.len()..]
+    }
+
+    /// The text of the user's topic.
+    pub(crate) fn topic_text(&self) -> &Arc<str> {
         &self.0
     }
 
     /// The user of the `im` dialect that it is, if it is one.
     pub fn person(&self) -> Option<Person> {
-        Person::of_user(&self.0)
+        Person::of_user(self.as_str())
     }
 }
 
@@ -269,13 +278,13 @@ impl FromStr for UserId {
         if text.chars().any(char::is_control) {
             return Err(ParseIdError::Character);
         }
-        Ok(Self(text.into()))
+        Ok(Self([USER_PREFIX, text].concat().into()))
     }
 }
 
 impl From<Person> for UserId {
     fn from(person: Person) -> Self {
-        Self(person.to_string().into())
+        Self(format!("{USER_PREFIX}{person}").into())
     }
 }
 

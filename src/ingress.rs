@@ -16,8 +16,8 @@ mod endpoint;
 mod handshake;
 mod linger;
 mod page;
+mod pending;
 mod proxy;
-mod slots;
 mod upgrade;
 
 use std::{
@@ -41,16 +41,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use self::page::{CHAT_USERS, Page};
-use self::{
-    linger::Lingering,
-    mounts::Mounts,
-    slots::{Pending, Slots},
-};
+use self::{linger::Lingering, mounts::Mounts, pending::Pending};
 use crate::{
     config::{Cidr, ClientAddress},
     endpoint::Endpoint,
     pauses::Pauses,
-    session::Context,
+    session::{
+        Context,
+        slots::{Slot, Slots},
+    },
     stats::{IngressStats, RejectReason},
 };
 
@@ -69,7 +68,6 @@ pub struct Ingress {
     shards: Box<[Shard]>,
     next_shard: AtomicUsize,
     settings: ArcSwap<Settings>,
-    slots: Arc<Slots>,
     lingering: Lingering,
     rate: Mutex<Rate>,
     draining: AtomicBool,
@@ -174,7 +172,6 @@ impl Ingress {
             shards: shards.collect(),
             next_shard: AtomicUsize::new(0),
             settings: ArcSwap::from_pointee(settings),
-            slots: Arc::default(),
             lingering: Lingering::default(),
             rate: Mutex::new(Rate {
                 // A second's worth, whatever the rate is by then.
@@ -193,7 +190,7 @@ impl Ingress {
 
     /// Connections that have a place: sessions, and upgrades that are about to become some.
     pub fn connections(&self) -> usize {
-        self.slots.taken()
+        self.slots().taken()
     }
 
     /// Handshakes under way.
@@ -294,9 +291,13 @@ impl Ingress {
     }
 
     /// A place for a session of `address`.
-    fn slot(&self, address: IpAddr, settings: &Settings) -> Result<slots::Slot, RejectReason> {
+    fn slot(&self, address: IpAddr, settings: &Settings) -> Result<Slot, RejectReason> {
         let per_address = settings.connections_per_address_max;
-        Slots::take(&self.slots, address, settings.connections_max, per_address)
+        Slots::take(self.slots(), address, settings.connections_max, per_address)
+    }
+
+    fn slots(&self) -> &Arc<Slots> {
+        &self.shards[0].context.slots
     }
 }
 

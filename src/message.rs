@@ -1,6 +1,6 @@
 //! Messages: what is published to a topic, in a form that no dialect owns.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroU64, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -111,7 +111,7 @@ pub enum DeliveryClass {
 /// Which messages of class [`DeliveryClass::Latest`] replace one another: 128 bits of a cryptographic
 /// digest, so that no two keys meet by chance or on purpose.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct ConflationKey([u64; 2]);
+pub struct ConflationKey(NonZeroU64, u64);
 
 // === impl Message ===
 
@@ -192,17 +192,22 @@ impl ConflationKey {
     pub fn new(parts: &[&[u8]]) -> Self {
         let digest = digest::of_parts(parts.iter().copied());
         let (words, _) = digest.as_chunks::<8>();
-        Self([u64::from_be_bytes(words[0]), u64::from_be_bytes(words[1])])
+        Self::from_words((u64::from_be_bytes(words[0]), u64::from_be_bytes(words[1])))
     }
 
     /// As two numbers.
     pub const fn to_words(self) -> (u64, u64) {
-        (self.0[0], self.0[1])
+        (self.0.get(), self.1)
     }
 
-    /// From two numbers.
+    /// From two numbers. A first one of 0, which no digest meets by chance, counts as 1: so a place where there may be
+    /// a key is no bigger than one.
     pub const fn from_words(words: (u64, u64)) -> Self {
-        Self([words.0, words.1])
+        let first = match NonZeroU64::new(words.0) {
+            Some(first) => first,
+            None => NonZeroU64::MIN,
+        };
+        Self(first, words.1)
     }
 }
 

@@ -18,7 +18,7 @@ use std::{fmt, future::Future, pin::Pin, time::Duration};
 use smallvec::SmallVec;
 
 use crate::{
-    dialect::Claim,
+    dialect::ClaimKey,
     id::{Member, Serial},
     peer::{Answer, NodeInfo, Question},
     topic::Topic,
@@ -36,10 +36,10 @@ pub trait Presence: fmt::Debug + Send + Sync + 'static {
     fn members(&self, topic: &Topic) -> Members;
 
     /// A local session claims something; every older holder, on any member, is to end.
-    fn claimed(&self, claim: &Claim, holder: Serial);
+    fn claimed(&self, claim: ClaimKey, holder: Serial);
 
     /// A local session has given up what it claimed; a newer holder is not concerned.
-    fn released(&self, claim: &Claim, holder: Serial);
+    fn released(&self, claim: ClaimKey, holder: Serial);
 
     /// What is known of every living member, this one included and first.
     fn nodes(&self) -> Vec<NodeInfo>;

@@ -55,7 +55,7 @@ use crate::{
     bus::{Bus, Full},
     clock::Clock,
     close::CloseReason,
-    dialect::{Claim, Now},
+    dialect::{ClaimKey, Now},
     id::{Member, Serial, SessionId},
     mail::Doorbell,
     message::{Message, MessageId},
@@ -196,9 +196,9 @@ impl Router {
     }
 
     /// Gives `claim` to a session and ends the one that held it.
-    pub fn claim(&self, claim: Claim, subscriber: &Arc<Subscriber>) {
+    pub fn claim(&self, claim: ClaimKey, subscriber: &Arc<Subscriber>) {
         if let Some(presence) = self.presence() {
-            presence.claimed(&claim, subscriber.serial);
+            presence.claimed(claim, subscriber.serial);
         }
         if let Some(before) = self.claims.take(claim, subscriber) {
             before.close(CloseReason::Superseded);
@@ -206,9 +206,9 @@ impl Router {
     }
 
     /// Gives up the claim of this session; one that a newer session took stays with it.
-    pub fn release(&self, claim: Claim, subscriber: &Subscriber) {
+    pub fn release(&self, claim: ClaimKey, subscriber: &Subscriber) {
         if let Some(presence) = self.presence() {
-            presence.released(&claim, subscriber.serial);
+            presence.released(claim, subscriber.serial);
         }
         self.claims.release(claim, subscriber);
     }
@@ -326,9 +326,10 @@ impl Router {
                 to(&shard, Target::One(one));
             }
             Route::Topic(Subscribers::Many(lists)) => {
-                for (number, list) in lists {
+                for (number, list) in lists.iter() {
                     reached += list.len();
-                    to(&self.shards[usize::from(number)], Target::List(list));
+                    let shard = &self.shards[usize::from(*number)];
+                    to(shard, Target::List(Arc::clone(list)));
                 }
             }
         }

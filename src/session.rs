@@ -1,8 +1,8 @@
 //! One client, from upgrade to close.
 //!
-//! A session has one task, which reads. What is to be written goes through its outbox to the
-//! flusher of its shard; its deadlines stand in the shard's wheel. So an idle session holds no
-//! buffer, no timer and no second task.
+//! A session has no task: the poller of its shard gives it a turn when there is something to read. What is
+//! to be written goes through its outbox to the flusher of its shard; its deadlines stand in the shard's
+//! wheel. So an idle session holds no buffer, no timer and no stack.
 //!
 //! **Invariant:** everything that happens to a conversation happens under the lock of its session's
 //! core, in one call without an `.await`: a message, a deadline, an answer, and what the outside has done
@@ -10,33 +10,32 @@
 
 pub mod flusher;
 pub mod frames;
+pub mod poller;
+pub mod slots;
 pub mod socket;
 pub mod timers;
 
 mod bucket;
 mod core;
 mod noted;
+mod reading;
 mod utf8;
 
 use std::{
-    cell::RefCell,
-    io,
     sync::{Arc, Weak},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tokio::{
-    sync::Notify,
-    task,
-    time::{self, Instant},
-};
+use tokio::time;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
-    core::{Core, Pause},
-    socket::{Read, Socket},
+    core::Core,
+    poller::Poller,
+    slots::{Slot, Slots},
+    socket::Socket,
     timers::{TICK_MS, Timers},
 };
 use crate::{
@@ -44,7 +43,7 @@ use crate::{
     close::CloseReason,
     dialect::{Conversation, DialectId},
     router::{
-        Room, Router,
+        Router,
         seat::{Joining, Seat},
         shard::Shard,
         subscriber::Subscriber,
@@ -54,18 +53,6 @@ use crate::{
     topic::Topic,
     witness::Witness,
 };
-
-/// Size of the buffer that all sessions of a thread read into, in bytes.
-const SCRATCH_BYTES: usize = 64 * 1024;
-/// A session that read this much at a time lets others go first.
-const TURN_BYTES: usize = 16 * 1024;
-/// Longest wait for room for what a client publishes.
-const ROOM_TIMEOUT: Duration = Duration::from_secs(10);
-
-thread_local! {
-    /// One buffer for all sessions of a thread: what they read is consumed before they wait.
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into());
-}
 
 /// What the sessions of one shard share.
 #[derive(Debug)]
@@ -82,9 +69,13 @@ pub struct Context {
     pub settings: Arc<ArcSwap<Settings>>,
     /// The time.
     pub clock: Clock,
+    /// Their sockets.
+    pub poller: Poller,
     /// Their deadlines.
     pub timers: Timers,
-    /// Owns their tasks.
+    /// Where they have their places; all shards share them.
+    pub slots: Arc<Slots>,
+    /// Owns what they wait for, and what is done for them.
     pub tracker: TaskTracker,
 }
 
@@ -115,11 +106,13 @@ pub struct Session {
     context: Arc<Context>,
     subscriber: Arc<Subscriber>,
     socket: Arc<Socket>,
+    /// Its place is also one among those of its client's address.
+    has_address_slot: bool,
     core: Mutex<Core>,
 }
 
 /// A client that is about to be served.
-pub struct Upgraded<S> {
+pub struct Upgraded {
     /// What it is in the router.
     pub subscriber: Arc<Subscriber>,
     /// Its connection.
@@ -128,11 +121,11 @@ pub struct Upgraded<S> {
     pub conversation: Box<dyn Conversation>,
     /// What was read behind the request.
     pub read_ahead: Vec<u8>,
-    /// Held until the session has ended; gives back its place among the connections.
-    pub slot: S,
+    /// Its place, which is given back when the session has ended.
+    pub slot: Slot,
 }
 
-impl<S> std::fmt::Debug for Upgraded<S> {
+impl std::fmt::Debug for Upgraded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Upgraded")
             .field("subscriber", &self.subscriber)
@@ -140,20 +133,15 @@ impl<S> std::fmt::Debug for Upgraded<S> {
     }
 }
 
-/// What the reading task does next.
-enum Turn {
-    /// Let others go first.
-    Again,
-    /// The connection is over.
-    End,
-    /// Do not read before this.
-    Pause(Pause),
-    /// Wait for the socket.
-    Wait,
+/// Serves a client; returns at once. Must run on the shard's own thread.
+pub fn spawn(context: &Arc<Context>, upgraded: Upgraded) {
+    let ending = Ending(build(context, upgraded));
+    ending.0.begin();
+    context.poller.enter(ending);
 }
 
-/// Serves a client; returns at once. Must run on the shard's own thread.
-pub fn spawn<S: Send + 'static>(context: &Arc<Context>, upgraded: Upgraded<S>) {
+/// A session that nobody reads for yet.
+fn build(context: &Arc<Context>, upgraded: Upgraded) -> Arc<Session> {
     let Upgraded {
         subscriber,
         socket,
@@ -165,17 +153,12 @@ pub fn spawn<S: Send + 'static>(context: &Arc<Context>, upgraded: Upgraded<S>) {
         context: Arc::clone(context),
         subscriber,
         socket,
+        has_address_slot: slot.hand_over(),
         core: Mutex::new(Core::new(conversation, read_ahead)),
     });
     let seat: Arc<dyn Seat> = Arc::clone(&session) as Arc<_>;
     session.subscriber.set_seat(Arc::downgrade(&seat));
-    context.tracker.spawn(async move {
-        let ending = Ending(session);
-        ending.0.begin();
-        ending.0.read().await;
-        drop(ending);
-        drop(slot);
-    });
+    session
 }
 
 /// Fires the deadlines of a shard's sessions until `stop` does. Must run on the shard's own thread.
@@ -219,101 +202,6 @@ impl Session {
         let mut core = self.core.lock();
         core.open(self, now);
         self.schedule(&mut core);
-    }
-
-    /// Reads until the connection is over.
-    async fn read(self: &Arc<Self>) {
-        loop {
-            match self.turn() {
-                Ok(Turn::Again) => task::yield_now().await,
-                // Boxed: the wait would be most of what an idle session's task takes.
-                Ok(Turn::Pause(pause)) => Box::pin(self.wait(pause)).await,
-                Ok(Turn::Wait) => {
-                    if self.socket.readable().await.is_err() {
-                        return;
-                    }
-                }
-                Ok(Turn::End) => return,
-                Err(_) => {
-                    self.subscriber.close(CloseReason::TransportError);
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Reads once and consumes what was read.
-    fn turn(self: &Arc<Self>) -> io::Result<Turn> {
-        SCRATCH.with_borrow_mut(|scratch| {
-            let mut core = self.core.lock();
-            if let Some(pause) = core.take_pause(self) {
-                return Ok(Turn::Pause(pause));
-            }
-            if core.has_rest() {
-                let pause = core.consume_rest(self);
-                self.schedule(&mut core);
-                return Ok(pause.map_or(Turn::Again, Turn::Pause));
-            }
-            let (count, drained) = match self.socket.try_read(scratch)? {
-                Read::Bytes { count, drained } => (count, drained),
-                Read::Nothing => return Ok(Turn::Wait),
-                Read::End => return Ok(Turn::End),
-            };
-            self.stats().bytes_in.add(count as u64);
-            let pause = core.consume(self, &mut scratch[..count]);
-            self.schedule(&mut core);
-            Ok(match pause {
-                Some(pause) => Turn::Pause(pause),
-                None if TURN_BYTES <= count => Turn::Again,
-                None if drained => Turn::Wait,
-                // There is more, or TLS holds it: read again without waiting.
-                None => Turn::Again,
-            })
-        })
-    }
-
-    /// Waits until reading may go on. The idle clock stands still meanwhile.
-    async fn wait(self: &Arc<Self>, pause: Pause) {
-        match pause {
-            Pause::Answer(answer) => {
-                let answer = answer.await;
-                self.core.lock().answered(self, answer);
-            }
-            Pause::Call(returned) => self.wait_for_return(returned).await,
-            Pause::Room(room) => self.wait_for_room(room).await,
-            Pause::Until(until) => time::sleep_until(until).await,
-        }
-        let mut core = self.core.lock();
-        core.resume();
-        self.subscriber.see(tick(self.context.clock.uptime()));
-        self.schedule(&mut core);
-    }
-
-    /// Waits until what the client published has found room, or ends the session.
-    async fn wait_for_room(self: &Arc<Self>, mut room: Room) {
-        let until = Instant::now() + ROOM_TIMEOUT;
-        loop {
-            if time::timeout_at(until, room.wait()).await.is_err() {
-                self.subscriber.close(CloseReason::Overloaded);
-                return;
-            }
-            let is_full = |pause: &Pause| matches!(pause, Pause::Room(_));
-            match self.core.lock().try_again(self, is_full) {
-                Some(Pause::Room(next)) => room = next,
-                _ => return,
-            }
-        }
-    }
-
-    /// Waits until a call has returned and others may begin. Each has a time limit of its own.
-    async fn wait_for_return(self: &Arc<Self>, returned: Arc<Notify>) {
-        loop {
-            returned.notified().await;
-            let is_full = |pause: &Pause| matches!(pause, Pause::Call(_));
-            if self.core.lock().try_again(self, is_full).is_none() {
-                return;
-            }
-        }
     }
 
     /// A deadline of the session may have passed.
@@ -392,5 +280,10 @@ impl Drop for Ending {
         } else {
             tracing::debug!(%number, dialect, reason = reason.label(), "session ended");
         }
+        let counted_for = session.has_address_slot.then_some(subscriber.remote);
+        session.context.slots.give_back(counted_for);
     }
 }
+
+#[cfg(test)]
+mod tests;

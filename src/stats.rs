@@ -61,7 +61,7 @@ pub struct ShardStats {
     pub conflated: Count,
     /// Messages that expired before they were put into outboxes.
     pub expired: Count,
-    /// Frames put into outboxes by the router.
+    /// Frames given to sessions by the router.
     pub deliveries: Count,
     /// From a publish to the turn in which its last subscriber of the shard was written to.
     pub delivery: Durations,
@@ -202,7 +202,7 @@ impl Durations {
 // === impl ShardStats ===
 
 impl ShardStats {
-    /// Counts one write. For the shard's flusher alone.
+    /// Counts one write. For the shard's own thread alone.
     pub fn written(&self, dialect: DialectId, bytes: usize, frames: u32) {
         let dialect = &self.dialects[dialect.index()];
         dialect.bytes_out.add_alone(bytes as u64);

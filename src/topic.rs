@@ -56,7 +56,7 @@ impl Topic {
 
     /// The topic of every session of `user`.
     pub fn user(user: &UserId) -> Self {
-        Self(format!("user:{}", user.as_str()).into())
+        Self(Arc::clone(user.topic_text()))
     }
 
     /// The topic of one session.

@@ -4,7 +4,6 @@ use std::{
     io::{self, IoSlice},
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
-    task::{Context, Poll},
 };
 
 use bytes::Bytes;
@@ -42,10 +41,6 @@ struct Sink;
 impl Transport for Sink {
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         Ok(slices.iter().map(|slice| slice.len()).sum())
-    }
-
-    fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
     }
 
     fn end(&self, _: End) {}

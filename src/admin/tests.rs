@@ -16,7 +16,6 @@ use std::{
     collections::VecDeque,
     io::{self, IoSlice},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
-    task::{Context, Poll},
     time::Duration,
 };
 
@@ -161,10 +160,6 @@ impl Transport for Wire {
             bytes.extend_from_slice(slice);
         }
         Ok(bytes.len() - before)
-    }
-
-    fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
     }
 
     fn end(&self, _: End) {}

@@ -15,7 +15,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::identity::Identity;
 use crate::{
     services::Services,
-    session::{self, Context, flusher},
+    session::{
+        self, Context, flusher,
+        poller::{self, Poller},
+    },
     witness::Witness,
 };
 
@@ -48,6 +51,7 @@ pub(super) fn start(
         failed,
         ..
     } = identity;
+    let slots = Arc::default();
     let shards = router.shards().iter().map(|shard| {
         let context = Context {
             router: Arc::clone(router),
@@ -56,7 +60,9 @@ pub(super) fn start(
             witness: Arc::clone(witness),
             settings: Arc::clone(settings),
             clock: *clock,
+            poller: Poller::new()?,
             timers: session::timers::Timers::default(),
+            slots: Arc::clone(&slots),
             tracker: TaskTracker::new(),
         };
         ShardThread::start(Arc::new(context), failed.clone())
@@ -65,7 +71,7 @@ pub(super) fn start(
 }
 
 impl ShardThread {
-    /// Starts the thread with its flusher and its timers. Should one of these end, which only a
+    /// Starts the thread with its flusher, its poller and its timers. Should one of these end, which only a
     /// mistake of ours can lead to, `failed` fires: a node must not serve sessions that it cannot
     /// write to.
     fn start(context: Arc<Context>, failed: CancellationToken) -> io::Result<Self> {
@@ -73,15 +79,17 @@ impl ShardThread {
         let handle = runtime.handle().clone();
         let stop = CancellationToken::new();
         let tracker = context.tracker.clone();
-        let flusher = flusher::run(Arc::clone(&context.shard), tracker.clone(), stop.clone());
+        let flusher = flusher::run(Arc::clone(&context.shard), stop.clone());
         let flusher = tracker.spawn_on(flusher, &handle);
+        let poller = poller::run(Arc::clone(&context), stop.clone());
+        let poller = tracker.spawn_on(poller, &handle);
         let timers = session::run_timers(Arc::clone(&context), stop.clone());
         let timers = tracker.spawn_on(timers, &handle);
         let until = stop.clone();
         let name = format!("shard-{}", context.shard.number());
         let thread = thread::Builder::new().name(name).spawn(move || {
             runtime.block_on(async {
-                if has_failed(&until, flusher, timers).await {
+                if has_failed(&until, flusher, poller, timers).await {
                     failed.cancel();
                 }
                 until.cancelled().await;
@@ -108,12 +116,18 @@ impl ShardThread {
 
 /// Waits for the end of a part of the shard, or until it is asked to end. Says whether a part has ended
 /// before that.
-async fn has_failed(stop: &CancellationToken, flusher: impl Future, timers: impl Future) -> bool {
+async fn has_failed(
+    stop: &CancellationToken,
+    flusher: impl Future,
+    poller: impl Future,
+    timers: impl Future,
+) -> bool {
     tokio::select! {
         // Asked first: once they are to end, they may have done so by the time that this is looked at.
         biased;
         () = stop.cancelled() => false,
         _ = flusher => true,
+        _ = poller => true,
         _ = timers => true,
     }
 }
@@ -127,12 +141,12 @@ mod tests {
     #[tokio::test]
     async fn a_part_that_ends_when_it_is_asked_to_has_not_failed() {
         let stop = CancellationToken::new();
-        assert!(has_failed(&stop, ready(()), pending::<()>()).await);
-        assert!(has_failed(&stop, pending::<()>(), ready(())).await);
+        assert!(has_failed(&stop, ready(()), pending::<()>(), pending::<()>()).await);
+        assert!(has_failed(&stop, pending::<()>(), pending::<()>(), ready(())).await);
         stop.cancel();
         // Arms that are ready would be taken at random otherwise.
         for _ in 0..100 {
-            assert!(!has_failed(&stop, ready(()), ready(())).await);
+            assert!(!has_failed(&stop, ready(()), ready(()), ready(())).await);
         }
     }
 }

@@ -5,12 +5,10 @@
 
 use std::collections::HashMap;
 
-use aws_lc_rs::digest::{SHA256, digest};
-
 use super::streams::Position;
-use crate::{dialect::Claim, envelope::Claimed, id::Serial};
+use crate::{dialect::ClaimKey, envelope::Claimed, id::Serial};
 
-/// A digest of what is claimed; claims may contain credentials.
+/// The words of a [`ClaimKey`].
 type Key = (u64, u64);
 
 /// What local sessions hold.
@@ -29,8 +27,8 @@ struct Held {
 
 impl Claims {
     /// A local session claims something.
-    pub(super) fn take(&mut self, claim: &Claim, holder: Serial) {
-        let key = key(claim);
+    pub(super) fn take(&mut self, claim: ClaimKey, holder: Serial) {
+        let key = claim.words();
         self.held.insert(
             key,
             Held {
@@ -42,8 +40,8 @@ impl Claims {
     }
 
     /// A session gives up what it holds; a newer holder is not concerned.
-    pub(super) fn release(&mut self, claim: &Claim, holder: Serial) {
-        let key = key(claim);
+    pub(super) fn release(&mut self, claim: ClaimKey, holder: Serial) {
+        let key = claim.words();
         if self
             .held
             .get(&key)
@@ -115,18 +113,13 @@ impl Held {
     }
 }
 
-fn key(claim: &Claim) -> Key {
-    let digest = digest(&SHA256, claim.0.as_bytes());
-    let (words, _) = digest.as_ref().as_chunks::<8>();
-    (u64::from_be_bytes(words[0]), u64::from_be_bytes(words[1]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Claim;
 
-    fn claim() -> Claim {
-        Claim("driver_1\0bert".into())
+    fn claim() -> ClaimKey {
+        Claim("driver_1\0bert".into()).key()
     }
 
     fn at(number: u64) -> Position {
@@ -136,8 +129,8 @@ mod tests {
     /// Two members, and what each has written into the log.
     fn two() -> (Claims, Claimed, Claims, Claimed) {
         let (mut a, mut b) = (Claims::default(), Claims::default());
-        a.take(&claim(), Serial::new(0, 1));
-        b.take(&claim(), Serial::new(0, 2));
+        a.take(claim(), Serial::new(0, 1));
+        b.take(claim(), Serial::new(0, 2));
         let (of_a, of_b) = (a.take_fresh()[0], b.take_fresh()[0]);
         (a, of_a, b, of_b)
     }
@@ -168,11 +161,11 @@ mod tests {
     #[test]
     fn a_release_is_the_holders_own() {
         let mut claims = Claims::default();
-        claims.take(&claim(), Serial::new(0, 1));
-        claims.take(&claim(), Serial::new(0, 2));
-        claims.release(&claim(), Serial::new(0, 1));
+        claims.take(claim(), Serial::new(0, 1));
+        claims.take(claim(), Serial::new(0, 2));
+        claims.release(claim(), Serial::new(0, 1));
         assert_eq!(claims.all().len(), 1);
-        claims.release(&claim(), Serial::new(0, 2));
+        claims.release(claim(), Serial::new(0, 2));
         assert!(claims.all().is_empty());
         assert!(claims.take_fresh().is_empty());
     }

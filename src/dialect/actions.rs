@@ -7,7 +7,12 @@ use crate::{close::CloseReason, frame::Frame, id::UserId, message::Message, topi
 
 /// What a conversation wants done, in order.
 #[derive(Debug, Default)]
-pub struct Actions(VecDeque<Action>);
+pub struct Actions {
+    /// The next one stands inline: most messages of clients lead to one action, and so to no allocation.
+    first: Option<Action>,
+    /// Behind it; what was pushed while there was no first.
+    rest: VecDeque<Action>,
+}
 
 /// One thing to be done for a conversation. Lives for a moment.
 #[derive(Debug)]
@@ -42,81 +47,87 @@ pub enum Action {
 impl Actions {
     /// Asks a service.
     pub fn ask(&mut self, question: Question) {
-        self.0.push_back(Action::Ask(question));
+        self.push(Action::Ask(question));
     }
 
     /// Has a service do something.
     pub fn call(&mut self, call: Call) {
-        self.0.push_back(Action::Call(call));
+        self.push(Action::Call(call));
     }
 
     /// Makes the client this user.
     pub fn authenticate(&mut self, user: UserId) {
-        self.0.push_back(Action::Authenticate(user));
+        self.push(Action::Authenticate(user));
     }
 
     /// Ends every other holder of `claim`.
     pub fn claim(&mut self, claim: Claim) {
-        self.0.push_back(Action::Claim(claim));
+        self.push(Action::Claim(claim));
     }
 
     /// Ends the session.
     pub fn close(&mut self, reason: CloseReason) {
-        self.0.push_back(Action::Close(reason));
+        self.push(Action::Close(reason));
     }
 
     /// Lets the client in without being any user.
     pub fn enter(&mut self) {
-        self.0.push_back(Action::Enter);
+        self.push(Action::Enter);
     }
 
     /// Hands a message to the router.
     pub fn publish(&mut self, message: Message) {
-        self.0.push_back(Action::Publish(message));
+        self.push(Action::Publish(message));
     }
 
     /// Sends a text to this client.
     pub fn reply(&mut self, text: &[u8]) {
-        self.0.push_back(Action::Reply(Frame::text(text)));
+        self.push(Action::Reply(Frame::text(text)));
     }
 
     /// Sends a frame to this client.
     pub fn reply_frame(&mut self, frame: Frame) {
-        self.0.push_back(Action::Reply(frame));
+        self.push(Action::Reply(frame));
     }
 
     /// Subscribes the session.
     pub fn subscribe(&mut self, topic: Topic) {
-        self.0.push_back(Action::Subscribe(topic));
+        self.push(Action::Subscribe(topic));
     }
 
     /// Undoes a subscription.
     pub fn unsubscribe(&mut self, topic: Topic) {
-        self.0.push_back(Action::Unsubscribe(topic));
+        self.push(Action::Unsubscribe(topic));
     }
 
     /// Takes the actions out, in order.
     pub fn drain(&mut self) -> impl Iterator<Item = Action> + '_ {
-        self.0.drain(..)
+        std::iter::from_fn(|| self.take_next())
     }
 
     /// Takes the next one out.
     pub fn take_next(&mut self) -> Option<Action> {
-        self.0.pop_front()
+        self.first.take().or_else(|| self.rest.pop_front())
     }
 
     /// Adds one to be the last.
     pub fn push(&mut self, action: Action) {
-        self.0.push_back(action);
+        if self.is_empty() {
+            self.first = Some(action);
+        } else {
+            self.rest.push_back(action);
+        }
     }
 
     /// Puts one back to be the next.
     pub fn put_back(&mut self, action: Action) {
-        self.0.push_front(action);
+        if let Some(second) = self.first.replace(action) {
+            self.rest.push_front(second);
+        }
     }
 
     /// Whether there is nothing to be done.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.first.is_none() && self.rest.is_empty()
     }
 }

@@ -20,8 +20,8 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     Ingress, Settings,
     linger::Stream,
+    pending::PendingPlace,
     proxy,
-    slots::PendingPlace,
     upgrade::{Admitted, Connection},
 };
 use crate::{
@@ -117,12 +117,14 @@ impl Handshake<'_> {
         }
         let Some(config) = &self.settings.tls else {
             let (admitted, stream, read_ahead) = self.http(stream, address).await?;
+            let stream = stream.into_std().map_err(bad)?;
             return Ok((admitted, Socket::plain(stream), read_ahead));
         };
         let tls = TlsAcceptor::from(Arc::clone(config)).accept(stream).await;
         let tls = tls.map_err(|_| Failed::without_answer(RejectReason::Tls))?;
         let (admitted, tls, read_ahead) = self.http(tls, address).await?;
         let (stream, connection) = tls.into_inner();
+        let stream = stream.into_std().map_err(bad)?;
         Ok((admitted, Socket::encrypted(stream, connection), read_ahead))
     }
 

@@ -23,12 +23,12 @@ use tokio::time::Instant;
 use super::{
     Ingress, Settings, address,
     endpoint::{AllowedOrigin, Visit},
-    slots::Slot,
 };
 use crate::{
     dialect::{Conversation, Dialect, Hello},
     endpoint::Endpoint,
     id::Serial,
+    session::slots::Slot,
     stats::RejectReason,
 };
 

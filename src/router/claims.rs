@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use dashmap::{DashMap, Entry};
 
-use crate::{dialect::Claim, router::subscriber::Subscriber};
+use crate::{dialect::ClaimKey, router::subscriber::Subscriber};
 
 /// Who holds what.
 #[derive(Debug, Default)]
-pub struct Claims(DashMap<Claim, Arc<Subscriber>>);
+pub struct Claims(DashMap<ClaimKey, Arc<Subscriber>>);
 
 impl Claims {
     /// Gives `claim` to a session, and back the one that held it.
-    pub fn take(&self, claim: Claim, subscriber: &Arc<Subscriber>) -> Option<Arc<Subscriber>> {
+    pub fn take(&self, claim: ClaimKey, subscriber: &Arc<Subscriber>) -> Option<Arc<Subscriber>> {
         let before = self.0.insert(claim, Arc::clone(subscriber));
         before.filter(|before| before.serial != subscriber.serial)
     }
 
     /// Gives up the claim of this session; one that a newer session took stays with it.
-    pub fn release(&self, claim: Claim, subscriber: &Subscriber) {
+    pub fn release(&self, claim: ClaimKey, subscriber: &Subscriber) {
         if let Entry::Occupied(held) = self.0.entry(claim)
             && held.get().serial == subscriber.serial
         {

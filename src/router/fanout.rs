@@ -35,6 +35,10 @@ use crate::{
 const RUN_MAX: usize = 64;
 /// Frames of a run are put together up to this many bytes.
 const JOINED_BYTES_MAX: usize = 16 * 1024;
+/// Sockets that a step writes into at most, passing by outboxes: each costs a call of the system.
+const WRITES_MAX: usize = 64;
+/// The outboxes of a list this long are flushed before the next run anyway.
+const DIRECT_SUBSCRIBERS_MIN: usize = 256;
 /// Joining frames pays from this many subscribers on.
 const JOINED_SUBSCRIBERS_MIN: usize = 4;
 
@@ -92,6 +96,8 @@ struct Run {
     joined_bytes_max: usize,
     /// Absent if nobody wants to know of any of the messages.
     trail: Option<Box<Trail>>,
+    /// Nothing is known that could leave together with it, so that it is written without waiting.
+    is_direct: bool,
 }
 
 /// What a step of a walk led to.
@@ -180,11 +186,13 @@ impl Outgoing {
         self.message.spares_sender && user.is_some() && user == subscriber.user()
     }
 
-    /// Queues these entries, which hold this message, and others only if it does not go alone.
+    /// Queues these entries, which hold this message, and others only if it does not go alone. What is
+    /// direct and a single entry passes by an outbox in which nothing waits, unless its steps are noted.
     fn push(
         &self,
         subscriber: &Arc<Subscriber>,
         entries: &[Entry],
+        is_direct: bool,
         dirty: &mut VecDeque<Arc<Subscriber>>,
     ) {
         if self.spares(subscriber) {
@@ -201,6 +209,7 @@ impl Outgoing {
             (None, [entry]) if self.message.class == DeliveryClass::Durable => {
                 subscriber.push_once(&self.message.id, self.published, entry)
             }
+            (_, [entry]) if is_direct && entry.mark.is_none() => subscriber.write_or_push(entry),
             _ => subscriber.push(entries),
         };
         if is_marked {
@@ -230,7 +239,8 @@ impl Walker {
                     Next::Run(run) => run,
                     Next::One(outgoing, subscriber) => {
                         let entry = outgoing.entry_for(&subscriber);
-                        outgoing.push(&subscriber, &[entry], dirty);
+                        let is_direct = deliveries.is_empty();
+                        outgoing.push(&subscriber, &[entry], is_direct, dirty);
                         visited += 1;
                         walked.complete(1, outgoing.published);
                         shard.delivered(1);
@@ -240,6 +250,11 @@ impl Walker {
                 },
             };
             let messages = run.messages.len();
+            let max = max.min(if run.is_direct { WRITES_MAX } else { max });
+            if max <= visited {
+                self.run = Some(run);
+                break;
+            }
             let (count, is_left) = run.advance(max - visited, dirty);
             visited += count.max(1);
             walked.frames += count * messages;
@@ -294,6 +309,7 @@ impl Walker {
         Next::Run(Run {
             cursor: list.begin(self.walks),
             joined_bytes_max,
+            is_direct: deliveries.is_empty() || DIRECT_SUBSCRIBERS_MIN <= list.len(),
             list,
             trail: Trail::of(&messages),
             messages,
@@ -336,6 +352,7 @@ impl Run {
             messages,
             entries,
             joined_bytes_max,
+            is_direct,
             trail,
         } = self;
         let mut count = 0;
@@ -348,9 +365,9 @@ impl Run {
                 .is_some_and(|trail| trail.follows(subscriber));
             if is_followed {
                 let entries = encoded.marked(subscriber.serial);
-                messages[0].push(subscriber, &entries, dirty);
+                messages[0].push(subscriber, &entries, *is_direct, dirty);
             } else {
-                messages[0].push(subscriber, &encoded.entries, dirty);
+                messages[0].push(subscriber, &encoded.entries, *is_direct, dirty);
             }
             count += 1;
         });

@@ -15,6 +15,7 @@ use std::{
 };
 
 use dashmap::{DashMap, Entry};
+use smallvec::SmallVec;
 
 use crate::{
     id::Serial,
@@ -37,11 +38,15 @@ pub struct Index {
 #[derive(Clone, Debug)]
 pub enum Subscribers {
     /// A list for each shard that has some. Not inline: nearly all topics have one subscriber, and
-    /// would be twice as big for it.
-    Many(Vec<(u16, Arc<List>)>),
+    /// would be twice as big for it. Shared, so that who publishes takes it along without copying it.
+    Many(Arc<Lists>),
     /// Exactly one.
     One(Arc<Subscriber>),
 }
+
+/// The lists of one topic, by shard.
+#[derive(Clone, Debug, Default)]
+pub struct Lists(SmallVec<[(u16, Arc<List>); 1]>);
 
 /// Whether a change made a topic come or go on this node.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -140,7 +145,7 @@ impl Subscribers {
             Self::One(one) => iter::once(Arc::clone(one)).take(max).collect(),
             Self::Many(lists) => {
                 let mut subscribers = Vec::new();
-                for (_, list) in lists {
+                for (_, list) in lists.iter() {
                     subscribers.extend(list.sample(max - subscribers.len()));
                 }
                 subscribers
@@ -176,20 +181,17 @@ impl Subscribers {
                 return;
             }
             let one = Arc::clone(one);
-            *self = Self::Many(Vec::new());
+            *self = Self::Many(Arc::default());
             self.insert(&one);
         }
         let Self::Many(lists) = self else { return };
         let number = subscriber.serial.shard();
-        match lists.iter().find(|(shard, _)| *shard == number) {
-            Some((_, list)) => {
-                list.insert(subscriber);
-            }
-            None => {
-                let list = Arc::<List>::default();
-                list.insert(subscriber);
-                lists.push((number, list));
-            }
+        if let Some((_, list)) = lists.iter().find(|(shard, _)| *shard == number) {
+            list.insert(subscriber);
+        } else {
+            let list = Arc::<List>::default();
+            list.insert(subscriber);
+            Arc::make_mut(lists).0.push((number, list));
         }
     }
 
@@ -199,15 +201,27 @@ impl Subscribers {
             Self::One(one) => one.serial == subscriber.serial,
             Self::Many(lists) => {
                 let serial: Serial = subscriber.serial;
-                lists.retain(|(shard, list)| {
-                    *shard != serial.shard() || {
-                        list.remove(serial);
-                        !list.is_empty()
+                let own = lists.iter().position(|(shard, _)| *shard == serial.shard());
+                if let Some(own) = own {
+                    let list = &lists.0[own].1;
+                    list.remove(serial);
+                    let is_empty = list.is_empty();
+                    if is_empty {
+                        Arc::make_mut(lists).0.remove(own);
                     }
-                });
-                lists.is_empty()
+                }
+                lists.0.is_empty()
             }
         }
+    }
+}
+
+// === impl Lists ===
+
+impl Lists {
+    /// Each shard that has subscribers, and its list.
+    pub fn iter(&self) -> impl Iterator<Item = &(u16, Arc<List>)> {
+        self.0.iter()
     }
 }
 

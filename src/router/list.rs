@@ -7,14 +7,13 @@
 
 use std::{
     collections::BinaryHeap,
-    hash::{BuildHasherDefault, Hasher},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
 };
 
-use indexmap::IndexMap;
+use hashbrown::HashTable;
 use parking_lot::Mutex;
 
 use crate::{id::Serial, router::subscriber::Subscriber};
@@ -23,21 +22,27 @@ use crate::{id::Serial, router::subscriber::Subscriber};
 #[derive(Debug, Default)]
 pub struct List {
     /// A blocking mutex: held for one piece of a walk at most, never across an `.await`.
-    listed: Mutex<IndexMap<Serial, Listed, BuildHasherDefault<SerialHasher>>>,
+    listed: Mutex<Entries>,
     len: AtomicUsize,
+}
+
+/// Sessions in a row, and where each of them stands in it: every session stands in at least two lists, so
+/// that neither repeats what the other, or the session, knows.
+#[derive(Debug, Default)]
+struct Entries {
+    row: Vec<Listed>,
+    places: HashTable<u32>,
 }
 
 #[derive(Debug)]
 struct Listed {
     subscriber: Arc<Subscriber>,
+    /// The lower half of its serial: what tells nearly all sessions apart, and where its place is found,
+    /// without a look at the session itself.
+    number: u32,
     /// The last walk that was here.
     walk: u32,
 }
-
-/// Serials are numbers of our own and need no protection against chosen keys: one multiplication
-/// spreads them.
-#[derive(Debug, Default)]
-pub struct SerialHasher(u64);
 
 /// Where a walk stands. Walks of one list follow one another.
 #[derive(Debug)]
@@ -52,34 +57,24 @@ pub struct Cursor {
 impl List {
     /// Adds a session. Says whether it is new.
     pub fn insert(&self, subscriber: &Arc<Subscriber>) -> bool {
-        let listed = Listed {
-            subscriber: Arc::clone(subscriber),
-            walk: 0,
-        };
         let mut entries = self.listed.lock();
-        let new = entries.insert(subscriber.serial, listed).is_none();
-        self.len.store(entries.len(), Relaxed);
+        let new = entries.insert(subscriber);
+        self.len.store(entries.row.len(), Relaxed);
         new
     }
 
     /// Removes a session. Says whether it was there.
     pub fn remove(&self, serial: Serial) -> bool {
         let mut entries = self.listed.lock();
-        let removed = entries.swap_remove(&serial).is_some();
-        if entries.len() < entries.capacity() / 4 {
-            let len = entries.len();
-            entries.shrink_to(2 * len);
-        }
-        self.len.store(entries.len(), Relaxed);
-        removed
+        let removed = entries.remove(serial);
+        self.len.store(entries.row.len(), Relaxed);
+        removed.is_some()
     }
 
     /// One of the sessions.
     pub fn find(&self, serial: Serial) -> Option<Arc<Subscriber>> {
         let entries = self.listed.lock();
-        entries
-            .get(&serial)
-            .map(|listed| Arc::clone(&listed.subscriber))
+        entries.find(serial).map(Arc::clone)
     }
 
     /// How many sessions.
@@ -95,18 +90,14 @@ impl List {
     /// Up to `max` of the sessions.
     pub fn sample(&self, max: usize) -> Vec<Arc<Subscriber>> {
         let entries = self.listed.lock();
-        let subscribers = entries
-            .values()
-            .map(|listed| Arc::clone(&listed.subscriber));
-        subscribers.take(max).collect()
+        let row = entries.row.iter().take(max);
+        row.map(|listed| Arc::clone(&listed.subscriber)).collect()
     }
 
     /// Up to `max` of the sessions, from this position on. Who leaves between two pieces moves others.
     pub fn piece(&self, position: usize, max: usize) -> Vec<Arc<Subscriber>> {
         let entries = self.listed.lock();
-        let end = position.saturating_add(max).min(entries.len());
-        let piece = entries.get_range(position..end);
-        let piece = piece.into_iter().flat_map(|piece| piece.values());
+        let piece = entries.row.iter().skip(position).take(max);
         piece.map(|listed| Arc::clone(&listed.subscriber)).collect()
     }
 
@@ -118,14 +109,13 @@ impl List {
         is_wanted: impl Fn(&Subscriber) -> bool,
     ) -> Vec<Arc<Subscriber>> {
         let entries = self.listed.lock();
-        let behind = entries.values().filter(|listed| {
+        let behind = entries.row.iter().filter(|listed| {
             let subscriber = &listed.subscriber;
             after.is_none_or(|after| after < subscriber.serial) && is_wanted(subscriber)
         });
         let serials = behind.map(|listed| listed.subscriber.serial);
         let page = smallest(serials, max).into_iter();
-        page.filter_map(|serial| entries.get(&serial))
-            .map(|listed| Arc::clone(&listed.subscriber))
+        page.filter_map(|serial| entries.find(serial).map(Arc::clone))
             .collect()
     }
 
@@ -133,7 +123,7 @@ impl List {
     pub fn begin(&self, walk: u32) -> Cursor {
         Cursor {
             walk,
-            position: self.listed.lock().len(),
+            position: self.listed.lock().row.len(),
         }
     }
 
@@ -146,11 +136,11 @@ impl List {
     ) -> bool {
         let mut entries = self.listed.lock();
         // Who left may have made the list shorter than the way that was ahead.
-        cursor.position = cursor.position.min(entries.len());
+        cursor.position = cursor.position.min(entries.row.len());
         let end = cursor.position.saturating_sub(max);
         while end < cursor.position {
             cursor.position -= 1;
-            let Some((_, listed)) = entries.get_index_mut(cursor.position) else {
+            let Some(listed) = entries.row.get_mut(cursor.position) else {
                 continue;
             };
             if listed.walk != cursor.walk {
@@ -177,23 +167,97 @@ pub(super) fn smallest<T: Ord>(items: impl Iterator<Item = T>, max: usize) -> Ve
     heap.into_sorted_vec()
 }
 
-// === impl SerialHasher ===
+// === impl Entries ===
 
-impl Hasher for SerialHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
+impl Entries {
+    /// Says whether it is new.
+    fn insert(&mut self, subscriber: &Arc<Subscriber>) -> bool {
+        if self.place(subscriber.serial).is_some() {
+            return false;
         }
+        let number = lower(subscriber.serial);
+        let place = self.row.len() as u32;
+        self.row.push(Listed {
+            subscriber: Arc::clone(subscriber),
+            number,
+            walk: 0,
+        });
+        let row = &self.row;
+        let hasher = |place: &u32| hash(row[*place as usize].number);
+        self.places.insert_unique(hash(number), place, hasher);
+        true
     }
 
-    fn write_u64(&mut self, number: u64) {
-        // The golden ratio in 64 bits; the upper half carries the spread.
-        self.0 = (self.0 ^ number)
-            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
-            .rotate_left(32);
+    fn remove(&mut self, serial: Serial) -> Option<Listed> {
+        let found = self.find_place(serial)?;
+        let (place, _) = found.remove();
+        let removed = self.row.swap_remove(place as usize);
+        if let Some(moved) = self.row.get(place as usize) {
+            let before = self.row.len() as u32;
+            let moved = self
+                .places
+                .find_mut(hash(moved.number), |place| *place == before);
+            debug_assert!(moved.is_some(), "who stands in the row has a place");
+            if let Some(moved) = moved {
+                *moved = place;
+            }
+        }
+        if self.row.len() < self.row.capacity() / 4 {
+            let row = &self.row;
+            let hasher = |place: &u32| hash(row[*place as usize].number);
+            self.places.shrink_to(2 * row.len(), hasher);
+            self.row.shrink_to(2 * self.row.len());
+        }
+        Some(removed)
     }
 
-    fn finish(&self) -> u64 {
-        self.0
+    fn find(&self, serial: Serial) -> Option<&Arc<Subscriber>> {
+        self.place(serial)
+            .map(|place| &self.row[place as usize].subscriber)
+    }
+
+    fn place(&self, serial: Serial) -> Option<u32> {
+        let is_it = |place: &u32| self.row[*place as usize].is(serial);
+        self.places.find(hash(lower(serial)), is_it).copied()
+    }
+
+    fn find_place(
+        &mut self,
+        serial: Serial,
+    ) -> Option<hashbrown::hash_table::OccupiedEntry<'_, u32>> {
+        let row = &self.row;
+        let is_it = |place: &u32| row[*place as usize].is(serial);
+        self.places.find_entry(hash(lower(serial)), is_it).ok()
+    }
+}
+
+// === impl Listed ===
+
+impl Listed {
+    fn is(&self, serial: Serial) -> bool {
+        self.number == lower(serial) && self.subscriber.serial == serial
+    }
+}
+
+const fn lower(serial: Serial) -> u32 {
+    serial.number() as u32
+}
+
+/// Serials are numbers of our own and need no protection against chosen keys: one multiplication by the
+/// golden ratio spreads them.
+const fn hash(number: u32) -> u64 {
+    (number as u64)
+        .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        .rotate_left(32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every session stands in two lists or more.
+    #[test]
+    fn a_place_in_a_list_takes_16_bytes_beside_its_mark() {
+        assert_eq!(size_of::<Listed>(), 16);
     }
 }

@@ -4,16 +4,15 @@ mod closing;
 mod mail;
 mod outside;
 mod queueing;
+mod writing;
 
 use std::{
     fmt,
-    io::{self, IoSlice},
     net::IpAddr,
     sync::{
         Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
-    task::{Context, Poll},
 };
 
 use parking_lot::Mutex;
@@ -34,11 +33,6 @@ use crate::{
         transport::{End, Transport},
     },
 };
-
-/// Most slices of one vectored write.
-const SLICES_MAX: usize = 64;
-/// Most bytes of one turn of one session, so that a session with a full outbox does not delay others.
-const TURN_BYTES_MAX: usize = 64 * 1024;
 
 /// One session, as the router sees it.
 pub struct Subscriber {
@@ -68,11 +62,9 @@ pub struct Subscriber {
 #[derive(Debug, Default)]
 struct State {
     outbox: Outbox,
-    /// Of the user's mail; absent for most.
-    letters: Option<Box<Letters>>,
     unread: Unread,
-    /// Of what may come again and is no letter; absent for most.
-    recent: Option<Box<Recent>>,
+    /// Absent for most.
+    rare: Option<Box<Rare>>,
     /// Has been sent something that newer things replace, so that its socket takes little ahead.
     has_latest: bool,
     /// Stands in a queue of the flusher.
@@ -88,7 +80,16 @@ struct State {
     leaving: Option<CloseReason>,
     /// What its client has called for and was not answered.
     calls: u16,
-    /// What the application keeps with the session: the text of a JSON object; absent for most.
+}
+
+/// What few sessions have.
+#[derive(Debug, Default)]
+struct Rare {
+    /// Of the user's mail.
+    letters: Option<Box<Letters>>,
+    /// Of what may come again and is no letter.
+    recent: Option<Box<Recent>>,
+    /// What the application keeps with the session: the text of a JSON object.
     data: Option<Box<str>>,
 }
 
@@ -117,7 +118,7 @@ pub enum Begun {
 /// What a flush led to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Flushed {
-    /// The socket is full: wait for it, then [`Subscriber::unblock`].
+    /// The socket is full; [`Subscriber::unblock`] when it takes bytes again.
     Blocked,
     /// Everything is written.
     Done,
@@ -193,79 +194,16 @@ impl Subscriber {
 
     /// Sends a Ping or Pong, before the data that waits.
     pub fn send_control(self: &Arc<Self>, frame: Frame) {
+        if self.push_control(frame) {
+            self.shard.mark_dirty(Arc::clone(self));
+        }
+    }
+
+    /// Queues a Ping or Pong, before the data that waits. Says whether the caller must have it flushed.
+    pub fn push_control(&self, frame: Frame) -> bool {
         let mut state = self.state.lock();
         state.outbox.push_control(frame);
-        self.wake(state);
-    }
-
-    /// Writes one turn of what waits, with one call of the system.
-    pub fn flush(self: &Arc<Self>) -> Flushed {
-        let mut state = self.state.lock();
-        let state = &mut *state;
-        self.ask_for_letters(state);
-        if state.outbox.is_empty() && !self.transport.is_pending() {
-            state.dirty = false;
-            return state.finished().map_or(Flushed::Done, Flushed::Finished);
-        }
-        match self.write(state) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return state.block(),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Flushed::More,
-            Err(_) => {
-                self.close_locked(state, CloseReason::TransportError);
-                self.abandon(state);
-                return Flushed::Finished(End::Reset);
-            }
-        }
-        if self.transport.is_pending() {
-            return state.block();
-        }
-        self.ask_for_letters(state);
-        if !state.outbox.is_empty() {
-            return Flushed::More;
-        }
-        state.dirty = false;
-        state.finished().map_or(Flushed::Done, Flushed::Finished)
-    }
-
-    /// One call of the system. Says how many bytes have left the outbox.
-    fn write(&self, state: &mut State) -> io::Result<usize> {
-        let written = match state.outbox.single() {
-            Some(bytes) => self.transport.try_write(&[IoSlice::new(bytes)]),
-            None => {
-                let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-                let filled = state.outbox.slices(&mut slices, TURN_BYTES_MAX);
-                self.transport.try_write(&slices[..filled])
-            }
-        }?;
-        let before = state.outbox.bytes();
-        let advanced = state.outbox.advance(written);
-        self.shard.account(before, state.outbox.bytes());
-        self.shard
-            .stats
-            .written(self.dialect_id, written, advanced.frames);
-        Ok(written)
-    }
-
-    /// Writes ahead of the session's turn, since its outbox is full. Says whether that helped: if not,
-    /// it is the client who is slow, and not the flusher's turn that comes late.
-    fn relieve(&self, state: &mut State) -> bool {
-        // What has failed shows at the session's turn.
-        !state.blocked
-            && !state.outbox.is_empty()
-            && self.write(state).is_ok_and(|written| 0 < written)
-    }
-
-    /// The socket takes bytes again: stands in line for the flusher.
-    pub fn unblock(self: &Arc<Self>) {
-        let mut state = self.state.lock();
-        state.blocked = false;
-        self.wake(state);
-    }
-
-    /// Waits until the socket takes bytes again.
-    pub fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.transport.poll_writable(context)
+        state.mark()
     }
 
     fn wake(self: &Arc<Self>, mut state: parking_lot::MutexGuard<'_, State>) {
@@ -289,6 +227,10 @@ impl fmt::Debug for Subscriber {
 // === impl State ===
 
 impl State {
+    fn data(&self) -> Option<&str> {
+        self.rare.as_ref()?.data.as_deref()
+    }
+
     fn standing(&self) -> Standing {
         match self.leaving {
             _ if self.outbox.closed().is_some() => Standing::Closed,
@@ -300,12 +242,6 @@ impl State {
     /// Says whether the session must be put into a queue of the flusher, and takes it for done.
     fn mark(&mut self) -> bool {
         !self.blocked && !std::mem::replace(&mut self.dirty, true)
-    }
-
-    fn block(&mut self) -> Flushed {
-        self.dirty = false;
-        self.blocked = true;
-        Flushed::Blocked
     }
 
     /// How the connection ends, if its outbox has come to its end.

@@ -5,7 +5,6 @@ use std::{
     io::{self, IoSlice},
     net::{IpAddr, Ipv4Addr},
     sync::atomic::AtomicBool,
-    task::{Context, Poll},
     time::Duration,
 };
 
@@ -22,7 +21,7 @@ use super::{
 };
 use crate::{
     close::CloseReason,
-    dialect::{Conversation, Dialect, DialectId, Hello, Refusal},
+    dialect::{Claim, Conversation, Dialect, DialectId, Hello, Refusal},
     frame::Frame,
     id::UserId,
     message::{ConflationKey, DeliveryClass, LetterId, Posted},
@@ -98,10 +97,6 @@ impl Transport for Wire {
             .iter()
             .for_each(|slice| written.extend_from_slice(slice));
         Ok(written.len() - before)
-    }
-
-    fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Pending
     }
 
     fn end(&self, _: End) {}
@@ -542,11 +537,11 @@ fn without_room_nothing_happens() {
 fn the_newest_holder_of_a_claim_wins_and_the_older_one_cannot_take_it_away() {
     let node = Node::new(1);
     let (older, newer) = (node.join(0), node.join(0));
-    let claim = Claim("driver_1".into());
-    node.router.claim(claim.clone(), &older.subscriber);
-    node.router.claim(claim.clone(), &newer.subscriber);
+    let claim = Claim("driver_1".into()).key();
+    node.router.claim(claim, &older.subscriber);
+    node.router.claim(claim, &newer.subscriber);
     assert_eq!(older.subscriber.closed(), Some(CloseReason::Superseded));
-    node.router.release(claim.clone(), &older.subscriber);
+    node.router.release(claim, &older.subscriber);
     let newest = node.join(0);
     node.router.claim(claim, &newest.subscriber);
     assert_eq!(newer.subscriber.closed(), Some(CloseReason::Superseded));

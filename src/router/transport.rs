@@ -3,10 +3,7 @@
 #[cfg(test)]
 pub(crate) mod testing;
 
-use std::{
-    io::{self, IoSlice},
-    task::{Context, Poll},
-};
+use std::io::{self, IoSlice};
 
 /// The writing half of a connection. Implemented over sockets by the session.
 pub trait Transport: Send + Sync + 'static {
@@ -15,7 +12,8 @@ pub trait Transport: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::WouldBlock`] when the socket takes nothing; anything else is the end.
+    /// [`io::ErrorKind::WouldBlock`] when the socket takes nothing: whoever watches it says so when it does
+    /// ([`Subscriber::unblock`](super::subscriber::Subscriber::unblock)). Anything else is the end.
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
     /// Whether bytes that were accepted have not reached the socket.
@@ -26,9 +24,6 @@ pub trait Transport: Send + Sync + 'static {
     /// From now on little is taken ahead of what is on its way to the client: what waits can be
     /// replaced by something newer only as long as it waits here.
     fn take_little(&self) {}
-
-    /// Waits until the socket takes bytes again. One waiter at a time.
-    fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 
     /// Ends the connection in this way; reading ends too, at the latest with the peer's answer.
     fn end(&self, how: End);

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     close::CloseReason,
-    dialect::{Actions, Answer, Claim, Conversation, Incoming, Now},
+    dialect::{Actions, Answer, ClaimKey, Conversation, Incoming, Now},
     frame::Frame,
     router::{Room, subscriber::Standing},
     topic::{Topic, TopicKind},
@@ -33,16 +33,20 @@ pub(super) struct Core {
     conversation: Box<dyn Conversation>,
     reader: Reader,
     topics: SmallVec<[Topic; 2]>,
-    claim: Option<Claim>,
+    claim: Option<ClaimKey>,
     /// Absent for a client who has called for nothing.
     calls: Option<Box<Calls>>,
     /// Read from the socket, but not consumed since reading paused.
-    rest: Vec<u8>,
+    rest: Box<[u8]>,
     /// Wait for room or for an answer; nothing is fed in before they are done.
     waiting: Option<Box<Actions>>,
-    /// Not yet seen by the reading task.
-    pause: Option<Pause>,
+    /// Not yet seen by the poller.
+    pause: Option<Box<Pause>>,
     paused: bool,
+    /// What was read is being consumed: answers wait, to leave together.
+    is_consuming: bool,
+    /// Some do.
+    has_answered: bool,
     /// Nothing of the client counts any more.
     ended: bool,
     /// The client was let in.
@@ -89,10 +93,12 @@ impl Core {
             topics: SmallVec::new(),
             claim: None,
             calls: None,
-            rest: read_ahead,
+            rest: read_ahead.into(),
             waiting: None,
             pause: None,
             paused: false,
+            is_consuming: false,
+            has_answered: false,
             ended: false,
             holds_mail: false,
             broken: false,
@@ -107,17 +113,27 @@ impl Core {
     pub(super) fn open(&mut self, session: &Arc<Session>, now: Now) {
         let mut actions = Actions::default();
         self.conversation.open(now, &mut actions);
-        self.pause = self.execute(session, actions, now);
+        self.pause = self.execute(session, actions, now).map(Box::new);
     }
 
     /// A pause that something else than reading has led to.
     pub(super) fn take_pause(&mut self, session: &Arc<Session>) -> Option<Pause> {
         if self.pause.is_none() && !self.paused && self.waiting.is_some() {
-            self.pause = self.retry(session);
+            self.pause = self.retry(session).map(Box::new);
         }
-        let pause = self.pause.take();
+        let pause = self.pause.take().map(|pause| *pause);
         self.paused |= pause.is_some();
         pause
+    }
+
+    /// Whether the caller must have written what the client was answered in [`Self::consume`].
+    pub(super) fn take_answered(&mut self) -> bool {
+        mem::take(&mut self.has_answered)
+    }
+
+    /// Whether a pause is under way that the poller knows of.
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused
     }
 
     pub(super) fn has_rest(&self) -> bool {
@@ -140,6 +156,7 @@ impl Core {
         let mut reader = mem::take(&mut self.reader);
         let mut pause = None;
         let mut messages = 0;
+        self.is_consuming = true;
         let result = reader.feed(input, settings.message_bytes_max, |event| {
             messages += u64::from(matches!(event, Event::Message(_)));
             pause = self.on_event(session, &settings, event, now);
@@ -150,11 +167,12 @@ impl Core {
             }
         });
         self.reader = reader;
+        self.is_consuming = false;
         session.stats().messages_in.add(messages);
         match result {
             Ok(consumed) => {
                 if consumed < input.len() {
-                    self.rest = input[consumed..].to_vec();
+                    self.rest = input[consumed..].into();
                 }
                 self.note_partial(0 < messages, now);
             }
@@ -173,7 +191,7 @@ impl Core {
         let mut actions = Actions::default();
         self.conversation.answered(answer, now, &mut actions);
         self.put_before_waiting(actions);
-        self.pause = self.retry(session);
+        self.pause = self.retry(session).map(Box::new);
     }
 
     /// Carries out what waits for room, for a call to return, or for an answer that has come.
@@ -184,7 +202,7 @@ impl Core {
     }
 
     /// Carries out what waits; says whether it still waits for what `is_same` it did before. Any other
-    /// pause is left to the reading task.
+    /// pause is left to the poller.
     pub(super) fn try_again(
         &mut self,
         session: &Arc<Session>,
@@ -194,7 +212,7 @@ impl Core {
         if is_same(&pause) {
             return Some(pause);
         }
-        self.pause = Some(pause);
+        self.pause = Some(Box::new(pause));
         None
     }
 
@@ -268,7 +286,8 @@ impl Core {
                 None
             }
             Event::Ping(payload) => {
-                session.subscriber.send_control(Frame::pong(payload));
+                let is_marked = session.subscriber.push_control(Frame::pong(payload));
+                self.have_written(session, is_marked);
                 self.rate.small_frame(session, settings, now)
             }
             Event::Pong(_) => self.rate.small_frame(session, settings, now),
@@ -320,6 +339,16 @@ impl Core {
         self.conversation.receive(message, now, &mut actions);
         self.execute(session, actions, now)
             .or_else(|| self.rate.message(session, settings, now))
+    }
+
+    /// Sees to it that an answer is written whose session was marked for that.
+    fn have_written(&mut self, session: &Session, is_marked: bool) {
+        if is_marked && self.is_consuming {
+            self.has_answered = true;
+        } else if is_marked {
+            let subscriber = Arc::clone(&session.subscriber);
+            session.context.shard.mark_dirty(subscriber);
+        }
     }
 
     fn end(&mut self, session: &Session, reason: CloseReason) {

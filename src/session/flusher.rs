@@ -2,8 +2,8 @@
 //! into sockets.
 //!
 //! It goes round robin: a few outboxes are filled, then everything that waits gets a turn of one
-//! vectored, non-blocking write each. After a millisecond it lets the shard's readers go on. Only a
-//! session whose socket is full costs a task, which waits for that socket.
+//! vectored, non-blocking write each. After a millisecond it lets the shard's readers go on. A session
+//! whose socket is full stands in no line until the poller has heard that it is not.
 
 use std::{
     collections::VecDeque,
@@ -16,8 +16,9 @@ use tokio::{
     task,
     time::{self, Instant},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
+use super::Context;
 use crate::router::{
     fanout::{Walked, Walker},
     shard::{Queue, Shard},
@@ -39,7 +40,6 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 struct Flusher {
     shard: Arc<Shard>,
-    tracker: TaskTracker,
     walker: Walker,
     queue: Queue,
     /// Sessions that were told to end, and until when they have time; in that order.
@@ -48,12 +48,10 @@ struct Flusher {
     completed: Vec<Instant>,
 }
 
-/// Flushes the sessions of `shard` until `stop` fires. Tasks that wait for a socket are spawned on
-/// `tracker`. Must run on the shard's own thread.
-pub async fn run(shard: Arc<Shard>, tracker: TaskTracker, stop: CancellationToken) {
+/// Flushes the sessions of `shard` until `stop` fires. Must run on the shard's own thread.
+pub async fn run(shard: Arc<Shard>, stop: CancellationToken) {
     let mut flusher = Flusher {
         shard,
-        tracker,
         walker: Walker::default(),
         queue: Queue::default(),
         closing: VecDeque::new(),
@@ -81,13 +79,10 @@ impl Flusher {
             let walked = self.walk();
             let is_walking = walked.frames != 0 || walked.completed.is_some();
             self.completed.extend(walked.completed);
+            self.let_readers_go_on(&mut started).await;
             while !self.queue.dirty.is_empty() {
                 self.flush_some();
-                if TURN_MAX <= started.elapsed() {
-                    task::yield_now().await;
-                    started = Instant::now();
-                    self.shard.take(&mut self.queue);
-                }
+                self.let_readers_go_on(&mut started).await;
             }
             for published in self.completed.drain(..) {
                 self.shard.stats.delivery.record(published.elapsed());
@@ -96,6 +91,15 @@ impl Flusher {
             if is_idle && !is_walking && !self.walker.is_walking() {
                 return;
             }
+        }
+    }
+
+    /// Gives readers a turn, if the last one is long enough ago.
+    async fn let_readers_go_on(&mut self, started: &mut Instant) {
+        if TURN_MAX <= started.elapsed() {
+            task::yield_now().await;
+            *started = Instant::now();
+            self.shard.take(&mut self.queue);
         }
     }
 
@@ -117,18 +121,10 @@ impl Flusher {
                 Flushed::Done => {}
                 Flushed::More => self.queue.dirty.push_back(subscriber),
                 Flushed::Finished(end) => subscriber.end(end),
-                Flushed::Blocked => self.wait_for(subscriber),
+                // The poller puts it back in line.
+                Flushed::Blocked => {}
             }
         }
-    }
-
-    /// Spawns a task that puts the session back in line when its socket takes bytes again.
-    fn wait_for(&self, subscriber: Arc<Subscriber>) {
-        self.tracker.spawn(async move {
-            // A failure shows at the next write.
-            let _ = future::poll_fn(|context| subscriber.poll_writable(context)).await;
-            subscriber.unblock();
-        });
     }
 
     /// Sees to it that sessions that were told to end do so.
@@ -153,6 +149,16 @@ impl Flusher {
                 subscriber.end(End::Reset);
             }
         }
+    }
+}
+
+/// Writes what waits for a session that was marked and put into no queue: what it is answered while it is
+/// being read. Must run on the shard's own thread.
+pub(super) fn flush_now(context: &Context, subscriber: &Arc<Subscriber>) {
+    match subscriber.flush() {
+        Flushed::Blocked | Flushed::Done => {}
+        Flushed::More => context.shard.mark_dirty(Arc::clone(subscriber)),
+        Flushed::Finished(end) => subscriber.end(end),
     }
 }
 

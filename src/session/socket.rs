@@ -1,18 +1,18 @@
-//! The socket of a session: read by the session's task, written by its shard's flusher.
+//! The socket of a session: read in the session's turn, written there and by its shard's flusher.
 //!
 //! Nothing here waits while it holds a buffer, so that an idle connection holds none.
 
 mod tls;
 
 use std::{
-    io::{self, IoSlice, Read as _},
-    net::Shutdown,
-    task::{Context, Poll},
+    io::{self, IoSlice, Read as _, Write as _},
+    net::{Shutdown, TcpStream},
+    os::fd::{AsFd, BorrowedFd},
     time::Duration,
 };
 
+use rustix::net::{SendFlags, send};
 use socket2::SockRef;
-use tokio::{io::Interest, net::TcpStream};
 
 pub use self::tls::Tls;
 use crate::router::transport::{End, Transport};
@@ -22,6 +22,9 @@ use crate::router::transport::{End, Transport};
 /// does not count, so that no distant client is slowed down. As much as a new connection sends in
 /// one round trip, and a record of TLS: less would wake the flusher more often.
 const UNSENT_BYTES_MAX: u32 = 16 * 1024;
+
+/// A client that is gone is an error, and no signal.
+const WITHOUT_WAIT: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 
 /// A connection after its upgrade, in the clear or encrypted.
 #[derive(Debug)]
@@ -49,7 +52,7 @@ pub enum Read {
 // === impl Socket ===
 
 impl Socket {
-    /// A connection in the clear.
+    /// A connection in the clear. Sockets must not block.
     pub fn plain(stream: TcpStream) -> Self {
         Self { stream, tls: None }
     }
@@ -62,13 +65,15 @@ impl Socket {
         }
     }
 
-    /// Waits until there may be something to read. Cancel safe.
-    ///
-    /// # Errors
-    ///
-    /// The connection has failed.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.stream.readable().await
+    /// Whether there may be something to read that the system says nothing of: what TLS has taken already.
+    pub fn may_hold(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Whether a read would find something now, the end of the connection too. Takes nothing.
+    pub fn has_unread(&self) -> bool {
+        let peeked = self.stream.peek(&mut [0]);
+        !matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Reads what is there into `buffer`.
@@ -84,12 +89,18 @@ impl Socket {
     }
 }
 
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
 impl Transport for Socket {
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match (&self.tls, slices) {
             (Some(tls), _) => tls.try_write(&self.stream, slices),
-            (None, [slice]) => self.stream.try_write(slice),
-            (None, _) => self.stream.try_write_vectored(slices),
+            (None, [slice]) => Ok(send(&self.stream, slice, WITHOUT_WAIT)?),
+            (None, _) => (&self.stream).write_vectored(slices),
         }
     }
 
@@ -100,10 +111,6 @@ impl Transport for Socket {
     fn take_little(&self) {
         // An error means that the connection is gone, which shows at the next write.
         let _ = SockRef::from(&self.stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
-    }
-
-    fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.poll_write_ready(context)
     }
 
     fn end(&self, how: End) {
@@ -124,29 +131,20 @@ impl Transport for Socket {
     }
 }
 
-/// Reads, and clears the readiness when the read was short: the kernel has no more, and asking it
-/// again would cost a call of the system per wake-up.
-fn read_plain(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<Read> {
-    let mut read = None;
-    let result = stream.try_io(Interest::READABLE, || {
-        let count = (&*SockRef::from(stream)).read(buffer)?;
-        read = Some(count);
-        // Inside the closure, where it concerns the readiness from before the read: what arrives
-        // since then makes the stream ready anew.
-        if 0 < count && count < buffer.len() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        Ok(())
-    });
-    match (read, result) {
-        (Some(0), _) => Ok(Read::End),
-        (Some(count), result) => Ok(Read::Bytes {
+/// Reads. A short read says that the kernel has no more, and asking it again would cost a call of the system
+/// per turn: what arrives since then makes the socket ready anew.
+fn read_plain(mut stream: &TcpStream, buffer: &mut [u8]) -> io::Result<Read> {
+    match stream.read(buffer) {
+        Ok(0) => Ok(Read::End),
+        Ok(count) => Ok(Read::Bytes {
             count,
-            drained: result.is_err(),
+            drained: count < buffer.len(),
         }),
-        (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(Read::Nothing),
-        (None, Err(error)) if error.kind() == io::ErrorKind::Interrupted => Ok(Read::Nothing),
-        (None, Err(error)) => Err(error),
-        (None, Ok(())) => Ok(Read::Nothing),
+        Err(error) => match error.kind() {
+            io::ErrorKind::WouldBlock => Ok(Read::Nothing),
+            // Nobody says once more that there is something to read.
+            io::ErrorKind::Interrupted => read_plain(stream, buffer),
+            _ => Err(error),
+        },
     }
 }

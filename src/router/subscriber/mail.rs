@@ -174,7 +174,8 @@ impl Subscriber {
             return None;
         }
         let mut state = self.state.lock();
-        let letters = take(state.letters.as_deref_mut()?)?;
+        let letters = state.rare.as_mut()?.letters.as_deref_mut()?;
+        let letters = take(letters)?;
         self.note_letters(&state);
         let is_behind = state.unread == Unread::More;
         drop(state);
@@ -193,12 +194,15 @@ impl Subscriber {
     pub(super) fn ask_for_letters(&self, state: &mut State) {
         let State {
             outbox,
-            letters,
+            rare: Some(rare),
             unread,
             ..
-        } = state;
+        } = state
+        else {
+            return;
+        };
         if outbox.is_empty()
-            && let Some(letters) = letters.as_deref_mut()
+            && let Some(letters) = rare.letters.as_deref_mut()
             && let Some(payload) = letters.write(*unread == Unread::More)
         {
             outbox.push_control(Frame::ping(&payload));
@@ -207,19 +211,22 @@ impl Subscriber {
     }
 
     fn note_letters(&self, state: &State) {
-        let is_open = state.letters.as_deref().is_some_and(Letters::is_open);
+        let letters = state.rare.as_ref().and_then(|rare| rare.letters.as_deref());
+        let is_open = letters.is_some_and(Letters::is_open);
         self.has_letters.store(is_open, Relaxed);
     }
 }
 
 impl State {
     fn letters(&mut self) -> &mut Letters {
-        self.letters.get_or_insert_default()
+        let rare = self.rare.get_or_insert_default();
+        rare.letters.get_or_insert_default()
     }
 
     /// What has come by a room already is not given again as a letter, and confirmed all the same.
     fn unless_recent(&self, given: Given, message: &MessageId) -> Given {
-        match (given, &self.recent) {
+        let recent = self.rare.as_ref().and_then(|rare| rare.recent.as_ref());
+        match (given, recent) {
             (Given::Now, Some(recent)) if recent.has(message) => Given::Before,
             _ => given,
         }

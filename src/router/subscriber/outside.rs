@@ -29,7 +29,7 @@ impl Subscriber {
     /// The text of the JSON object that is kept with the session.
     pub fn data(&self) -> Box<str> {
         let state = self.state.lock();
-        state.data.as_deref().unwrap_or(NOTHING).into()
+        state.data().unwrap_or(NOTHING).into()
     }
 
     /// Reads or changes what is kept with the session, unless that has ended. Gives what is kept then.
@@ -38,7 +38,7 @@ impl Subscriber {
         if state.outbox.closed().is_some() {
             return DataOutcome::Gone;
         }
-        let before = state.data.as_deref().unwrap_or(NOTHING);
+        let before = state.data().unwrap_or(NOTHING);
         let after = match change {
             DataChange::None => return DataOutcome::Kept(before.into()),
             DataChange::Set(text) => text.clone(),
@@ -47,7 +47,10 @@ impl Subscriber {
         if DATA_BYTES_MAX < after.len() {
             return DataOutcome::TooLong(u32::try_from(after.len()).unwrap_or(u32::MAX));
         }
-        state.data = (&*after != NOTHING).then(|| after.clone());
+        let kept = (&*after != NOTHING).then(|| after.clone());
+        if kept.is_some() || state.data().is_some() {
+            state.rare.get_or_insert_default().data = kept;
+        }
         DataOutcome::Kept(after)
     }
 }

@@ -23,15 +23,21 @@ pub struct Waiting {
 }
 
 impl Subscriber {
-    /// Sends one data frame to this session.
-    pub fn send(self: &Arc<Self>, frame: Frame) {
+    /// Queues an answer to the client. Says whether the caller must have it flushed.
+    pub fn reply(self: &Arc<Self>, frame: Frame) -> bool {
         let entry = Entry::frame(frame, self.seen());
         if self.is_watched() {
             let (session, bytes) = (self.serial, entry.bytes.len());
             let recorder = self.shard.recorder();
             recorder.note_session(session, What::Replied { session, bytes }, &[]);
         }
-        if self.push(std::slice::from_ref(&entry)) {
+        self.push(std::slice::from_ref(&entry))
+    }
+
+    /// Sends one data frame to this session.
+    #[cfg(test)]
+    pub fn send(self: &Arc<Self>, frame: Frame) {
+        if self.reply(frame) {
             self.shard.mark_dirty(Arc::clone(self));
         }
     }
@@ -50,9 +56,10 @@ impl Subscriber {
         entry: &Entry,
     ) -> bool {
         let mut state = self.state.lock();
-        let letters = state.letters.as_ref();
+        let rare = state.rare.get_or_insert_default();
+        let letters = rare.letters.as_ref();
         let is_letter = letters.is_some_and(|letters| letters.has_given(message));
-        let recent = state.recent.get_or_insert_default();
+        let recent = rare.recent.get_or_insert_default();
         if is_letter || !recent.is_new(message, published) {
             entry.end(Fate::Repeated);
             return false;
@@ -71,9 +78,7 @@ impl Subscriber {
             if overflow {
                 break;
             }
-            if entry.key.is_some() && !std::mem::replace(&mut state.has_latest, true) {
-                self.transport.take_little();
-            }
+            self.note_latest(state, entry);
             let bytes_max = limits.outbox_bytes_max();
             let mut pushed = state.outbox.push(entry.clone(), bytes_max);
             while pushed == Pushed::Overflow {

@@ -1,9 +1,6 @@
 //! What tests write to.
 
-use std::{
-    io::{self, IoSlice},
-    task::{Context, Poll},
-};
+use std::io::{self, IoSlice};
 
 use super::{End, Transport};
 
@@ -14,10 +11,6 @@ pub(crate) struct Full;
 impl Transport for Full {
     fn try_write(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
         Err(io::ErrorKind::WouldBlock.into())
-    }
-
-    fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Pending
     }
 
     fn end(&self, _: End) {}

@@ -21,7 +21,10 @@ impl Core {
         let settings = session.context.settings.load();
         let tick = tick(now.uptime);
         if !self.paused && self.idle_at(session, &settings) <= tick {
-            self.end(session, CloseReason::Idle);
+            // After a stall of the shard its client may have spoken in time, unread: that is read first.
+            if !session.socket.has_unread() {
+                self.end(session, CloseReason::Idle);
+            }
             return;
         }
         // A message is late also if it is because its client is over its rate.

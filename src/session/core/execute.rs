@@ -96,13 +96,17 @@ impl Core {
                 }
             }
             Action::Claim(claim) => {
-                if let Some(before) = self.claim.replace(claim.clone()) {
+                let claim = claim.key();
+                if let Some(before) = self.claim.replace(claim) {
                     router.release(before, subscriber);
                 }
                 router.claim(claim, subscriber);
             }
             Action::Enter => self.is_nobody = true,
-            Action::Reply(frame) => subscriber.send(frame),
+            Action::Reply(frame) => {
+                let is_marked = subscriber.reply(frame);
+                self.have_written(session, is_marked);
+            }
             Action::Subscribe(topic) => self.subscribe(session, topic, now),
             Action::Unsubscribe(topic) => {
                 self.quit(session, &topic);

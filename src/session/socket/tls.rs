@@ -6,11 +6,11 @@
 use std::{
     fmt,
     io::{self, IoSlice, Read as _, Write as _},
+    net::TcpStream,
 };
 
 use parking_lot::Mutex;
 use rustls::ServerConnection;
-use tokio::net::TcpStream;
 
 use crate::session::socket::Read;
 
@@ -109,17 +109,17 @@ struct Nonblocking<'a>(&'a TcpStream);
 
 impl io::Read for Nonblocking<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.try_read(buffer)
+        self.0.read(buffer)
     }
 }
 
 impl io::Write for Nonblocking<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
+        self.0.write(bytes)
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write_vectored(slices)
+        self.0.write_vectored(slices)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,7 +1,6 @@
-//! Places: for sessions, in all and per client address, and for handshakes under way.
+//! Places for sessions, in all and per client address.
 
 use std::{
-    collections::BTreeMap,
     net::IpAddr,
     sync::{
         Arc,
@@ -10,55 +9,40 @@ use std::{
 };
 
 use dashmap::{DashMap, Entry};
-use parking_lot::Mutex;
-use tokio_util::sync::CancellationToken;
 
 use crate::stats::RejectReason;
 
 /// Places for sessions.
 #[derive(Debug, Default)]
-pub(super) struct Slots {
+pub struct Slots {
     taken: AtomicUsize,
     /// Only kept up while there is a limit per address.
     addresses: DashMap<IpAddr, usize>,
 }
 
-/// A session's place; dropping it gives it back.
+/// A place of what is about to become a session; dropping it gives it back.
 #[derive(Debug)]
-pub(super) struct Slot {
-    slots: Arc<Slots>,
-    /// Set if the session was counted for its address.
+pub struct Slot {
+    /// Absent once a session has taken it over.
+    slots: Option<Arc<Slots>>,
+    /// Set if it was counted for this address.
     address: Option<IpAddr>,
-}
-
-/// Handshakes under way on one shard, oldest first.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Pending(Arc<Mutex<PendingState>>);
-
-#[derive(Debug, Default)]
-struct PendingState {
-    entered: u64,
-    places: BTreeMap<u64, CancellationToken>,
-}
-
-/// A handshake's place; dropping it gives it back.
-#[derive(Debug)]
-pub(super) struct PendingPlace {
-    pending: Pending,
-    number: u64,
-    /// Fires when the handshake has to give way to a newer one.
-    pub(super) evicted: CancellationToken,
 }
 
 // === impl Slots ===
 
 impl Slots {
-    pub(super) fn taken(&self) -> usize {
+    /// How many places are taken.
+    pub fn taken(&self) -> usize {
         self.taken.load(Relaxed)
     }
 
     /// Takes a place; 0 is no limit per address.
-    pub(super) fn take(
+    ///
+    /// # Errors
+    ///
+    /// Which limit is reached.
+    pub fn take(
         slots: &Arc<Self>,
         address: IpAddr,
         max: usize,
@@ -67,7 +51,7 @@ impl Slots {
         // Counted first and checked after, so that two at the same time cannot both have the last.
         let before = slots.taken.fetch_add(1, Relaxed);
         let mut slot = Slot {
-            slots: Arc::clone(slots),
+            slots: Some(Arc::clone(slots)),
             address: None,
         };
         if max <= before {
@@ -84,13 +68,12 @@ impl Slots {
         }
         Ok(slot)
     }
-}
 
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.slots.taken.fetch_sub(1, Relaxed);
-        let Some(address) = self.address else { return };
-        if let Entry::Occupied(mut count) = self.slots.addresses.entry(address) {
+    /// Gives back a place, and the one among those of its address if it was counted for one.
+    pub(super) fn give_back(&self, counted_for: Option<IpAddr>) {
+        self.taken.fetch_sub(1, Relaxed);
+        let Some(address) = counted_for else { return };
+        if let Entry::Occupied(mut count) = self.addresses.entry(address) {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
                 count.remove();
@@ -99,36 +82,21 @@ impl Drop for Slot {
     }
 }
 
-// === impl Pending ===
+// === impl Slot ===
 
-impl Pending {
-    /// Takes a place. If more than `max` are taken then, the oldest has to give way: says whether.
-    pub(super) fn enter(&self, max: usize) -> (PendingPlace, bool) {
-        let mut state = self.0.lock();
-        state.entered += 1;
-        let number = state.entered;
-        let evicted = CancellationToken::new();
-        state.places.insert(number, evicted.clone());
-        let is_full = max.max(1) < state.places.len();
-        if is_full && let Some((_, oldest)) = state.places.pop_first() {
-            oldest.cancel();
-        }
-        let place = PendingPlace {
-            pending: self.clone(),
-            number,
-            evicted,
-        };
-        (place, is_full)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.lock().places.len()
+impl Slot {
+    /// Leaves it to a session to give the place back. Says whether it was counted for its address.
+    pub(super) fn hand_over(mut self) -> bool {
+        self.slots = None;
+        self.address.is_some()
     }
 }
 
-impl Drop for PendingPlace {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.pending.0.lock().places.remove(&self.number);
+        if let Some(slots) = self.slots.take() {
+            slots.give_back(self.address);
+        }
     }
 }
 
@@ -166,17 +134,5 @@ mod tests {
         drop(slot);
         assert!(slots.addresses.is_empty());
         assert!(Slots::take(&slots, A, 10, 1).is_ok());
-    }
-
-    #[test]
-    fn the_oldest_handshake_gives_way() {
-        let pending = Pending::default();
-        let (first, _) = pending.enter(2);
-        let (second, _) = pending.enter(2);
-        let (third, evicted) = pending.enter(2);
-        assert!(evicted && first.evicted.is_cancelled());
-        assert!(!second.evicted.is_cancelled() && !third.evicted.is_cancelled());
-        drop((first, second));
-        assert_eq!(pending.len(), 1);
     }
 }
