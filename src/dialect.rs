@@ -8,6 +8,7 @@
 
 mod actions;
 mod call;
+mod claim;
 pub mod device;
 pub mod im;
 pub mod json;
@@ -18,11 +19,8 @@ pub mod room;
 #[cfg(test)]
 mod testing;
 
-use std::{
-    borrow::Cow, fmt, net::IpAddr, num::NonZeroU64, str::Utf8Error, sync::Arc, time::Duration,
-};
+use std::{borrow::Cow, fmt, net::IpAddr, str::Utf8Error, time::Duration};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 
@@ -32,6 +30,7 @@ pub use self::{
         Call, ChatDraft, MethodCall, MethodFailure, Outcome, Request, ServiceOutcome,
         ServiceRefusal, ServiceRequest,
     },
+    claim::{Claim, ClaimKey},
     offers::Offers,
 };
 use crate::{
@@ -190,14 +189,6 @@ pub struct Refusal {
     pub header: Option<(&'static str, &'static str)>,
 }
 
-/// What only one session in the cluster may hold, for example a client id.
-#[derive(Clone, Eq, Hash, PartialEq)]
-pub struct Claim(pub Arc<str>);
-
-/// A digest of a claim: 128 bits, the same on every node. Shorter than what is claimed, and no credential.
-#[derive(Clone, Copy, Eq, Hash, PartialEq)]
-pub struct ClaimKey(NonZeroU64, u64);
-
 /// A question to a service.
 #[derive(Clone, Eq, PartialEq)]
 pub enum Question {
@@ -308,42 +299,6 @@ impl<'a> Incoming<'a> {
             Self::Text(text) => Some(text),
             Self::Binary(bytes) => std::str::from_utf8(bytes).ok(),
         }
-    }
-}
-
-// === impl Claim ===
-
-/// Claims may contain credentials, so logs show none of them.
-impl fmt::Debug for Claim {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Claim(..)")
-    }
-}
-
-impl Claim {
-    /// What it is held and told of under.
-    pub fn key(&self) -> ClaimKey {
-        let digest = digest(&SHA256, self.0.as_bytes());
-        let (words, _) = digest.as_ref().as_chunks::<8>();
-        let (first, second) = (u64::from_be_bytes(words[0]), u64::from_be_bytes(words[1]));
-        // No claim has 0 there that anybody could find.
-        ClaimKey(NonZeroU64::new(first).unwrap_or(NonZeroU64::MAX), second)
-    }
-}
-
-// === impl ClaimKey ===
-
-impl ClaimKey {
-    /// As it is told to other nodes.
-    pub const fn words(self) -> (u64, u64) {
-        (self.0.get(), self.1)
-    }
-}
-
-/// Of a digest nobody learns anything, but it is long.
-impl fmt::Debug for ClaimKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ClaimKey(..)")
     }
 }
 

@@ -398,14 +398,3 @@ fn claim(client_id: &str, address: &UserId) -> Claim {
     let length = client_id.len();
     Claim(format!("ride:{length}:{client_id}{}", address.as_str()).into())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What most clients are in, and stay in; larger states are boxed.
-    #[test]
-    fn an_idle_client_takes_48_bytes() {
-        assert!(size_of::<Talk>() <= 48, "{}", size_of::<Talk>());
-    }
-}

@@ -82,6 +82,12 @@ fn granted(user: Option<&str>) -> Answer {
 
 const ME: &str = "authenticate ride/me\nclaim ride:5:phoneride/me\nsubscribe room:ride/all";
 
+/// What most clients are in, and stay in; larger states are boxed.
+#[test]
+fn an_idle_client_takes_48_bytes() {
+    assert!(size_of::<Talk>() <= 48, "{}", size_of::<Talk>());
+}
+
 #[test]
 fn credentials_in_the_query_authenticate_at_once_and_in_silence() {
     for profile in PROFILES {
