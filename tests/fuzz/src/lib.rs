@@ -7,7 +7,8 @@
 pub mod script;
 
 pub use gateway::{
-    close, config, dialect, digest, frame, happening, id, iso8601, lookup, message, position, record, session, topic,
+    close, config, dialect, digest, frame, happening, id, iso8601, lookup, message, position,
+    record, session, topic, trace,
 };
 
 #[allow(dead_code, unused_imports)]
@@ -26,6 +27,7 @@ mod gateway {
     pub mod position;
     pub mod record;
     pub mod topic;
+    pub mod trace;
 
     /// Of the sessions only what reads frames.
     pub mod session {
