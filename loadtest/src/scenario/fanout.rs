@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 use super::message::Message;
 use super::probe::{self, Target};
 use super::ramp::{Ramp, Then};
-use super::rooms::{self, Options, Room, Rooms};
+use super::rooms::{self, Options, Outcome, Room, Rooms};
 use super::traffic::{Course, POLL, run_through};
 use super::{Merge, Plan, Record, RunError, Scenario, judge};
 use crate::cli::{Common, FanoutArgs, Parts};
 use crate::clock;
 use crate::engine::{Engine, Ignore};
-use crate::meter::{Latencies, Phase};
+use crate::meter::Phase;
 use crate::report::{Latency, Table, thousands};
 
 /// Below this the server was waiting for something part of the time.
@@ -66,19 +66,13 @@ pub struct Figures {
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub struct Measured {
     subscribers: usize,
-    messages: u64,
-    unexpected: u64,
-    reads: u64,
-    latency_last: Latencies,
+    outcome: Outcome,
 }
 
 impl Merge for Measured {
     fn merge(&mut self, other: Self) {
         self.subscribers += other.subscribers;
-        self.messages += other.messages;
-        self.unexpected += other.unexpected;
-        self.reads += other.reads;
-        self.latency_last.add(&other.latency_last);
+        self.outcome.merge(other.outcome);
     }
 }
 
@@ -132,32 +126,32 @@ impl Scenario for FanoutArgs {
             last_wait: LAST_WAIT,
         };
         run_through(engine, &mut rooms, &course)?;
-        let counts = rooms.measured();
         Ok(Measured {
             subscribers,
-            messages: counts.completed,
-            unexpected: counts.unexpected,
-            reads: counts.reads,
-            latency_last: rooms.latency_last(),
+            outcome: rooms.outcome(),
         })
     }
 
     fn figures(&self, measured: Measured, record: &Record) -> Figures {
         let total = record.total(Phase::Hold);
         let (deliveries, cpu) = (total.all().received, record.cpu(Phase::Hold));
+        let Measured {
+            subscribers,
+            outcome,
+        } = measured;
         Figures {
-            subscribers: measured.subscribers,
+            subscribers,
             outstanding: self.closed_loop(),
             rate: self.rate,
             bytes: self.bytes,
-            messages: measured.messages,
+            messages: outcome.messages,
             deliveries,
             deliveries_per_second: deliveries as f64 / total.seconds,
             deliveries_per_server_cpu_second: cpu.per_server_second(deliveries),
-            deliveries_per_read: deliveries as f64 / measured.reads.max(1) as f64,
+            deliveries_per_read: deliveries as f64 / outcome.reads.max(1) as f64,
             latency_each: Latency::from(&record.timeline.latency(rooms::KIND)),
-            latency_last: Latency::from(&measured.latency_last),
-            unexpected: measured.unexpected,
+            latency_last: Latency::from(&outcome.latency_last),
+            unexpected: outcome.unexpected,
             prompt_acks: self.prompt_acks,
             collect_us: self.collect,
             server_busy: cpu

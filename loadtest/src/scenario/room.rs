@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use super::message::Message;
 use super::probe::{self, Target};
 use super::ramp::{Ramp, Then};
-use super::rooms::{self, Options, Room, Rooms};
+use super::rooms::{self, Options, Outcome, Room, Rooms};
 use super::traffic::{Course, Traffic as _, run_through};
 use super::{Merge, Path, Plan, Record, RunError, Scenario, judge};
 use crate::cli::{Common, Part, Publishing, RoomArgs, RoomFrames};
 use crate::engine::Engine;
-use crate::meter::{Latencies, Phase};
+use crate::meter::Phase;
 use crate::report::{Latency, Table, thousands};
 pub(crate) use layout::Layout;
 
@@ -64,21 +64,15 @@ pub struct Figures {
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub struct Measured {
     rooms: usize,
-    messages: u64,
     incomplete: u64,
-    unexpected: u64,
-    reads: u64,
-    latency_last: Latencies,
+    outcome: Outcome,
 }
 
 impl Merge for Measured {
     fn merge(&mut self, other: Self) {
         self.rooms += other.rooms;
-        self.messages += other.messages;
         self.incomplete += other.incomplete;
-        self.unexpected += other.unexpected;
-        self.reads += other.reads;
-        self.latency_last.add(&other.latency_last);
+        self.outcome.merge(other.outcome);
     }
 }
 
@@ -129,35 +123,36 @@ impl Scenario for RoomArgs {
             last_wait: LAST_WAIT,
         };
         run_through(engine, &mut rooms, &course)?;
-        let counts = rooms.measured();
         Ok(Measured {
             rooms: layout.count(),
-            messages: counts.completed,
             incomplete: rooms.under_way() as u64,
-            unexpected: counts.unexpected,
-            reads: counts.reads,
-            latency_last: rooms.latency_last(),
+            outcome: rooms.outcome(),
         })
     }
 
     fn figures(&self, measured: Measured, record: &Record) -> Figures {
         let total = record.total(Phase::Hold);
         let (deliveries, cpu) = (total.all().received, record.cpu(Phase::Hold));
+        let Measured {
+            rooms,
+            incomplete,
+            outcome,
+        } = measured;
         Figures {
-            rooms: measured.rooms,
+            rooms,
             connections: self.common.connections,
-            rate: self.publishing.total_rate(measured.rooms),
+            rate: self.publishing.total_rate(rooms),
             outstanding: self.publishing.outstanding,
             bytes: self.frames.bytes,
-            messages: measured.messages,
+            messages: outcome.messages,
             deliveries,
             deliveries_per_second: deliveries as f64 / total.seconds,
             deliveries_per_server_cpu_second: cpu.per_server_second(deliveries),
-            deliveries_per_read: deliveries as f64 / measured.reads.max(1) as f64,
+            deliveries_per_read: deliveries as f64 / outcome.reads.max(1) as f64,
             latency_each: Latency::from(&record.timeline.latency(rooms::KIND)),
-            latency_last: Latency::from(&measured.latency_last),
-            incomplete: measured.incomplete,
-            unexpected: measured.unexpected,
+            latency_last: Latency::from(&outcome.latency_last),
+            incomplete,
+            unexpected: outcome.unexpected,
         }
     }
 

@@ -8,9 +8,11 @@ mod room;
 
 use std::time::{Duration, Instant};
 
-use super::RunError;
+use serde::{Deserialize, Serialize};
+
 use super::arrivals::Remainder;
 use super::traffic::Traffic;
+use super::{Merge, RunError};
 use crate::client::Loss;
 use crate::clock;
 use crate::engine::{Handler, Io};
@@ -30,15 +32,15 @@ const ACKS_MESSAGES_MIN: u64 = 100;
 
 /// What was counted since some moment.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts {
+struct Counts {
     /// Messages received by members.
-    pub(super) deliveries: u64,
+    deliveries: u64,
     /// Messages that reached their last member.
-    pub(super) completed: u64,
+    completed: u64,
     /// Messages received that were not published.
-    pub(super) unexpected: u64,
+    unexpected: u64,
     /// Reads made.
-    pub(super) reads: u64,
+    reads: u64,
 }
 
 impl Counts {
@@ -49,6 +51,28 @@ impl Counts {
             unexpected: self.unexpected - earlier.unexpected,
             reads: self.reads - earlier.reads,
         }
+    }
+}
+
+/// What came of the messages while it was measured.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub(super) struct Outcome {
+    /// Messages that reached their last member.
+    pub(super) messages: u64,
+    /// Messages received that were not published.
+    pub(super) unexpected: u64,
+    /// Reads made.
+    pub(super) reads: u64,
+    /// From the time when a message was due to its last member.
+    pub(super) latency_last: Latencies,
+}
+
+impl Merge for Outcome {
+    fn merge(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.unexpected += other.unexpected;
+        self.reads += other.reads;
+        self.latency_last.add(&other.latency_last);
     }
 }
 
@@ -150,19 +174,19 @@ impl Rooms {
         self.kind = kind;
     }
 
-    /// What was counted while it was measured, once that has ended.
-    pub(super) fn measured(&self) -> Counts {
-        self.measured
+    /// What came of it, once it has ended.
+    pub(super) fn outcome(self) -> Outcome {
+        Outcome {
+            messages: self.measured.completed,
+            unexpected: self.measured.unexpected,
+            reads: self.measured.reads,
+            latency_last: self.last,
+        }
     }
 
     /// Members whose connections are open.
     pub(super) fn members(&self) -> usize {
         self.members_open
-    }
-
-    /// From the time when a message was due to its last member.
-    pub(super) fn latency_last(&mut self) -> Latencies {
-        std::mem::take(&mut self.last)
     }
 
     /// Publishes in every room as many messages as are missing to the number outstanding, in one write each.

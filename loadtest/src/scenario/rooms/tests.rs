@@ -39,14 +39,28 @@ fn a_message_is_complete_when_the_last_member_has_it() {
     rooms.message(3, 10);
     assert_eq!((rooms.progress(), rooms.under_way()), (3, 0));
     rooms.end();
-    let Counts {
-        deliveries,
-        completed,
-        unexpected,
-        ..
-    } = rooms.measured();
-    assert_eq!((deliveries, completed, unexpected), (6, 3, 0));
-    assert_eq!(rooms.latency_last().len(), 3);
+    assert_eq!(rooms.measured.deliveries, 6);
+    let outcome = rooms.outcome();
+    assert_eq!((outcome.messages, outcome.unexpected), (3, 0));
+    assert_eq!(outcome.latency_last.len(), 3);
+}
+
+#[test]
+fn outcomes_of_several_processes_add_up() {
+    let outcome = |number: u64| {
+        let mut latency_last = Latencies::default();
+        latency_last.record(Duration::from_millis(number));
+        Outcome {
+            messages: number,
+            unexpected: 10 * number,
+            reads: 100 * number,
+            latency_last,
+        }
+    };
+    let mut sum = outcome(1);
+    sum.merge(outcome(2));
+    assert_eq!((sum.messages, sum.unexpected, sum.reads), (3, 30, 300));
+    assert_eq!(sum.latency_last.len(), 2);
 }
 
 #[test]
