@@ -40,15 +40,15 @@ def cluster(rounds):
 
 
 @contextlib.contextmanager
-def nodes(port, **settings):
-    """Two nodes that know each other."""
+def nodes(port, count=2, **settings):
+    """Nodes that know each other."""
     settings["CLUSTER__REDIS"] = f"redis://127.0.0.1:{port}/0"
-    with (gateway(0, CLUSTER__NODE="gw-0", **settings) as first,
-          gateway(1, CLUSTER__NODE="gw-1", **settings) as second):
-        both = [first, second]
-        while any(node.metrics()["tidegate_nodes"] != 2 for node in both):
+    with contextlib.ExitStack() as stack:
+        every = [stack.enter_context(gateway(number, CLUSTER__NODE=f"gw-{number}", **settings))
+                 for number in range(count)]
+        while any(node.metrics()["tidegate_nodes"] != count for node in every):
             time.sleep(0.1)
-        yield both
+        yield every
 
 
 def addresses(both):
@@ -162,18 +162,18 @@ def commands(server, both, rounds):
         command = generator("idle", addresses(both), both, file.name, "-n", str(CONNECTIONS),
                             "--secs", "75")
         during = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        while connections(both) < CONNECTIONS:
+        while open_connections(both) < CONNECTIONS:
             time.sleep(0.1)
         time.sleep(5)
         calls, seconds = count(lambda: time.sleep(60))
-        held = connections(both)
+        held = open_connections(both)
         during.wait()
     print(f"{held:,.0f} idle connections for {seconds:.0f} s: {calls / seconds:.2f} commands a second,"
           f" {(calls / seconds - background) * 60 / CONNECTIONS:.4f} per connection and minute")
 
 
-def connections(both):
-    each = (value for node in both for name, value in node.metrics().items()
+def open_connections(every):
+    each = (value for node in every for name, value in node.metrics().items()
             if name.startswith("tidegate_connections{"))
     return sum(each)
 

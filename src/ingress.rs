@@ -1,7 +1,7 @@
 //! The public listeners: from a connection to a session, or to a refusal that says why.
 //!
-//! One task accepts and deals connections out to the shards in turn; everything else about a
-//! connection happens on the thread of its shard. A handshake that is under way costs a place among
+//! One task accepts and deals connections out to the shards in turn, on the thread of the shard if there is
+//! one only; everything else about a connection happens on the thread of its shard. A handshake that is under way costs a place among
 //! the pending ones, not among the connections; when those run out, the oldest gives way, so that
 //! clients who dawdle cannot keep others out.
 //!
@@ -12,7 +12,9 @@ pub mod mounts;
 pub mod tls;
 
 mod address;
+mod door;
 mod endpoint;
+mod fresh;
 mod handshake;
 mod linger;
 mod page;
@@ -32,7 +34,6 @@ use std::{
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     io::{Interest, unix::AsyncFd},
     runtime::Handle,
@@ -40,7 +41,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::page::{CHAT_USERS, Page};
+pub use self::{
+    door::{adopt, bind},
+    page::{CHAT_USERS, Page},
+};
 use self::{linger::Lingering, mounts::Mounts, pending::Pending};
 use crate::{
     config::{Cidr, ClientAddress},
@@ -125,36 +129,6 @@ struct Rate {
     at: Instant,
 }
 
-/// Binds a listener whose queue holds `backlog` connections.
-///
-/// # Errors
-///
-/// The address is taken or not one of this machine's.
-pub fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-    Ok(socket.into())
-}
-
-/// Goes on with a listener that listens already, whose queue holds `backlog` connections from now on.
-///
-/// # Errors
-///
-/// What the system reports.
-pub fn adopt(listener: TcpListener, backlog: u32) -> io::Result<TcpListener> {
-    let socket = Socket::from(listener);
-    socket.set_nonblocking(true)?;
-    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-    Ok(socket.into())
-}
-
 // === impl Ingress ===
 
 impl Ingress {
@@ -198,6 +172,14 @@ impl Ingress {
         self.shards.iter().map(|shard| shard.pending.len()).sum()
     }
 
+    /// The runtime of all handshakes, if there is one shard: what is accepted there changes no thread.
+    pub fn only_runtime(&self) -> Option<&Handle> {
+        match &*self.shards {
+            [shard] => Some(&shard.handle),
+            _ => None,
+        }
+    }
+
     /// Waits until no handshake is under way and whoever has got through one is a session, for as long as one
     /// may take.
     pub async fn settle(&self) {
@@ -236,13 +218,13 @@ impl Ingress {
                 () = stop.cancelled() => return Ok(()),
             };
             for _ in 0..ACCEPTS_PER_TURN {
-                match ready.try_io(|listener| listener.get_ref().accept()) {
+                match ready.try_io(|listener| door::accept(listener.get_ref())) {
                     Ok(Ok((stream, peer))) => {
                         pauses.reset();
                         self.stats.accepted.add(1);
                         self.begin(stream, peer);
                     }
-                    Ok(Err(error)) if is_of_one_connection(&error) => {}
+                    Ok(Err(error)) if door::is_of_one_connection(&error) => {}
                     Ok(Err(error)) => {
                         self.stats.accept_errors.add(1);
                         tracing::warn!(%error, "cannot accept connections, waiting");
@@ -319,16 +301,4 @@ impl Rate {
         self.tokens -= 1.0;
         true
     }
-}
-
-/// Whether an error of accepting concerns the one connection that has ended already, and not the
-/// listener or the process.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::Interrupted
-    )
 }

@@ -86,13 +86,16 @@ impl App {
 /// Accepts connections until `accepting` fires.
 fn accept_on(node: &Node, public: Vec<TcpListener>, accepting: &CancellationToken) -> TaskTracker {
     let accepts = TaskTracker::new();
+    let runtime = node.ingress.only_runtime().cloned();
+    let runtime = runtime.unwrap_or_else(Handle::current);
     for listener in public {
         let accept = Arc::clone(&node.ingress).accept(listener, accepting.clone());
-        accepts.spawn(async move {
+        let accept = async move {
             if let Err(error) = accept.await {
                 tracing::error!(%error, "a public listener has failed");
             }
-        });
+        };
+        accepts.spawn_on(accept, &runtime);
     }
     accepts
 }

@@ -11,14 +11,12 @@ use std::{
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use tokio::{
-    net::TcpStream,
-    time::{self, Instant},
-};
+use tokio::time::{self, Instant};
 use tokio_rustls::TlsAcceptor;
 
 use super::{
     Ingress, Settings,
+    fresh::Fresh,
     linger::Stream,
     pending::PendingPlace,
     proxy,
@@ -105,13 +103,10 @@ impl Handshake<'_> {
         peer: SocketAddr,
     ) -> Result<(Admitted, Socket, Vec<u8>), Failed> {
         let bad = |_: io::Error| Failed::without_answer(RejectReason::BadRequest);
-        stream.set_nonblocking(true).map_err(bad)?;
-        // What is written is coalesced already; waiting for more would only delay it.
-        stream.set_nodelay(true).map_err(bad)?;
-        let mut stream = TcpStream::from_std(stream).map_err(bad)?;
+        let mut stream = Fresh::new(stream);
         let mut address = peer.ip().to_canonical();
         if self.settings.proxy_protocol {
-            address = proxy::read(&mut stream, peer)
+            address = proxy::read(stream.watched().map_err(bad)?, peer)
                 .await
                 .map_err(|_| Failed::without_answer(RejectReason::ProxyHeader))?;
         }
