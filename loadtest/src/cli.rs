@@ -29,7 +29,7 @@ pub use self::fanout::{FanoutArgs, Parts};
 pub use self::live::LiveArgs;
 pub use self::mixed::{Clients, MixedArgs, Share, SoakArgs};
 pub use self::push::PushArgs;
-pub use self::room::{Publishing, RoomArgs, RoomFrames, Size};
+pub use self::room::{Publishing, RoomArgs, RoomFrames, Size, Sizes};
 pub use self::server::ServerFile;
 pub use self::slow::SlowArgs;
 use self::values::{

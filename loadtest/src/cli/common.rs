@@ -27,7 +27,7 @@ pub struct Common {
     /// After measuring, lower the rate of an open loop to 0 over this time, and close the connections evenly over as long
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = parse_seconds)]
     pub ramp_down: Duration,
-    /// Run in so many processes, each with its share of the connections and of the load
+    /// Run in so many processes, each with its share of the connections and of the load; all scenarios but fanout can
     #[arg(long, value_name = "COUNT", default_value = "1", value_parser = parse_count)]
     pub processes: usize,
     /// Which of the processes this one is
@@ -129,12 +129,24 @@ impl Common {
                 "--processes {count}: {all} connections are too few for so many"
             ));
         }
-        let block = Sources::count_for(self.connections.div_ceil(part.count) + group);
-        let offset = u32::try_from(part.number * block).map_err(|_| "--processes: too many")?;
-        let cpu = self.cpu.get(part.number % self.cpu.len().max(1));
+        let most = self.connections.div_ceil(part.count) + group;
         Ok(Self {
             connections,
             first,
+            ..self.apart(part, most)?
+        })
+    }
+
+    /// The same from source addresses and on a CPU of one of several processes, each of which has so many connections
+    /// at most.
+    ///
+    /// # Errors
+    /// One line, when there are not so many addresses.
+    pub fn apart(&self, part: Part, connections_max: usize) -> Result<Self, String> {
+        let block = Sources::count_for(connections_max);
+        let offset = u32::try_from(part.number * block).map_err(|_| "--processes: too many")?;
+        let cpu = self.cpu.get(part.number % self.cpu.len().max(1));
+        Ok(Self {
             source: Ipv4Addr::from_bits(self.source.to_bits().wrapping_add(offset)),
             cpu: cpu.copied().into_iter().collect(),
             parallel: self.parallel.div_ceil(part.count),

@@ -15,9 +15,9 @@ pub struct RoomArgs {
     /// Options of every scenario; the connections are the members of all rooms together.
     #[command(flatten)]
     pub common: Common,
-    /// How many rooms of how many members, such as 100x50,10x1000; together as many as connections [default: rooms of 50]
-    #[arg(long, value_name = "ROOMS", value_delimiter = ',')]
-    pub rooms: Vec<Size>,
+    /// The rooms.
+    #[command(flatten)]
+    pub sizes: Sizes,
     /// How much is published.
     #[command(flatten)]
     pub publishing: Publishing,
@@ -27,6 +27,14 @@ pub struct RoomArgs {
     /// Run so long before measuring
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = parse_seconds)]
     pub warmup: Duration,
+}
+
+/// The rooms that connections are in.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Sizes {
+    /// How many rooms of how many members, such as 100x50,10x1000; together as many as connections [default: rooms of 50]
+    #[arg(long, value_name = "ROOMS", value_delimiter = ',')]
+    pub rooms: Vec<Size>,
     /// Which of several processes this is, and how many connections all have together.
     #[arg(skip)]
     pub part: Option<(Part, usize)>,

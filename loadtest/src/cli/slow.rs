@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values::{parse_count, parse_percent, parse_rate, parse_seconds};
-use super::{Common, RoomFrames, Size};
+use super::{Common, RoomFrames, Sizes};
 
 /// Options of `slow`.
 #[derive(Args, Clone, Debug)]
@@ -13,9 +13,9 @@ pub struct SlowArgs {
     /// Options of every scenario; it is measured for --secs before anybody stops reading, and as long after that.
     #[command(flatten)]
     pub common: Common,
-    /// How many rooms of how many members, such as 100x50,10x1000; together as many as connections [default: rooms of 50]
-    #[arg(long, value_name = "ROOMS", value_delimiter = ',')]
-    pub rooms: Vec<Size>,
+    /// The rooms.
+    #[command(flatten)]
+    pub sizes: Sizes,
     /// Messages per second in each room, each at its own time whatever became of those before
     #[arg(long, value_name = "MSGS", default_value = "20", value_parser = parse_rate)]
     pub room_rate: f64,

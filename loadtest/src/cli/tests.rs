@@ -144,7 +144,7 @@ fn rooms_have_sizes_and_one_kind_of_load() {
         panic!("refused");
     };
     let size = |rooms, members| Size { rooms, members };
-    assert_eq!(arguments.rooms, [size(2, 5), size(1, 15)]);
+    assert_eq!(arguments.sizes.rooms, [size(2, 5), size(1, 15)]);
     assert_eq!(arguments.publishing.total_rate(3), Some(1.5));
     assert_eq!(
         arguments.frames.path.bind(7, 2).for_index(7),

@@ -86,31 +86,22 @@ impl Scenario for RoomArgs {
     }
 
     fn share(&self, part: Part) -> Result<Self, String> {
-        let mut shared = self.clone();
-        shared.common = self.common.share(part, 1)?;
-        let all = Layout::new(&self.rooms, self.common.connections).map_err(|it| it.to_string())?;
-        let rooms = all.count();
-        let own = all.share(part);
-        if own.count() == 0 {
-            let count = part.count;
-            return Err(format!(
-                "--processes {count}: {rooms} rooms are too few for so many"
-            ));
-        }
-        shared.common.connections = own.connections();
-        shared.common.first = own.index(0);
-        let share = own.count() as f64 / rooms as f64;
-        shared.publishing.rate = self.publishing.rate.map(|rate| rate * share);
-        shared.part = Some((part, self.common.connections));
-        Ok(shared)
+        let (sizes, common, share) = Layout::split(&self.sizes, &self.common, part)?;
+        let publishing = Publishing {
+            rate: self.publishing.rate.map(|rate| rate * share),
+            ..self.publishing.clone()
+        };
+        Ok(Self {
+            common,
+            sizes,
+            publishing,
+            ..self.clone()
+        })
     }
 
     fn measure(&self, engine: &mut Engine) -> Result<Measured, RunError> {
         let common = &self.common;
-        let layout = match self.part {
-            Some((part, connections)) => Layout::new(&self.rooms, connections)?.share(part),
-            None => Layout::new(&self.rooms, common.connections)?,
-        };
+        let layout = Layout::of(&self.sizes, common.connections)?;
         let outstanding = self.publishing.outstanding;
         let mut rooms = fill(engine, common, &self.frames, &layout, (outstanding, &[]))?;
         if outstanding.is_some() {

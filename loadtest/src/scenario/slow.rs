@@ -14,13 +14,13 @@ use super::room::{self, Layout};
 use super::schedule::Schedule;
 use super::traffic::{POLL, Traffic as _, run_for};
 use super::{Merge, Record, RunError, Scenario, judge};
-use crate::cli::{Common, SlowArgs};
+use crate::cli::{Common, Part, SlowArgs};
 use crate::clock;
 use crate::engine::Engine;
 use crate::meter::Phase;
 use crate::process::Role;
 use crate::report::{Latency, Table, thousands};
-use stalled::{Fates, Stalled, is_chosen};
+use stalled::{Fates, Stalled, chosen_before, is_chosen};
 
 /// What messages are called that come while everybody reads, and while some do not.
 const BEFORE: &str = "all reading";
@@ -72,9 +72,13 @@ pub struct Measured {
 }
 
 impl Merge for Measured {
-    /// It runs in one process.
     fn merge(&mut self, other: Self) {
-        *self = other;
+        self.remainder.merge(other.remainder);
+        self.slow += other.slow;
+        self.resumed += other.resumed;
+        for (fates, more) in self.fates.iter_mut().zip(other.fates) {
+            fates.merge(more);
+        }
     }
 }
 
@@ -87,16 +91,22 @@ impl Scenario for SlowArgs {
         &self.common
     }
 
+    fn share(&self, part: Part) -> Result<Self, String> {
+        let (sizes, common, _) = Layout::split(&self.sizes, &self.common, part)?;
+        Ok(Self {
+            common,
+            sizes,
+            ..self.clone()
+        })
+    }
+
     fn measure(&self, engine: &mut Engine) -> Result<Measured, RunError> {
         let common = &self.common;
-        let layout = Layout::new(&self.rooms, common.connections)?;
-        let is_publisher = |id: &usize| layout.publisher(layout.room_of(*id)) == *id;
-        let members = (0..common.connections).filter(|id| !is_publisher(id));
-        let members = members.enumerate();
-        let slow = members.filter(|(place, _)| is_chosen(*place, self.slow));
-        let slow: Vec<usize> = slow.map(|(_, id)| id).collect();
-        let rooms = room::fill(engine, common, &self.frames, &layout, (None, &slow))?;
-        let mut traffic = Stalled::new(rooms, &slow, self.resume);
+        let layout = Layout::of(&self.sizes, common.connections)?;
+        let slow = self.slow(&layout);
+        let ids: Vec<usize> = slow.iter().map(|(id, _)| *id).collect();
+        let rooms = room::fill(engine, common, &self.frames, &layout, (None, &ids))?;
+        let mut traffic = Stalled::new(rooms, &slow);
         run(engine, &mut traffic, self, layout.count())?;
         let (slow, resumed) = traffic.counts();
         Ok(Measured {
@@ -152,6 +162,22 @@ impl Scenario for SlowArgs {
             true => Ok(()),
             false => judge(&record.losses),
         }
+    }
+}
+
+impl SlowArgs {
+    /// Those who stop reading, in order, and whether each goes on after a while. They are spread evenly over the members
+    /// of all processes, so that it does not depend on the number of processes who they are.
+    fn slow(&self, layout: &Layout) -> Vec<(usize, bool)> {
+        let is_publisher = |id: &usize| layout.publisher(layout.room_of(*id)) == *id;
+        let members = (0..layout.connections()).filter(|id| !is_publisher(id));
+        // Each room of the processes before this one has one publisher.
+        let before = layout.index(0) - layout.number(0);
+        let slow = (before..).zip(members);
+        let slow = slow.filter(|(place, _)| is_chosen(*place, self.slow));
+        let slow = (chosen_before(before, self.slow)..).zip(slow);
+        slow.map(|(place, (_, id))| (id, is_chosen(place, self.resume)))
+            .collect()
     }
 }
 
@@ -242,4 +268,32 @@ fn rows(figures: &Figures, table: &mut Table) {
     let per_slow = figures.bytes_per_slow;
     let kib = |bytes: f64| format!("{:.1} KiB", bytes / 1_024.0);
     table.row_if("growth by slow member", per_slow.map(kib));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli;
+
+    #[test]
+    fn the_slow_are_the_same_ones_in_any_number_of_processes() {
+        let line = "loadtest slow --to 127.0.0.1:1 -n 60 --rooms 5x4,4x10 --slow 30 --resume 60";
+        let Ok(cli::Command::Slow(arguments)) = cli::parse(line.split(' ').map(Into::into)) else {
+            panic!("{line}");
+        };
+        let slow = |arguments: &SlowArgs| {
+            let layout = Layout::of(&arguments.sizes, arguments.common.connections).unwrap();
+            let slow = arguments.slow(&layout).into_iter();
+            slow.map(|(id, goes_on)| (layout.index(id), goes_on))
+                .collect::<Vec<_>>()
+        };
+        let all = slow(&arguments);
+        // Of the 51 who do not publish.
+        assert_eq!((all.len(), all.iter().filter(|it| it.1).count()), (15, 9));
+        for count in 2..5 {
+            let share = |number| arguments.share(Part { number, count }).unwrap();
+            let shared: Vec<_> = (0..count).flat_map(|number| slow(&share(number))).collect();
+            assert_eq!(shared, all);
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::cli::{Part, Size};
+use crate::cli::{Common, Part, Size, Sizes};
 use crate::scenario::RunError;
 
 /// Members of a room by default.
@@ -20,6 +20,47 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
+    /// The rooms of a run, or those that this process has of them.
+    ///
+    /// # Errors
+    /// They have not as many members as there are connections.
+    pub(crate) fn of(sizes: &Sizes, connections: usize) -> Result<Self, RunError> {
+        match sizes.part {
+            Some((part, all)) => Ok(Self::new(&sizes.rooms, all)?.share(part)),
+            None => Self::new(&sizes.rooms, connections),
+        }
+    }
+
+    /// What one of several processes has of the rooms of a run, with its connections, and how much of all rooms that is.
+    ///
+    /// # Errors
+    /// One line, when it would have none.
+    pub(crate) fn split(
+        sizes: &Sizes,
+        common: &Common,
+        part: Part,
+    ) -> Result<(Sizes, Common, f64), String> {
+        let all = Self::new(&sizes.rooms, common.connections).map_err(|it| it.to_string())?;
+        let rooms = all.count();
+        let own = all.share(part);
+        if own.count() == 0 {
+            let count = part.count;
+            return Err(format!(
+                "--processes {count}: {rooms} rooms are too few for so many"
+            ));
+        }
+        let shared = Common {
+            connections: own.connections(),
+            first: own.index(0),
+            ..common.apart(part, common.connections)?
+        };
+        let sizes = Sizes {
+            part: Some((part, common.connections)),
+            ..sizes.clone()
+        };
+        Ok((sizes, shared, own.count() as f64 / rooms as f64))
+    }
+
     /// Rooms of these sizes, or of [`MEMBERS`] each, and the last one larger.
     ///
     /// # Errors
@@ -62,9 +103,10 @@ impl Layout {
     }
 
     /// What one of several processes has of it: whole rooms, with about as many connections as each other has.
-    pub(crate) fn share(self, part: Part) -> Self {
+    fn share(self, part: Part) -> Self {
         let connections = self.room_of.len();
-        let part_of = |room: &Range<usize>| room.start * part.count / connections;
+        // By its middle, so that two rooms can be shared by two processes also when the second one is larger.
+        let part_of = |room: &Range<usize>| (room.start + room.end) * part.count / connections / 2;
         let begin = self
             .rooms
             .partition_point(|room| part_of(room) < part.number);
@@ -122,13 +164,14 @@ impl Layout {
     /// Who publishes in a room: each time the next one, so that publishers are spread over the nodes as members are.
     pub(crate) fn publisher(&self, room: usize) -> usize {
         let members = self.members(room);
-        members.start + room % members.len()
+        members.start + self.number(room) % members.len()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli;
 
     #[test]
     fn every_connection_is_in_one_room() {
@@ -157,19 +200,27 @@ mod tests {
         let shares = [0, 1, 2].map(share);
         let rooms = shares.each_ref().map(Layout::count);
         let connections = shares.each_ref().map(Layout::connections);
-        assert_eq!((rooms, connections), ([4, 2, 1], [8, 7, 5]));
+        assert_eq!((rooms, connections), ([3, 3, 1], [6, 9, 5]));
         let second = &shares[1];
-        assert_eq!((second.number(1), second.index(2)), (5, 10));
-        assert_eq!((second.members(1), second.room_of(6)), (2..7, 1));
-        let few = Layout::new(&sizes[1..], 10).unwrap();
-        assert_eq!(
-            few.share(Part {
-                number: 2,
-                count: 3
-            })
-            .count(),
-            0
-        );
+        assert_eq!((second.number(2), second.index(2)), (5, 8));
+        assert_eq!((second.members(2), second.room_of(8)), (4..9, 2));
+    }
+
+    #[test]
+    fn a_process_has_its_connections_and_a_room() {
+        let line = "loadtest room --to 127.0.0.1:1 -n 120 --room-rate 1 --source 127.0.1.1";
+        let Ok(cli::Command::Room(arguments)) = cli::parse(line.split(' ').map(Into::into)) else {
+            panic!("{line}");
+        };
+        let split = |number, count| {
+            Layout::split(&arguments.sizes, &arguments.common, Part { number, count })
+        };
+        let (sizes, common, share) = split(1, 2).unwrap();
+        assert_eq!((common.first, common.connections, share), (50, 70, 0.5));
+        assert_eq!(common.source.octets(), [127, 0, 1, 5]);
+        let own = Layout::of(&sizes, common.connections).unwrap();
+        assert_eq!((own.connections(), own.number(0)), (70, 1));
+        assert!(split(1, 3).unwrap_err().contains("2 rooms are too few"));
     }
 
     #[test]

@@ -38,6 +38,13 @@ impl Fates {
         *count += 1;
     }
 
+    pub(super) fn merge(&mut self, other: Self) {
+        self.closed_1013 += other.closed_1013;
+        self.closed_otherwise += other.closed_otherwise;
+        self.reset += other.reset;
+        self.still_open += other.still_open;
+    }
+
     pub(super) fn ended(&self) -> u64 {
         self.closed_1013 + self.closed_otherwise + self.reset
     }
@@ -65,11 +72,11 @@ pub(super) struct Stalled {
 }
 
 impl Stalled {
-    /// Of the slow members, in the order of their numbers, so many of 100 go on after a while.
-    pub(super) fn new(rooms: Rooms, slow: &[usize], resume: f64) -> Self {
-        let slow = slow.iter().enumerate().map(|(place, id)| Slow {
+    /// The slow members, in the order of their numbers, and whether each goes on after a while.
+    pub(super) fn new(rooms: Rooms, slow: &[(usize, bool)]) -> Self {
+        let slow = slow.iter().map(|(id, goes_on)| Slow {
             id: *id,
-            goes_on: is_chosen(place, resume),
+            goes_on: *goes_on,
             has_ended: false,
         });
         Self {
@@ -118,8 +125,12 @@ impl Stalled {
 
 /// Whether the one at this place is among so many of 100, spread evenly.
 pub(super) fn is_chosen(place: usize, percent: f64) -> bool {
-    let before = |place: usize| (place as f64 * percent / 100.0).floor();
-    before(place) < before(place + 1)
+    chosen_before(place, percent) < chosen_before(place + 1, percent)
+}
+
+/// How many are among them of those before this place.
+pub(super) fn chosen_before(place: usize, percent: f64) -> usize {
+    (place as f64 * percent / 100.0).floor() as usize
 }
 
 impl Traffic for Stalled {
@@ -219,5 +230,8 @@ mod tests {
             (1, 2, 1)
         );
         assert_eq!(fates.ended(), 4);
+        fates.still_open = 5;
+        fates.merge(fates);
+        assert_eq!((fates.ended(), fates.still_open), (8, 10));
     }
 }
