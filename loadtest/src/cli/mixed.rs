@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Common;
 use super::values::{
     parse_address, parse_count, parse_key, parse_minutes, parse_rate, parse_seconds,
 };
+use super::{Common, Part};
 use crate::key::ApiKey;
 
 /// Options of `mixed`.
@@ -64,6 +64,9 @@ pub struct MixedArgs {
     /// Run so long before measuring
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = parse_seconds)]
     pub warmup: Duration,
+    /// Which of several processes this is, and what all of them were asked for together.
+    #[arg(skip)]
+    pub whole: Option<(Part, Box<Common>)>,
 }
 
 /// Options of `soak`.
@@ -75,7 +78,7 @@ pub struct SoakArgs {
     /// How long to measure, instead of --secs
     #[arg(long, value_name = "MINUTES", value_parser = parse_minutes)]
     pub minutes: Option<Duration>,
-    /// Connections, beside those of -n, that come and go
+    /// Connections, beside those of -n, that come and go; several processes share them
     #[arg(long, value_name = "COUNT", default_value = "10", value_parser = parse_count)]
     pub churners: usize,
     /// How many of them per second go, and others come in their place
@@ -109,10 +112,18 @@ const CLIENTS: [(&str, Clients); 5] = [
     ("queue", Clients::Queue),
 ];
 
+impl Clients {
+    /// Its name, as in `--shares`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        let named = CLIENTS.iter().find(|(_, clients)| *clients == self);
+        named.map_or("", |(name, _)| name)
+    }
+}
+
 impl fmt::Display for Clients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = CLIENTS.iter().find(|(_, clients)| clients == self);
-        f.write_str(named.map_or("", |(name, _)| name))
+        f.write_str(self.name())
     }
 }
 

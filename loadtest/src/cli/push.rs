@@ -26,9 +26,12 @@ pub struct PushArgs {
     /// Instead of posting: address of the Redis that pushes are added to the stream of
     #[arg(long, value_name = "ADDR", value_parser = parse_address, conflicts_with = "admin")]
     pub redis: Option<SocketAddr>,
-    /// Programs that push side by side, each with one call under way
+    /// Programs that push side by side, each with one call under way; several processes share them
     #[arg(long, value_name = "COUNT", default_value = "8", value_parser = parse_count)]
     pub pushers: usize,
+    /// How many push in the processes before this one.
+    #[arg(skip)]
+    pub pushers_before: usize,
     /// Pushes in one call: of /api/publish/batch, or added in one pipeline
     #[arg(long, value_name = "COUNT", default_value = "1", value_parser = parse_batch)]
     pub batch: usize,

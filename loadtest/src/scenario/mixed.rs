@@ -12,7 +12,7 @@ use super::arrivals::Remainder;
 use super::crowd::Crowd;
 use super::traffic::{Course, run_through};
 use super::{Merge, Record, RunError, Scenario};
-use crate::cli::{Common, MixedArgs};
+use crate::cli::{Common, MixedArgs, Part};
 use crate::engine::Engine;
 use crate::meter::Phase;
 use crate::report::{Latency, Table, thousands};
@@ -69,6 +69,10 @@ impl Scenario for MixedArgs {
 
     fn common(&self) -> &Common {
         &self.common
+    }
+
+    fn share(&self, part: Part) -> Result<Self, String> {
+        city::share(self, part, 0)
     }
 
     fn measure(&self, engine: &mut Engine) -> Result<Measured, RunError> {

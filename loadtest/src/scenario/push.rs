@@ -15,7 +15,7 @@ use super::arrivals::Remainder;
 use super::ramp::{Ramp, Then};
 use super::traffic::{Course, POLL, Traffic, run_through};
 use super::{Plan, Record, RunError, Scenario, judge};
-use crate::cli::{Common, PushArgs};
+use crate::cli::{Common, Part, PushArgs};
 use crate::clock;
 use crate::engine::Engine;
 use crate::report::Table;
@@ -36,6 +36,22 @@ impl Scenario for PushArgs {
 
     fn common(&self) -> &Common {
         &self.common
+    }
+
+    fn share(&self, part: Part) -> Result<Self, String> {
+        let (before, pushers) = part.of(self.pushers, 1);
+        if pushers == 0 {
+            return Err(format!("--pushers is less than --processes {}", part.count));
+        }
+        let share = pushers as f64 / self.pushers as f64;
+        Ok(Self {
+            common: self.common.share(part, 1)?,
+            pushers,
+            pushers_before: before,
+            rate: self.rate.map(|rate| rate * share),
+            under_way: self.under_way.div_ceil(part.count),
+            ..self.clone()
+        })
     }
 
     fn measure(&self, engine: &mut Engine) -> Result<Remainder, RunError> {

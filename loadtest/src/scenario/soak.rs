@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::mixed::{self, Measured, city};
 use super::{Plan, Record, RunError, Scenario};
-use crate::cli::{Common, SoakArgs};
+use crate::cli::{Common, Part, SoakArgs};
 use crate::engine::Engine;
 use crate::fit::Slope;
 use crate::meter::Phase;
@@ -19,6 +19,8 @@ use churn::Churn;
 
 /// Where those who come and go connect to: each time as somebody else.
 const PATH: &str = "/ws/?client_id=churn_{i}&token=churn_{i}";
+/// More than ever come in one process.
+const COMINGS_MAX: usize = 1_000_000_000;
 
 /// Figures of a `soak` run.
 #[derive(Debug, Serialize)]
@@ -47,6 +49,22 @@ impl Scenario for SoakArgs {
         &self.mixed.common
     }
 
+    fn share(&self, part: Part) -> Result<Self, String> {
+        let churners = part.share(self.churners);
+        if churners == 0 {
+            return Err(format!(
+                "--churners is less than --processes {}",
+                part.count
+            ));
+        }
+        Ok(Self {
+            mixed: city::share(&self.mixed, part, self.churners)?,
+            churners,
+            churn: self.churn * churners as f64 / self.churners as f64,
+            ..self.clone()
+        })
+    }
+
     fn connections_at_once(&self) -> usize {
         self.common().connections + self.churners
     }
@@ -55,7 +73,11 @@ impl Scenario for SoakArgs {
         let mut mixed = self.mixed.clone();
         mixed.common.secs = self.minutes.or(mixed.common.secs);
         let path = Template::new(PATH);
-        let plan = Plan::new(&self.mixed.common, &path, self.churners);
+        let process = self.mixed.whole.as_ref().map_or(0, |(part, _)| part.number);
+        let plan = Plan {
+            first: process * COMINGS_MAX,
+            ..Plan::new(&self.mixed.common, &path, self.churners)
+        };
         let mut crowd = city::settle(&mixed, engine)?;
         let churn = Churn::new(&plan, self.churners);
         crowd.add("churn", self.churners, Some(self.churn), Box::new(churn));

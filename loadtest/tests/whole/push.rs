@@ -14,8 +14,8 @@ fn run(node: &Node, options: &[&str]) -> Value {
 #[test]
 fn pushes_come_once_singly_and_in_batches() {
     let node = Node::start("pushes");
-    for batch in ["1", "10"] {
-        let figures = run(&node, &["--batch", batch]);
+    for (batch, processes) in [("1", "1"), ("10", "1"), ("1", "2"), ("10", "2")] {
+        let figures = run(&node, &["--batch", batch, "--processes", processes]);
         assert!(100 < figures["pushes"].as_u64().unwrap(), "{figures}");
         assert_eq!(
             (&figures["missing"], &figures["unexpected"]),
@@ -28,9 +28,11 @@ fn pushes_come_once_singly_and_in_batches() {
 #[test]
 fn calls_are_made_at_their_rate() {
     let node = Node::start("rate");
-    let figures = run(&node, &["--rate", "100"]);
-    let pushes = figures["pushes"].as_u64().unwrap();
-    assert!((30..=70).contains(&pushes), "{figures}");
+    for processes in ["1", "2"] {
+        let figures = run(&node, &["--rate", "100", "--processes", processes]);
+        let pushes = figures["pushes"].as_u64().unwrap();
+        assert!((30..=70).contains(&pushes), "{figures}");
+    }
 }
 
 #[test]

@@ -50,7 +50,8 @@ impl Pushers {
         let stop = Arc::new(AtomicBool::new(false));
         let count = ways.len();
         let pusher = |(number, way): (usize, Way)| {
-            let users = (number..arguments.common.connections).step_by(count);
+            let (first, users) = (arguments.common.first, arguments.common.connections);
+            let users = (first + number..first + users).step_by(count);
             Ok(Pusher {
                 pipe: way.open(arguments.common.patience)?,
                 ledger: Arc::clone(ledger),

@@ -21,6 +21,8 @@ use crate::scenario::traffic::Traffic;
 /// What pushers and receivers share: when each push that is under way was due.
 #[derive(Debug)]
 pub(super) struct Ledger {
+    /// Number of the first user.
+    first: usize,
     due: Vec<Mutex<VecDeque<Instant>>>,
     under_way: AtomicUsize,
 }
@@ -46,8 +48,10 @@ pub(super) fn probe_bytes(bytes: usize) -> usize {
 }
 
 impl Ledger {
-    pub(super) fn new(users: usize) -> Self {
+    /// Nothing, to so many users from the first one on.
+    pub(super) fn new(first: usize, users: usize) -> Self {
         Self {
+            first,
             due: (0..users).map(|_| Mutex::default()).collect(),
             under_way: AtomicUsize::new(0),
         }
@@ -76,7 +80,7 @@ impl Ledger {
     }
 
     fn of(&self, user: usize) -> MutexGuard<'_, VecDeque<Instant>> {
-        self.due[user]
+        self.due[user - self.first]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -85,9 +89,9 @@ impl Ledger {
 impl Receivers {
     /// The users of these options, to whom nobody pushes yet.
     pub(super) fn new(arguments: &PushArgs, ways: Vec<Way>, meter: &Meter) -> Self {
-        let users = arguments.common.connections;
+        let (first, users) = (arguments.common.first, arguments.common.connections);
         Self {
-            ledger: Arc::new(Ledger::new(users)),
+            ledger: Arc::new(Ledger::new(first, users)),
             probes: vec![None; users],
             received: 0,
             unexpected: 0,
@@ -103,7 +107,12 @@ impl Receivers {
         let probes = self.probes.iter().enumerate();
         probes
             .filter(|(_, probe)| probe.is_none())
-            .map(|(user, _)| user)
+            .map(|(id, _)| self.user(id))
+    }
+
+    /// Who a connection is.
+    fn user(&self, id: usize) -> usize {
+        self.arguments.common.first + id
     }
 }
 
@@ -159,7 +168,7 @@ impl Handler for Receivers {
         if bytes == probe {
             return;
         }
-        let Some(due) = self.ledger.of(id).pop_front() else {
+        let Some(due) = self.ledger.of(self.user(id)).pop_front() else {
             self.unexpected += 1;
             return;
         };
@@ -178,17 +187,20 @@ mod tests {
     #[test]
     fn what_comes_is_the_oldest_under_way_and_probes_are_no_pushes() {
         let line = "loadtest push --to 127.0.0.1:1 --admin 127.0.0.1:2 -n 2";
-        let Ok(cli::Command::Push(arguments)) = cli::parse(line.split(' ').map(Into::into)) else {
+        let Ok(cli::Command::Push(mut arguments)) = cli::parse(line.split(' ').map(Into::into))
+        else {
             panic!("{line}");
         };
+        // Users of the processes before this one.
+        arguments.common.first = 7;
         let mut receivers = Receivers::new(&arguments, Vec::new(), &Meter::default());
         let ledger = Arc::clone(&receivers.ledger);
-        assert_eq!(receivers.unreached().collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(receivers.unreached().collect::<Vec<_>>(), [7, 8]);
         receivers.message(1, 65);
         receivers.message(1, 65);
-        assert_eq!(receivers.unreached().collect::<Vec<_>>(), [0]);
-        ledger.enter(&[1, 1, 0], clock::now());
-        ledger.take_back(&[0]);
+        assert_eq!(receivers.unreached().collect::<Vec<_>>(), [7]);
+        ledger.enter(&[8, 8, 7], clock::now());
+        ledger.take_back(&[7]);
         assert_eq!(receivers.under_way(), 2);
         for _ in 0..3 {
             receivers.message(1, 64);

@@ -50,6 +50,7 @@ pub(super) enum Pushed {
 impl Way {
     /// That of each pusher.
     pub(super) fn of(arguments: &PushArgs) -> Result<Vec<Self>, RunError> {
+        let numbers = arguments.pushers_before..arguments.pushers_before + arguments.pushers;
         let way = |pusher: usize| match arguments.redis {
             Some(redis) => Ok(Self::Redis(redis)),
             None => {
@@ -62,7 +63,7 @@ impl Way {
                 })
             }
         };
-        (0..arguments.pushers).map(way).collect()
+        numbers.map(way).collect()
     }
 
     /// Connects; each step of a call may take so long.
