@@ -177,30 +177,39 @@ impl Engine {
         })
     }
 
-    /// Another phase of the scenario begins. If several processes share the run, all begin it at the same time, and
-    /// this one goes on with the phase before until the others are ready too.
+    /// Another phase of the scenario begins. If several processes share the run, all begin it at the same time.
     ///
     /// # Errors
     /// What epoll reports, or the other processes are gone.
     pub fn enter<H: Handler>(&mut self, phase: Phase, handler: &mut H) -> Result<(), RunError> {
-        if let Outlet::Parent(_) = &self.outlet {
-            processes::say(&Word::Ready)?;
-            let begin = loop {
-                if let Outlet::Parent(line) = &self.outlet
-                    && let Some(begin) = line.begin()?
-                {
-                    break begin;
-                }
-                self.poll(READY_POLL, handler)?;
-            };
-            while let Some(wait) = begin.checked_duration_since(clock::now()) {
-                self.poll(wait.min(READY_POLL), handler)?;
-                if wait.is_zero() {
-                    break;
-                }
+        self.meet(handler)?;
+        self.go_on(phase)
+    }
+
+    /// If several processes share the run, goes on as before until all of them have come here.
+    ///
+    /// # Errors
+    /// What epoll reports, or the other processes are gone.
+    pub fn meet<H: Handler>(&mut self, handler: &mut H) -> Result<(), RunError> {
+        if let Outlet::Own(_) = &self.outlet {
+            return Ok(());
+        }
+        processes::say(&Word::Ready)?;
+        let begin = loop {
+            if let Outlet::Parent(line) = &self.outlet
+                && let Some(begin) = line.begin()?
+            {
+                break begin;
+            }
+            self.poll(READY_POLL, handler)?;
+        };
+        while let Some(wait) = begin.checked_duration_since(clock::now()) {
+            self.poll(wait.min(READY_POLL), handler)?;
+            if wait.is_zero() {
+                break;
             }
         }
-        self.go_on(phase)
+        Ok(())
     }
 
     /// What the scenario is doing.

@@ -33,6 +33,9 @@ pub struct Common {
     /// Which of the processes this one is
     #[arg(long, value_name = "NUMBER/COUNT", hide = true, value_parser = parse_part)]
     pub part: Option<Part>,
+    /// Where the processes write down what others of them have to know
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub board: Option<PathBuf>,
     /// Number of the first connection, as in {i}
     #[arg(skip)]
     pub first: usize,

@@ -14,7 +14,7 @@ pub struct LiveArgs {
     /// Options of every scenario; the first connections are the walls, all others phones.
     #[command(flatten)]
     pub common: Common,
-    /// Number of walls among the connections
+    /// Number of walls among the connections; of several processes the first one has all of them
     #[arg(long, value_name = "COUNT", default_value = "3", value_parser = parse_count)]
     pub walls: usize,
     /// What phones say per second, all together, each at its own time; the first wall approves all of it at once

@@ -1,5 +1,6 @@
 //! The processes of a run, seen from the one that has started them.
 
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -7,8 +8,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::board::Sheet;
 use super::merge::Merge;
-use super::{Word, monotonic_nanoseconds};
+use super::{Word, monotonic};
 use crate::client::Losses;
 use crate::meter::Sample;
 use crate::scenario::RunError;
@@ -22,6 +24,8 @@ pub struct Fleet {
     members: Vec<Member>,
     heard: Receiver<(usize, Heard)>,
     merge: Merge,
+    /// What they write down for each other.
+    _sheet: Sheet,
 }
 
 /// What came of all of them.
@@ -65,16 +69,21 @@ impl Fleet {
     pub fn start(count: usize) -> Result<Self, RunError> {
         let failed = |error| RunError::Failed(format!("a process cannot be started: {error}"));
         let program = std::env::current_exe().map_err(failed)?;
+        let sheet = Sheet::new().map_err(failed)?;
+        let mut board = OsString::from("--board=");
+        board.push(sheet.path());
         let (sender, heard) = channel();
         let mut fleet = Self {
             members: Vec::with_capacity(count),
             heard,
             merge: Merge::new(count),
+            _sheet: sheet,
         };
         for number in 0..count {
             let mut child = Command::new(&program)
                 .args(std::env::args_os().skip(1))
                 .arg(format!("--part={}/{count}", number + 1))
+                .arg(&board)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .spawn()
@@ -152,7 +161,7 @@ impl Fleet {
         if waiting.peek().is_none() || !waiting.all(|member| member.is_ready) {
             return;
         }
-        let begin = monotonic_nanoseconds() + i128::try_from(NOTICE.as_nanos()).unwrap_or(0);
+        let begin = (monotonic() + NOTICE).as_nanos();
         for member in self.members.iter_mut().filter(is_there) {
             member.is_ready = false;
             // One that is gone is noticed by its silence.

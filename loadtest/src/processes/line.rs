@@ -2,15 +2,15 @@
 
 use std::io::{self, Write as _};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{Word, monotonic_nanoseconds};
+use super::{Word, moment_of};
 use crate::clock;
 
 /// Where this process says what it counts, and hears when phases begin.
 #[derive(Debug)]
 pub struct Line {
-    begins: Receiver<i128>,
+    begins: Receiver<u64>,
 }
 
 impl Line {
@@ -35,10 +35,7 @@ impl Line {
     /// Nobody will say so any more.
     pub fn begin(&self) -> io::Result<Option<Instant>> {
         match self.begins.try_recv() {
-            Ok(begin) => {
-                let wait = u64::try_from(begin - monotonic_nanoseconds()).unwrap_or(0);
-                Ok(Some(clock::now() + Duration::from_nanos(wait)))
-            }
+            Ok(begin) => Ok(Some(moment_of(begin).unwrap_or_else(clock::now))),
             Err(TryRecvError::Empty) => Ok(None),
             Err(TryRecvError::Disconnected) => Err(io::ErrorKind::BrokenPipe.into()),
         }

@@ -48,6 +48,7 @@ impl Node {
         let settings = format!(
             "development = true\n[listen]\npublic = \"{public}\"\nadmin = \"{admin}\"\n\
              [dialect.im]\npublic_key_files = [\"public.pem\"]\n\
+             [dialect.live]\nauth = \"jwt\"\nkeys = [{{ alg = \"HS256\", secret = \"{KEY}\" }}]\n\
              [[api.keys]]\nkey = \"{KEY}\"\nscopes = [\"admin\", \"publish\"]\n"
         );
         fs::write(folder.join("node.toml"), settings).unwrap();
@@ -118,7 +119,8 @@ pub(crate) fn run_against(
     command
         .arg(&json)
         .args(options)
-        .env("LOADTEST_API_KEY", KEY);
+        .env("LOADTEST_API_KEY", KEY)
+        .env("LOADTEST_LIVE_SECRET", KEY);
     // Idle connections need no warm-up.
     let warmup = Some(("--warmup", "0.1")).filter(|_| scenario != "idle");
     for (option, value) in [("-n", "6"), ("--secs", "0.5")].into_iter().chain(warmup) {

@@ -102,6 +102,25 @@ fn what_cannot_be_shared_is_refused() {
             &["unicast", "-n", "6", "--outstanding", "2"],
             "--outstanding",
         ),
+        (&["slow", "-n", "100"], "2 rooms are too few"),
+        (&["mixed", "-n", "100"], "room: --processes 3: 1 rooms"),
+        (
+            &["soak", "-n", "900", "--churners", "2"],
+            "--churners is less",
+        ),
+        (
+            &[
+                "push",
+                "-n",
+                "6",
+                "--redis",
+                "127.0.0.1:1",
+                "--pushers",
+                "2",
+            ],
+            "--pushers is less",
+        ),
+        (&["live", "-n", "4", "--walls", "2"], "2 phones are too few"),
     ] {
         let output = Command::new(LOADTEST)
             .args(options)

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::room::{Counts, DELIVERY, Room, Times, WORD};
+use super::room::{Counts, DELIVERY, Room, WORD};
+use super::times::Times;
 use crate::cli::LiveArgs;
 use crate::meter::Phase;
 use crate::report::{Latency, Table, thousands};
-use crate::scenario::traffic::Traffic as _;
 use crate::scenario::{Merge, Record};
 
 /// Figures of a `live` run.
@@ -38,17 +38,18 @@ pub(crate) struct Figures {
 pub(crate) struct Measured {
     counts: Counts,
     times: Times,
-    unheard: usize,
+    /// Words that were said, before it was measured too.
+    said: usize,
     /// How long it took until all had joined.
     joins: Duration,
 }
 
 impl Measured {
-    pub(super) fn new(room: Room, joins: Duration) -> Self {
+    pub(super) fn new(room: &Room, joins: Duration) -> Self {
         Self {
             counts: room.counts(),
-            unheard: room.under_way(),
-            times: room.times,
+            said: room.said(),
+            times: room.times(),
             joins,
         }
     }
@@ -57,11 +58,8 @@ impl Measured {
 impl Merge for Measured {
     fn merge(&mut self, other: Self) {
         self.counts.add(other.counts);
-        self.times
-            .approval_to_last
-            .add(&other.times.approval_to_last);
-        self.times.say_to_last.add(&other.times.say_to_last);
-        self.unheard += other.unheard;
+        self.times.merge(other.times);
+        self.said += other.said;
         self.joins = self.joins.max(other.joins);
     }
 }
@@ -71,9 +69,10 @@ impl Figures {
         let Measured {
             counts,
             times,
-            unheard,
+            said,
             joins,
         } = measured;
+        let (approval_to_last, say_to_last) = times.to_last();
         let total = record.total(Phase::Hold);
         let deliveries = total.kinds.get(DELIVERY).map_or(0, |it| it.received);
         let connections = arguments.common.connections;
@@ -91,11 +90,17 @@ impl Figures {
             deliveries_per_server_cpu_second: record.cpu(Phase::Hold).per_server_second(deliveries),
             say_to_wall: latency(WORD),
             approval_to_phone: latency(DELIVERY),
-            approval_to_last_phone: Latency::from(&times.approval_to_last),
-            say_to_last_phone: Latency::from(&times.say_to_last),
+            approval_to_last_phone: Latency::from(&approval_to_last),
+            say_to_last_phone: Latency::from(&say_to_last),
             refused: counts.refused,
-            unheard,
+            unheard: said.saturating_sub(times.heard.len()),
         }
+    }
+
+    /// Why the figures are not the server's.
+    pub(super) fn objection(&self) -> Option<String> {
+        let unheard = self.unheard;
+        (0 < unheard).then(|| format!("{unheard} words were not heard by every phone"))
     }
 
     pub(super) fn rows(&self, table: &mut Table) {

@@ -1,18 +1,23 @@
 //! The room: who has joined, what was said, who has heard it.
 //!
 //! Invariant: one wall approves, and what one publishes reaches everybody in that order: so the number of what a phone
-//! has heard tells which approval it was.
+//! has heard tells which approval it was. And whoever hears it last hears it before anybody hears the next one last.
 
+use std::io;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::approvals::{Approval, Approvals, Word};
+use super::times::Times;
 use crate::clock;
 use crate::engine::{Handler, Io};
-use crate::meter::{Kind, Latencies, Meter};
+use crate::meter::{Kind, Meter};
+use crate::processes::{Board, moment_of, nanoseconds_of};
 use crate::scenario::arrivals::Remainder;
 use crate::scenario::traffic::Traffic;
+use crate::scenario::{RunError, judge};
 
 /// What phones say.
 pub(super) const WORD: &str = "word";
@@ -24,18 +29,27 @@ const BEGINNING_BYTES: usize = 48;
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 const SUCCESS: &[u8] = br#"{"status":200,"event":""#;
 
-/// Everybody, phones behind walls.
+/// Everybody of this process, phones behind walls.
 #[derive(Debug)]
 pub(super) struct Room {
+    /// Which of several processes it is.
+    process: usize,
     walls: usize,
     clients: Vec<Client>,
     joined: usize,
     turn: usize,
-    /// When each word was due, and how many walls have not seen it.
-    said: Vec<(Instant, usize)>,
+    /// When it was set up: a word that was due before is of another run.
+    began: u64,
+    /// Words of the phones here, and how many of them all phones here have heard.
+    said: usize,
+    said_and_heard: usize,
     /// What the first wall approves next: ids, and which word each is.
-    to_approve: Vec<(String, usize)>,
-    approved: Vec<Approval>,
+    to_approve: Vec<(String, Word)>,
+    approvals: Approvals,
+    /// When the last phone here had heard each approval, in nanoseconds.
+    heard: Vec<u64>,
+    /// What was wrong with the approvals of other processes.
+    broken: Option<io::Error>,
     counts: Counts,
     /// The counts when recording began.
     before: Counts,
@@ -44,8 +58,7 @@ pub(super) struct Room {
     word: Kind,
     delivery: Kind,
     meter: Meter,
-    recorded_from: Option<Instant>,
-    pub(super) times: Times,
+    recorded_from: u64,
 }
 
 #[derive(Debug, Default)]
@@ -53,14 +66,6 @@ struct Client {
     /// Of the message that is being read.
     beginning: Vec<u8>,
     heard: usize,
-}
-
-#[derive(Debug)]
-struct Approval {
-    said: Instant,
-    at: Instant,
-    /// Phones that have not heard it.
-    left: usize,
 }
 
 /// What came of it so far.
@@ -71,15 +76,6 @@ pub(super) struct Counts {
     pub(super) approved: u64,
     pub(super) heard: u64,
     pub(super) refused: u64,
-}
-
-/// How long it took until the last one had heard it; what each had to wait, the meter knows.
-#[derive(Debug, Default, Deserialize, Serialize)]
-pub(super) struct Times {
-    /// From an approval to the last phone.
-    pub(super) approval_to_last: Latencies,
-    /// From when a word was due to the last phone.
-    pub(super) say_to_last: Latencies,
 }
 
 impl Counts {
@@ -103,23 +99,33 @@ impl Counts {
 }
 
 impl Room {
-    pub(super) fn new(clients: usize, walls: usize, meter: &Meter) -> Self {
+    /// So many clients of a process, of whom some are walls; it knows what was approved from there.
+    pub(super) fn new(
+        process: usize,
+        (clients, walls): (usize, usize),
+        board: Option<Board<3>>,
+        meter: &Meter,
+    ) -> Self {
         Self {
+            process,
             walls,
             clients: (0..clients).map(|_| Client::default()).collect(),
             joined: 0,
             turn: 0,
-            said: Vec::new(),
+            began: nanoseconds_of(clock::now()),
+            said: 0,
+            said_and_heard: 0,
             to_approve: Vec::new(),
-            approved: Vec::new(),
+            approvals: Approvals::new(clients - walls, board),
+            heard: Vec::new(),
+            broken: None,
             counts: Counts::default(),
             before: Counts::default(),
             measured: Counts::default(),
             word: meter.kind(WORD),
             delivery: meter.kind(DELIVERY),
             meter: meter.clone(),
-            recorded_from: None,
-            times: Times::default(),
+            recorded_from: u64::MAX,
         }
     }
 
@@ -155,8 +161,26 @@ impl Room {
         self.meter.error("refused");
     }
 
-    fn is_recorded(&self, from: Instant) -> bool {
-        self.recorded_from.is_some_and(|begin| begin <= from)
+    /// Words that phones here have said.
+    pub(super) fn said(&self) -> usize {
+        self.said
+    }
+
+    /// When what was approved was heard here.
+    pub(super) fn times(&self) -> Times {
+        Times {
+            recorded_from: self.recorded_from,
+            approvals: self.approvals.times(),
+            heard: self.heard.clone(),
+        }
+    }
+
+    /// Whether all phones here have heard all that was approved until now, in any process.
+    ///
+    /// # Errors
+    /// The approvals of other processes cannot be read.
+    pub(super) fn has_heard_all(&mut self) -> io::Result<bool> {
+        Ok(self.approvals.read()? <= self.heard.len())
     }
 
     /// A wall was sent a message.
@@ -177,23 +201,18 @@ impl Room {
 
     /// A wall was shown what a phone has said.
     fn word(&mut self, wall: usize, param: &Value) {
-        let number = param["say"]
-            .as_str()
-            .and_then(|say| say.parse::<usize>().ok());
-        let Some((number, (due, unseen))) =
-            number.and_then(|number| Some((number, self.said.get_mut(number)?)))
-        else {
-            // Of another run.
+        let word = param["say"].as_str().and_then(Word::of);
+        let of_this_run = self.began..=nanoseconds_of(clock::now());
+        let word = word.filter(|word| of_this_run.contains(&word.due));
+        let Some((word, due)) = word.and_then(|word| Some((word, moment_of(word.due)?))) else {
             return;
         };
-        *unseen = unseen.saturating_sub(1);
-        let due = *due;
         self.counts.shown += 1;
         self.word.received(1);
         self.word.took_since(due);
         if wall == 0 {
             let name = param["id"].as_str().unwrap_or_default().to_owned();
-            self.to_approve.push((name, number));
+            self.to_approve.push((name, word));
         }
     }
 
@@ -212,19 +231,35 @@ impl Room {
 
     fn heard(&mut self, id: usize) {
         let client = &mut self.clients[id];
-        let Some(approval) = self.approved.get_mut(client.heard) else {
-            return;
+        let approval = match self.approvals.get(client.heard) {
+            Ok(Some(approval)) => approval,
+            Ok(None) => return,
+            Err(error) => {
+                self.broken = Some(error);
+                return;
+            }
         };
         client.heard += 1;
         approval.left -= 1;
         self.counts.heard += 1;
-        let Approval { said, at, left } = *approval;
+        let Approval { word, at, left } = *approval;
         self.delivery.received(1);
-        self.delivery.took_since(at);
-        if left == 0 && self.is_recorded(said) {
-            self.times.approval_to_last.record_since(at);
-            self.times.say_to_last.record_since(said);
+        let now = clock::now();
+        self.delivery.came(at, now);
+        if left == 0 {
+            self.heard.push(nanoseconds_of(now));
+            self.said_and_heard += usize::from(word.process == self.process);
         }
+    }
+
+    /// The first wall approves what it was shown.
+    fn approve(&mut self, io: &mut Io) -> io::Result<()> {
+        for (name, word) in std::mem::take(&mut self.to_approve) {
+            self.approvals.add(word, clock::now())?;
+            let text = format!(r#"{{"method":"live.wall.check","id":"{name}","status":1}}"#);
+            io.send_text(0, text.as_bytes());
+        }
+        Ok(())
     }
 }
 
@@ -234,7 +269,7 @@ impl Traffic for Room {
     }
 
     fn record(&mut self) {
-        self.recorded_from = Some(clock::now());
+        self.recorded_from = nanoseconds_of(clock::now());
         self.before = self.counts;
     }
 
@@ -245,22 +280,31 @@ impl Traffic for Room {
     fn send_next(&mut self, io: &mut Io, due: Instant) {
         let phone = self.walls + self.turn;
         self.turn = (self.turn + 1) % self.phones();
-        let number = self.said.len();
-        self.said.push((due, self.walls));
+        let word = Word {
+            process: self.process,
+            due: nanoseconds_of(due),
+        };
+        self.said += 1;
         self.counts.said += 1;
         self.word.sent(1);
-        let text = format!(r#"{{"method":"live.user.say","say":"{number}"}}"#);
+        let text = format!(r#"{{"method":"live.user.say","say":"{}"}}"#, word.text());
         io.send_text(phone, text.as_bytes());
+    }
+
+    fn check(&mut self, io: &mut Io, _: Instant) -> Result<(), RunError> {
+        match self.broken.take() {
+            Some(error) => Err(error.into()),
+            None => judge(io.losses()),
+        }
     }
 
     fn progress(&self) -> u64 {
         self.counts.heard + self.counts.shown
     }
 
-    /// Words that not everybody has heard.
+    /// Words from here that not everybody here has heard.
     fn under_way(&self) -> usize {
-        let heard = self.approved.iter().filter(|approval| approval.left == 0);
-        self.said.len() - heard.count()
+        self.said - self.said_and_heard
     }
 
     fn remainder(&self) -> Remainder {
@@ -292,75 +336,12 @@ impl Handler for Room {
         self.clients[id].beginning = message;
     }
 
-    fn after_read(&mut self, io: &mut Io, id: usize) {
-        if id != 0 {
-            return;
-        }
-        for (name, number) in std::mem::take(&mut self.to_approve) {
-            let text = format!(r#"{{"method":"live.wall.check","id":"{name}","status":1}}"#);
-            self.approved.push(Approval {
-                said: self.said[number].0,
-                at: clock::now(),
-                left: self.phones(),
-            });
-            io.send_text(0, text.as_bytes());
+    fn after_read(&mut self, io: &mut Io, _: usize) {
+        if let Err(error) = self.approve(io) {
+            self.broken = Some(error);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn broadcast(room: &mut Room, phone: usize) {
-        let text = br#"{"status":200,"event":"userSayBroadcast","info":"","param":{}}"#;
-        room.payload(phone, text);
-        room.message(phone, text.len() as u64);
-    }
-
-    #[test]
-    fn a_word_is_heard_when_the_last_phone_has_it() {
-        let mut room = Room::new(3, 1, &Meter::default());
-        let now = clock::now();
-        room.record();
-        room.said.push((clock::now(), 1));
-        let word = br#"{"status":200,"event":"userSayNeedCheck","info":"","param":{"id":"ab","nickname":"n","say":"0"}}"#;
-        room.payload(0, &word[..50]);
-        room.payload(0, &word[50..]);
-        room.message(0, word.len() as u64);
-        assert_eq!(room.to_approve, [("ab".to_owned(), 0)]);
-        room.approved.push(Approval {
-            said: clock::now(),
-            at: now,
-            left: 2,
-        });
-        assert_eq!(room.under_way(), 1);
-        broadcast(&mut room, 1);
-        assert_eq!(
-            (room.under_way(), room.times.approval_to_last.len()),
-            (1, 0)
-        );
-        broadcast(&mut room, 2);
-        assert_eq!(
-            (room.under_way(), room.times.approval_to_last.len()),
-            (0, 1)
-        );
-        assert_eq!((room.counts.shown, room.counts.heard), (1, 2));
-    }
-
-    #[test]
-    fn refusals_are_counted() {
-        let mut room = Room::new(2, 1, &Meter::default());
-        for (id, text) in [
-            (
-                0,
-                &br#"{"status":403,"event":"mustBeWall","info":"","param":null}"#[..],
-            ),
-            (1, br#"{"status":500,"event":"controllerError","info":""}"#),
-        ] {
-            room.payload(id, text);
-            room.message(id, 1);
-        }
-        assert_eq!((room.counts.refused, room.missing()), (2, 2));
-    }
-}
+mod tests;
