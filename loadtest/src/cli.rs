@@ -36,8 +36,9 @@ use self::values::{
     parse_address, parse_count, parse_durable_rate, parse_key, parse_minutes, parse_outstanding,
     parse_pairable, parse_rate, parse_seconds,
 };
+use crate::engine::Habits;
 use crate::key::ApiKey;
-use crate::server::Echo;
+use crate::server::{Echo, Pair};
 use crate::template::Template;
 
 /// Load generator for WebSocket gateways.
@@ -156,6 +157,9 @@ pub struct UnicastArgs {
     /// Options of every scenario; clients 0 and 1 are a pair, 2 and 3, and so on.
     #[command(flatten)]
     pub common: Common,
+    /// How to talk to the server.
+    #[command(flatten)]
+    pub server: ServerFile,
     /// Messages per second, of all clients together, each at its own time whatever became of those before
     #[arg(long, value_name = "MSGS", value_parser = parse_rate, required_unless_present_any = ["outstanding", "positions"])]
     pub rate: Option<f64>,
@@ -163,9 +167,9 @@ pub struct UnicastArgs {
     #[arg(long, value_name = "COUNT", value_parser = parse_outstanding, conflicts_with = "rate")]
     pub outstanding: Option<usize>,
     /// Instead of messages: positions per second of each driver, the first of each pair, to its passenger
-    #[arg(long, value_name = "HERTZ", value_parser = parse_rate, conflicts_with_all = ["rate", "outstanding"])]
+    #[arg(long, value_name = "HERTZ", value_parser = parse_rate, conflicts_with_all = ["rate", "outstanding", "given"])]
     pub positions: Option<f64>,
-    /// Size of a message
+    /// Size of a message when it is delivered
     #[arg(long, value_name = "BYTES", default_value = "128")]
     pub bytes: usize,
     /// Run so long before measuring
@@ -174,6 +178,18 @@ pub struct UnicastArgs {
     /// Process of Redis, for its CPU time
     #[arg(long, value_name = "PID")]
     pub redis_pid: Option<u32>,
+}
+
+impl UnicastArgs {
+    /// How pairs talk, and what is done with messages.
+    ///
+    /// # Errors
+    /// One line, when nobody says how to.
+    pub fn parts(&self) -> Result<(Pair, Habits), String> {
+        let server = self.server.read();
+        let missing = || "--server: the file has no [pair]".to_owned();
+        Ok((server.pair.ok_or_else(missing)?, server.habits))
+    }
 }
 
 /// Options of `chat`.

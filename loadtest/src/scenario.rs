@@ -33,9 +33,9 @@ use crate::client::{Loss, Losses};
 use crate::engine::{Engine, Io, Outlet};
 use crate::process::{self, Watch};
 use crate::report::{Table, thousands};
-use crate::server::{Role, Step};
+use crate::server::{Role, Room, Step};
 use crate::socket::{self, Sources};
-use crate::template::Template;
+use crate::template::{Seat, Template};
 use crate::token::{Passes, Signer};
 
 /// Why a scenario did not end well.
@@ -86,9 +86,8 @@ struct Plan<'a> {
     targets: &'a [SocketAddr],
     sources: Sources,
     path: Path<'a>,
-    headers: Vec<String>,
-    /// What is said and heard before a connection is what it should be.
-    hello: &'a [Step],
+    /// Further lines of the upgrade request, behind what roles ask for.
+    headers: &'a [String],
     /// What the numbers of connections begin with.
     first: usize,
     /// Over how long connections are opened.
@@ -100,8 +99,10 @@ struct Plan<'a> {
 enum Path<'a> {
     /// This path, and the addresses in turn.
     Text(&'a Template),
-    /// This path, with the room of each; the addresses in turn.
-    Room(&'a Template, &'a Layout),
+    /// This role, and the addresses in turn.
+    Role(&'a Role),
+    /// The role of each in its room; the addresses in turn.
+    Room(&'a Room, &'a Layout),
     /// A token for each. Connections 0 and 1 are a pair, 2 and 3, and so on: the two go to different addresses if
     /// there are several, and of the first ones of all pairs as many to each.
     Token(&'a Signer),
@@ -119,30 +120,70 @@ impl<'a> Plan<'a> {
             targets: &common.to,
             sources: Sources::new(common.source, connections_at_once),
             path,
-            headers: common.header.clone(),
-            hello: &[],
+            headers: &common.header,
             first: common.first,
             over: common.ramp,
         }
     }
 
-    /// For connections of a role; what the command line says comes behind what the role asks for.
+    /// For connections of a role.
     fn as_role(common: &'a Common, role: &'a Role, connections_at_once: usize) -> Self {
-        Self {
-            headers: [&*role.headers, &common.header].concat(),
-            hello: &role.hello,
-            ..Self::new(common, &role.path, connections_at_once)
+        Self::of(common, Path::Role(role), connections_at_once)
+    }
+
+    /// The role of connection `index`, if it has one.
+    fn role(&self, index: usize) -> Option<&'a Role> {
+        match self.path {
+            Path::Text(_) | Path::Token(_) | Path::Pass(_) => None,
+            Path::Role(role) => Some(role),
+            Path::Room(room, layout) => {
+                let is_publisher = layout.publisher(layout.room_of(index)) == index;
+                Some(if is_publisher {
+                    &room.publisher
+                } else {
+                    &room.member
+                })
+            }
+        }
+    }
+
+    /// What is said and heard before connection `index` is what it should be.
+    fn hello(&self, index: usize) -> &'a [Step] {
+        self.role(index).map_or(&[], |role| &role.hello)
+    }
+
+    /// Whether there is a connection of which [`Plan::hello`] is anything.
+    fn has_hello(&self) -> bool {
+        match self.path {
+            Path::Text(_) | Path::Token(_) | Path::Pass(_) => false,
+            Path::Role(role) => !role.hello.is_empty(),
+            Path::Room(room, _) => {
+                !room.member.hello.is_empty() || !room.publisher.hello.is_empty()
+            }
+        }
+    }
+
+    /// The number of connection `index` among those of all processes, and that of its room.
+    fn seat(&self, index: usize) -> Seat {
+        let room = match self.path {
+            Path::Room(_, layout) => layout.number(layout.room_of(index)),
+            _ => 0,
+        };
+        Seat {
+            index: self.first + index,
+            room,
         }
     }
 
     /// Starts the connection that is number `index` of this plan, under `id`.
     fn open(&self, io: &mut Io, id: usize, index: usize) -> Result<(), Loss> {
-        let index = self.first + index;
+        let (seat, role) = (self.seat(index), self.role(index));
+        let index = seat.index;
         let (turn, path) = match self.path {
             Path::Text(template) => (index, template.for_index(index)),
-            Path::Room(template, layout) => {
-                let room = layout.number(layout.room_of(index - self.first));
-                (index, template.bind(index, room).for_index(index))
+            Path::Role(_) | Path::Room(..) => {
+                let path = role.map(|role| role.path.for_seat(seat));
+                (index, path.unwrap_or_default())
             }
             Path::Pass(passes) => (index, format!("/live?auth={}", passes.pass(index))),
             Path::Token(signer) => {
@@ -152,7 +193,9 @@ impl<'a> Plan<'a> {
         };
         let target = self.targets[turn % self.targets.len()];
         let mut request = Vec::with_capacity(256);
-        crate::handshake::request(&mut request, &path, &target.to_string(), &self.headers);
+        let headers = role.map_or(&[][..], |role| &role.headers);
+        let headers = [headers, self.headers].concat();
+        crate::handshake::request(&mut request, &path, &target.to_string(), &headers);
         io.connect(id, self.sources.pick(index, target), target, &request)
     }
 }

@@ -20,6 +20,8 @@ use publish::Publish;
 
 /// The `ride` dialect of Tidegate, which is spoken when no file is given.
 const RIDE: &str = include_str!("../servers/ride.toml");
+/// The `room` dialect, which is spoken in rooms then.
+const ROOM: &str = include_str!("../servers/room.toml");
 
 /// What a file says of a server.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +36,10 @@ pub struct Server {
     pub echo: Option<Echo>,
     /// How something is published; without it nothing can be.
     pub publish: Option<Publish>,
+    /// How members of rooms talk, if there are rooms.
+    pub room: Option<Room>,
+    /// How pairs do.
+    pub pair: Option<Pair>,
     /// What is done with messages whatever is measured.
     pub habits: Habits,
 }
@@ -47,6 +53,26 @@ pub struct Role {
     pub headers: Vec<String>,
     /// What is sent and waited for until the connection is what it should be.
     pub hello: Vec<Step>,
+}
+
+/// Connections in rooms; in texts, `{room}` is the number of the room.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Room {
+    /// A member.
+    pub member: Role,
+    /// The one of them who publishes, and need not receive anything.
+    pub publisher: Role,
+    /// How it publishes, by a frame.
+    pub publish: Publish,
+}
+
+/// Connections in pairs; in texts, `{partner}` is the number of the other one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pair {
+    /// Each of the two.
+    pub client: Role,
+    /// How it writes to the other one, by a frame.
+    pub publish: Publish,
 }
 
 /// One step of a greeting.
@@ -116,6 +142,15 @@ impl Server {
     #[must_use]
     pub fn ride() -> Self {
         RIDE.parse().expect("the built-in text is right")
+    }
+
+    /// The `room` dialect of Tidegate.
+    ///
+    /// # Panics
+    /// Never: a test reads the text, which is part of this program.
+    #[must_use]
+    pub fn room_dialect() -> Self {
+        ROOM.parse().expect("the built-in text is right")
     }
 }
 

@@ -1,5 +1,5 @@
-//! Texts with placeholders: `{i}` (connection number), `{room}` (that of its room), `{seq}` and `{pad}`; every other
-//! brace is literal.
+//! Texts with placeholders: `{i}` (connection number), `{partner}` (that of the other one of its pair), `{room}` (that of
+//! its room), `{seq}` and `{pad}`; every other brace is literal.
 //!
 //! JSON is full of braces, so only these exact spellings are replaced and nothing needs escaping.
 
@@ -9,8 +9,9 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-const PLACEHOLDERS: [(&str, Piece); 4] = [
+const PLACEHOLDERS: [(&str, Piece); 5] = [
     ("{i}", Piece::Index),
+    ("{partner}", Piece::Partner),
     ("{room}", Piece::Room),
     ("{seq}", Piece::Seq),
     ("{pad}", Piece::Pad),
@@ -27,9 +28,33 @@ pub struct Template {
 enum Piece {
     Text(String),
     Index,
+    Partner,
     Room,
     Seq,
     Pad,
+}
+
+/// Whose text it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seat {
+    /// Number of the connection.
+    pub index: usize,
+    /// That of its room.
+    pub room: usize,
+}
+
+impl Seat {
+    /// The connection of this number, where there is one room.
+    #[must_use]
+    pub fn of(index: usize) -> Self {
+        Self { index, room: 0 }
+    }
+}
+
+/// The number of the other one of a pair: 0 and 1 are one, 2 and 3, and so on.
+#[must_use]
+pub fn partner(index: usize) -> usize {
+    index ^ 1
 }
 
 impl Template {
@@ -51,13 +76,12 @@ impl Template {
         Self { pieces }
     }
 
-    /// The same for one connection, which is in this room: what is left to be replaced is `{seq}` and `{pad}`.
+    /// The same for one connection: what is left to be replaced is `{seq}` and `{pad}`.
     #[must_use]
-    pub fn bind(&self, index: usize, room: usize) -> Self {
-        let bind = |piece: &Piece| match piece {
-            Piece::Index => Piece::Text(index.to_string()),
-            Piece::Room => Piece::Text(room.to_string()),
-            other => other.clone(),
+    pub fn bind(&self, seat: Seat) -> Self {
+        let bind = |piece: &Piece| match piece.number(seat) {
+            Some(number) => Piece::Text(number.to_string()),
+            None => piece.clone(),
         };
         Self {
             pieces: self.pieces.iter().map(bind).collect(),
@@ -67,23 +91,35 @@ impl Template {
     /// The text with every placeholder replaced; the room is the first one.
     #[must_use]
     pub fn expand(&self, index: usize, seq: &str, pad: &str) -> String {
-        let mut out = String::new();
-        for piece in &self.pieces {
-            match piece {
-                Piece::Text(text) => out.push_str(text),
-                Piece::Index => write!(out, "{index}").expect("a String takes any text"),
-                Piece::Room => out.push('0'),
-                Piece::Seq => out.push_str(seq),
-                Piece::Pad => out.push_str(pad),
-            }
-        }
-        out
+        self.write(Seat::of(index), seq, pad)
     }
 
     /// The text of connection `index`, where the other placeholders have no meaning.
     #[must_use]
     pub fn for_index(&self, index: usize) -> String {
-        self.expand(index, "", "")
+        self.for_seat(Seat::of(index))
+    }
+
+    /// The text of a connection in its room, where the other placeholders have no meaning.
+    #[must_use]
+    pub fn for_seat(&self, seat: Seat) -> String {
+        self.write(seat, "", "")
+    }
+
+    fn write(&self, seat: Seat, seq: &str, pad: &str) -> String {
+        let mut out = String::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Seq => out.push_str(seq),
+                Piece::Pad => out.push_str(pad),
+                Piece::Index | Piece::Partner | Piece::Room => {
+                    let number = piece.number(seat).unwrap_or_default();
+                    write!(out, "{number}").expect("a String takes any text");
+                }
+            }
+        }
+        out
     }
 
     /// Whether it is the empty text.
@@ -102,6 +138,18 @@ impl Template {
     #[must_use]
     pub fn has_pad(&self) -> bool {
         self.pieces.contains(&Piece::Pad)
+    }
+}
+
+impl Piece {
+    /// What stands for it, if that is a number.
+    fn number(&self, seat: Seat) -> Option<usize> {
+        match self {
+            Self::Index => Some(seat.index),
+            Self::Partner => Some(partner(seat.index)),
+            Self::Room => Some(seat.room),
+            Self::Text(_) | Self::Seq | Self::Pad => None,
+        }
     }
 }
 
@@ -136,6 +184,7 @@ mod tests {
     fn texts() -> impl Strategy<Value = Vec<String>> {
         let part = prop_oneof![
             Just("{i}".to_owned()),
+            Just("{partner}".to_owned()),
             Just("{room}".to_owned()),
             Just("{seq}".to_owned()),
             Just("{pad}".to_owned()),
@@ -157,11 +206,12 @@ mod tests {
             let template = Template::new(&text);
             let replaced = text
                 .replace("{i}", &index.to_string())
+                .replace("{partner}", &(index ^ 1).to_string())
                 .replace("{room}", "0")
                 .replace("{seq}", &seq)
                 .replace("{pad}", &pad);
             // Replacing one may make another: then the two differ, and ours is right.
-            let names = ["{i}", "{room}", "{seq}", "{pad}"];
+            let names = ["{i}", "{partner}", "{room}", "{seq}", "{pad}"];
             let whole = names.iter().fold(text.clone(), |text, name| text.replace(name, ""));
             if !names.iter().any(|name| whole.contains(name)) {
                 prop_assert_eq!(template.expand(index, &seq, &pad), replaced);
@@ -175,7 +225,7 @@ mod tests {
             let text = parts.concat();
             let identity = |name: &str| format!("{{{name}}}");
             let template = Template::new(&text);
-            if !text.contains("{i}") && !text.contains("{room}") {
+            if !["{i}", "{partner}", "{room}"].iter().any(|name| text.contains(name)) {
                 prop_assert_eq!(template.expand(0, &identity("seq"), &identity("pad")), text);
             }
         }
@@ -189,10 +239,13 @@ mod tests {
 
     #[test]
     fn a_bound_template_keeps_what_changes_with_every_message() {
-        let template = Template::new("{i}/{room}/{seq}{pad}").bind(42, 7);
-        assert_eq!(template.expand(1, "3", "x"), "42/7/3x");
+        let seat = Seat { index: 42, room: 7 };
+        let template = Template::new("{i}/{partner}/{room}/{seq}{pad}").bind(seat);
+        assert_eq!(template.expand(1, "3", "x"), "42/43/7/3x");
         assert!(template.has_seq() && template.has_pad());
-        assert_eq!(Template::new("r{room}").for_index(5), "r0");
+        let template = Template::new("{partner} in {room}");
+        assert_eq!(template.for_seat(seat), "43 in 7");
+        assert_eq!(template.for_index(5), "4 in 0");
     }
 
     #[test]

@@ -23,6 +23,11 @@ async function main() {
       done();
     });
     socket.on("pub", (text) => io.to("bench").emit("m", text));
+    socket.on("join", (room, target, done) => {
+      socket.join(room);
+      socket.on("say", (text) => io.to(target).emit("m", text));
+      done();
+    });
     socket.on("echo", (text, answer) => answer(text));
   });
   http.listen(Number(process.env.PORT), "127.0.0.1", 4096);

@@ -1,7 +1,8 @@
-// ws on one node: /sub gets what /pub says, and /echo gets its own back.
+// ws on one node: /sub/TOPIC gets what /pub/TOPIC says, /pair/MINE/THEIRS gets the one and says the other, and /echo
+// gets its own back.
 const { WebSocket, WebSocketServer } = require("ws");
 
-const subscribers = new Set();
+const topics = new Map();
 const server = new WebSocketServer({
   host: "127.0.0.1",
   port: Number(process.env.PORT),
@@ -9,17 +10,36 @@ const server = new WebSocketServer({
   clientTracking: false,
 });
 
+function subscribers(topic) {
+  if (!topics.has(topic)) topics.set(topic, new Set());
+  return topics.get(topic);
+}
+
+function subscribe(socket, topic) {
+  const all = subscribers(topic);
+  all.add(socket);
+  socket.on("close", () => all.delete(socket));
+}
+
+function publish(socket, topic) {
+  const all = subscribers(topic);
+  socket.on("message", (data) => {
+    for (const subscriber of all) {
+      if (subscriber.readyState === WebSocket.OPEN) subscriber.send(data, { binary: false });
+    }
+  });
+}
+
 server.on("connection", (socket, { url }) => {
   socket.on("error", () => {});
-  if (url === "/sub") {
-    subscribers.add(socket);
-    socket.on("close", () => subscribers.delete(socket));
-  } else if (url === "/pub") {
-    socket.on("message", (data) => {
-      for (const subscriber of subscribers) {
-        if (subscriber.readyState === WebSocket.OPEN) subscriber.send(data, { binary: false });
-      }
-    });
+  const [kind, topic, target] = url.slice(1).split("/");
+  if (kind === "sub") {
+    subscribe(socket, topic);
+  } else if (kind === "pub") {
+    publish(socket, topic);
+  } else if (kind === "pair") {
+    subscribe(socket, topic);
+    publish(socket, target);
   } else {
     socket.on("message", (data) => socket.send(data, { binary: false }));
   }

@@ -6,7 +6,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values::{parse_outstanding, parse_rate, parse_seconds};
-use super::{Common, Part};
+use super::{Common, Part, ServerFile};
+use crate::engine::Habits;
+use crate::server::publish::Publish;
+use crate::server::{Role, Room};
 use crate::template::Template;
 
 /// Options of `room`.
@@ -55,26 +58,22 @@ pub struct Publishing {
     pub outstanding: Option<usize>,
 }
 
-const PATH: &str = "/room/load_{room}/?user=u{i}";
-const MESSAGE: &str = r#"{"type":2,"to":"load_{room}","message":{"seq":"{seq}","pad":"{pad}"}}"#;
-
 /// What the members of rooms send and receive.
 #[derive(Args, Clone, Debug)]
 pub struct RoomFrames {
-    /// Path to connect to; {i} is the number of the connection, {room} that of its room
-    #[arg(long, default_value = PATH)]
-    pub path: Template,
-    /// Message that every member sends after connecting
+    /// How to talk to the server.
+    #[command(flatten)]
+    pub server: ServerFile,
+    /// Path of everybody; {i} is the number of the connection, {room} that of its room [default: the server's]
+    #[arg(long)]
+    pub path: Option<Template>,
+    /// Message that every member sends after connecting [default: the server's]
     #[arg(long, value_name = "FRAME")]
     pub subscribe: Option<Template>,
-    /// What is published; {seq} is a number of 10 characters, {pad} fills up to --bytes
-    #[arg(
-        long,
-        value_name = "TEXT",
-        default_value = MESSAGE
-    )]
-    pub message: Template,
-    /// Size of what is published
+    /// What is published; {seq} is a number of 10 characters, {pad} fills up to --bytes [default: the server's]
+    #[arg(long, value_name = "TEXT")]
+    pub message: Option<Template>,
+    /// Size of a message when it is delivered
     #[arg(long, value_name = "BYTES", default_value = "128")]
     pub bytes: usize,
     /// Messages shorter than this are not deliveries [default: --bytes]
@@ -87,12 +86,39 @@ impl RoomFrames {
     #[must_use]
     pub fn of_room(bytes: usize) -> Self {
         Self {
-            path: Template::new(PATH),
+            server: ServerFile::default(),
+            path: None,
             subscribe: None,
-            message: Template::new(MESSAGE),
+            message: None,
             bytes,
             counted_bytes_min: None,
         }
+    }
+
+    /// Puts the options over the server's file: how members talk, and what is done with messages.
+    ///
+    /// # Errors
+    /// One line, when nobody says how to talk in rooms.
+    pub fn parts(&self) -> Result<(Room, Habits), String> {
+        let server = self.server.read_for_rooms();
+        let Some(room) = &server.room else {
+            return Err("--server: the file has no [room]".to_owned());
+        };
+        let role = |role: &Role| {
+            let role = role.at(self.path.as_ref());
+            server.having_say(role, self.subscribe.as_ref())
+        };
+        let message = self.message.as_ref().unwrap_or(&room.publish.message);
+        let publish = Publish {
+            message: message.clone(),
+            ..room.publish.clone()
+        };
+        let room = Room {
+            member: role(&room.member),
+            publisher: role(&room.publisher),
+            publish,
+        };
+        Ok((room, server.habits))
     }
 }
 

@@ -7,9 +7,9 @@ use clap::Args;
 use crate::server::Server;
 
 /// How to talk to the server.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct ServerFile {
-    /// How to talk to a server that is not ours, such as a file of loadtest/servers [default: the ride dialect]
+    /// How to talk to a server that is not ours, such as a file of loadtest/servers [default: the ride dialect, in rooms the room dialect]
     #[arg(long = "server", value_name = "FILE", value_parser = parse_server)]
     given: Option<Server>,
 }
@@ -19,6 +19,12 @@ impl ServerFile {
     #[must_use]
     pub fn read(&self) -> Server {
         self.given.clone().unwrap_or_else(Server::ride)
+    }
+
+    /// What the file says of rooms; without one, the `room` dialect of Tidegate.
+    #[must_use]
+    pub fn read_for_rooms(&self) -> Server {
+        self.given.clone().unwrap_or_else(Server::room_dialect)
     }
 }
 

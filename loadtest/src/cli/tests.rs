@@ -1,5 +1,6 @@
 use super::*;
 use crate::server::Step;
+use crate::template::Seat;
 
 fn parse_line(line: &str) -> Result<Command, ParseError> {
     parse(line.split(' ').map(OsString::from))
@@ -146,8 +147,10 @@ fn rooms_have_sizes_and_one_kind_of_load() {
     let size = |rooms, members| Size { rooms, members };
     assert_eq!(arguments.sizes.rooms, [size(2, 5), size(1, 15)]);
     assert_eq!(arguments.publishing.total_rate(3), Some(1.5));
+    let (room, _) = arguments.frames.parts().unwrap();
+    assert_eq!(room.publisher, room.member);
     assert_eq!(
-        arguments.frames.path.bind(7, 2).for_index(7),
+        room.member.path.for_seat(Seat { index: 7, room: 2 }),
         "/room/load_2/?user=u7"
     );
     check_wrong(line, "--outstanding");

@@ -19,6 +19,7 @@ use crate::engine::Engine;
 use crate::meter::{Kind, Phase};
 use crate::report::{Latency, Table, thousands};
 use crate::server::{Echo, Server};
+use crate::template::Seat;
 use clients::Clients;
 
 /// What answers are called.
@@ -155,12 +156,12 @@ fn clients(arguments: &EchoArgs, server: &Server, kind: Kind) -> Result<Clients,
         first, connections, ..
     } = arguments.common;
     let message = |index| {
-        let template = echo.send.bind(index, 0);
+        let template = echo.send.bind(Seat::of(index));
         let message = match arguments.bytes {
             Some(bytes) => Message::new(&template, bytes)?,
             None => Message::bare(&template),
         };
-        Ok((message, echo.expect.bind(index, 0)))
+        Ok((message, echo.expect.bind(Seat::of(index))))
     };
     let messages = (first..first + connections).map(message);
     let messages = messages.collect::<Result<_, String>>()?;

@@ -158,14 +158,14 @@ impl<'a> Ramp<'a> {
 
     /// Sends what is due in the greeting. When it is over, the next connection has the lane.
     fn greet(&mut self, io: &mut Io, id: usize, lane: usize) {
-        let hello = self.plan.hello;
         let Some(Lane {
             index, greeting, ..
         }) = &mut self.lanes[lane]
         else {
             return;
         };
-        greeting.speak(hello, self.plan.first + *index, |text| {
+        let hello = self.plan.hello(*index);
+        greeting.speak(hello, self.plan.seat(*index), |text| {
             io.send_text(id, text.as_bytes());
         });
         if !greeting.is_done(hello) {
@@ -180,7 +180,7 @@ impl<'a> Ramp<'a> {
 
     /// Where a greeting is going on with connection `id`, if one is.
     fn greeting_of(&mut self, id: usize) -> Option<&mut Lane> {
-        if self.plan.hello.is_empty() {
+        if !self.plan.has_hello() {
             return None;
         }
         let lane = self.lane_of(id)?;
@@ -196,16 +196,18 @@ impl Handler for Ramp<'_> {
     }
 
     fn payload(&mut self, id: usize, chunk: &[u8]) {
-        let hello = self.plan.hello;
+        let plan = self.plan;
         if let Some(lane) = self.greeting_of(id) {
-            lane.greeting.hear(hello, chunk);
+            lane.greeting.hear(plan.hello(lane.index), chunk);
         }
     }
 
     fn message(&mut self, id: usize, _bytes: u64) {
-        let (hello, first) = (self.plan.hello, self.plan.first);
+        let plan = self.plan;
         if let Some(lane) = self.greeting_of(id)
-            && lane.greeting.end_message(hello, first + lane.index)
+            && lane
+                .greeting
+                .end_message(plan.hello(lane.index), plan.seat(lane.index))
         {
             self.progress = clock::now();
         }
@@ -213,7 +215,7 @@ impl Handler for Ramp<'_> {
 
     fn after_read(&mut self, io: &mut Io, id: usize) {
         // Its greeting may be over, and another connection be on its way in the lane.
-        if !self.plan.hello.is_empty()
+        if self.plan.has_hello()
             && io.is_open(id)
             && let Some(lane) = self.lane_of(id)
         {

@@ -198,28 +198,22 @@ pub(super) fn fill(
     (outstanding, uncounted): (Option<usize>, &[usize]),
 ) -> Result<Rooms, RunError> {
     let connections = layout.connections();
+    let (talk, habits) = frames.parts().map_err(RunError::Usage)?;
+    let plan = Plan::of(common, Path::Room(&talk, layout), connections);
     let rooms = (0..layout.count()).map(|number| {
         let publisher = layout.publisher(number);
-        let (index, room) = (layout.index(publisher), layout.number(number));
-        let template = frames.message.bind(index, room);
-        let message = Message::new(&template, frames.bytes).map_err(RunError::Usage)?;
+        let publish = talk.publish.bind(plan.seat(publisher));
+        let message = Message::published(&publish, frames.bytes).map_err(RunError::Usage)?;
         Ok(Room::new(publisher, message))
     });
     let rooms = rooms.collect::<Result<Vec<_>, RunError>>()?;
-    let plan = Plan::of(common, Path::Room(&frames.path, layout), connections);
+    engine.io.set_habits(habits);
     Ramp::new(&plan, Then::Keep, 0..connections, common.parallel).run(
         engine,
         common.patience,
         None,
     )?;
     judge(engine.io.losses())?;
-    if let Some(subscribe) = &frames.subscribe {
-        for id in 0..connections {
-            let room = layout.number(layout.room_of(id));
-            let text = subscribe.bind(layout.index(id), room).for_index(0);
-            engine.io.send_text(id, text.as_bytes());
-        }
-    }
     let targets: Vec<Target<'_>> = rooms
         .iter()
         .enumerate()

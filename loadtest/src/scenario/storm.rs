@@ -339,8 +339,7 @@ mod tests {
             targets: &[],
             sources: crate::socket::Sources::new([127, 0, 1, 1].into(), 1),
             path: crate::scenario::Path::Text(&template),
-            headers: Vec::new(),
-            hello: &[],
+            headers: &[],
             first: 0,
             over: Duration::ZERO,
         };

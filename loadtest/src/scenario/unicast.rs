@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::arrivals::Remainder;
 use super::ramp::{Ramp, Then};
 use super::traffic::{Course, POLL, Traffic, run_through};
-use super::{Merge, Plan, Record, RunError, Scenario, judge};
+use super::{Merge, Path, Plan, Record, RunError, Scenario, judge};
 use crate::cli::{Common, Part, UnicastArgs, share_of_outstanding, share_of_rate};
 use crate::clock;
 use crate::engine::{Engine, Handler, Io};
@@ -31,7 +31,7 @@ use positions::Positions;
 const PROBE_INTERVAL: Duration = Duration::from_millis(300);
 /// What has not come so long after the last message was sent does not come.
 const LAST_WAIT: Duration = Duration::from_secs(2);
-/// Where client {i} connects to.
+/// Where client {i} connects to, if positions are sent: they are of the `ride` dialect.
 const PATH: &str = "/ws/?client_id=pair_{i}&token=pair_{i}";
 
 /// Figures of a `unicast` run.
@@ -111,8 +111,12 @@ impl Scenario for UnicastArgs {
             last_wait: LAST_WAIT,
         };
         let Some(hertz) = self.positions else {
-            let mut pairs = Pairs::new(self, engine.io.meter()).map_err(RunError::Usage)?;
-            connect(engine, &self.common, &mut pairs)?;
+            let (pair, habits) = self.parts().map_err(RunError::Usage)?;
+            let pairs = Pairs::new(self, &pair.publish, engine.io.meter());
+            let mut pairs = pairs.map_err(RunError::Usage)?;
+            engine.io.set_habits(habits);
+            let path = Path::Role(&pair.client);
+            connect(engine, &self.common, path, &mut pairs)?;
             run_through(engine, &mut pairs, &course)?;
             return Ok(Measured {
                 remainder: pairs.remainder(),
@@ -191,17 +195,22 @@ pub(super) fn part(
 fn positions(engine: &mut Engine, common: &Common) -> Result<Positions, RunError> {
     let kind = engine.io.meter().kind(positions::KIND);
     let mut positions = Positions::new(common, kind);
-    connect(engine, common, &mut positions)?;
+    let path = Template::new(PATH);
+    connect(engine, common, Path::Text(&path), &mut positions)?;
     Ok(positions)
 }
 
 /// Connects all pairs, and waits until a probe has reached everybody.
-fn connect<P: Probed>(engine: &mut Engine, common: &Common, pairs: &mut P) -> Result<(), RunError> {
+fn connect<P: Probed>(
+    engine: &mut Engine,
+    common: &Common,
+    path: Path<'_>,
+    pairs: &mut P,
+) -> Result<(), RunError> {
     if !common.connections.is_multiple_of(2) {
         return Err(RunError::Usage("-n is odd: one has no partner".to_owned()));
     }
-    let path = Template::new(PATH);
-    let plan = Plan::new(common, &path, common.connections);
+    let plan = Plan::of(common, path, common.connections);
     let indexes = 0..common.connections;
     let ramp = Ramp::new(&plan, Then::Keep, indexes, common.parallel);
     ramp.run(engine, common.patience, None)?;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::publish::{self, Publish};
-use super::{Echo, Role, Server, ServerError, Step};
+use super::{Echo, Pair, Role, Room, Server, ServerError, Step};
 use crate::engine::{Habits, Heartbeat};
 use crate::template::Template;
 
@@ -15,6 +15,8 @@ pub(super) struct File {
     publisher: Option<Part>,
     echo: Option<Echo>,
     publish: Option<Publishing>,
+    room: Option<Rooms>,
+    pair: Option<Pairs>,
     #[serde(default)]
     heartbeats: Vec<Heartbeat>,
     separator: Option<char>,
@@ -53,6 +55,32 @@ struct Publishing {
     grows: isize,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rooms {
+    #[serde(default)]
+    member: Part,
+    /// That of a member if it is missing.
+    publisher: Option<Part>,
+    publish: Frames,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pairs {
+    #[serde(default)]
+    client: Part,
+    publish: Frames,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Frames {
+    frame: Template,
+    #[serde(default)]
+    grows: isize,
+}
+
 impl File {
     pub(super) fn resolve(self) -> Result<Server, ServerError> {
         let client = Role {
@@ -74,12 +102,16 @@ impl File {
             return Err(ServerError::Together("separator: not one byte in UTF-8"));
         }
         let habits = Habits::new(self.heartbeats, separator);
+        let room = self.room.map(|it| it.resolve(&client)).transpose()?;
+        let pair = self.pair.map(|it| it.resolve(&client)).transpose()?;
         Ok(Server {
             subscriber: self.subscriber.unwrap_or_default().resolve(&client)?,
             publisher: self.publisher.unwrap_or_default().resolve(&client)?,
             client,
             echo: self.echo,
             publish,
+            room,
+            pair,
             habits,
         })
     }
@@ -94,6 +126,37 @@ impl Part {
             headers,
             hello: [client.hello.clone(), self.hello].concat(),
         })
+    }
+}
+
+impl Rooms {
+    fn resolve(self, client: &Role) -> Result<Room, ServerError> {
+        let member = self.member.resolve(client)?;
+        let publisher = self.publisher.map(|it| it.resolve(client)).transpose()?;
+        Ok(Room {
+            publisher: publisher.unwrap_or_else(|| member.clone()),
+            member,
+            publish: self.publish.resolve(),
+        })
+    }
+}
+
+impl Pairs {
+    fn resolve(self, client: &Role) -> Result<Pair, ServerError> {
+        Ok(Pair {
+            client: self.client.resolve(client)?,
+            publish: self.publish.resolve(),
+        })
+    }
+}
+
+impl Frames {
+    fn resolve(self) -> Publish {
+        Publish {
+            message: self.frame,
+            way: publish::Way::Frame,
+            grows: self.grows,
+        }
     }
 }
 

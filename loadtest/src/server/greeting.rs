@@ -1,6 +1,7 @@
 //! What is said on a connection before it is what it should be; without sockets and clocks.
 
 use super::Step;
+use crate::template::Seat;
 
 /// How far a connection has come.
 #[derive(Clone, Debug, Default)]
@@ -13,9 +14,9 @@ pub struct Greeting {
 
 impl Greeting {
     /// Gives what is to be sent now to `send`. Then a message is waited for, or everything is done.
-    pub fn speak(&mut self, steps: &[Step], index: usize, mut send: impl FnMut(&str)) {
+    pub fn speak(&mut self, steps: &[Step], seat: Seat, mut send: impl FnMut(&str)) {
         while let Some(Step::Send(text)) = steps.get(self.done) {
-            send(&text.for_index(index));
+            send(&text.for_seat(seat));
             self.done += 1;
         }
     }
@@ -28,9 +29,9 @@ impl Greeting {
     }
 
     /// Takes the end of a message, and says whether it was what is waited for. Then the next step has its turn.
-    pub fn end_message(&mut self, steps: &[Step], index: usize) -> bool {
+    pub fn end_message(&mut self, steps: &[Step], seat: Seat) -> bool {
         let is_expected = match steps.get(self.done) {
-            Some(Step::Expect(text)) => contains(&self.heard, text.for_index(index).as_bytes()),
+            Some(Step::Expect(text)) => contains(&self.heard, text.for_seat(seat).as_bytes()),
             Some(Step::Send(_)) | None => false,
         };
         self.done += usize::from(is_expected);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::frame::{self, opcode};
-use crate::template::Template;
+use crate::template::{Seat, Template};
 
 /// How something is published.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +35,15 @@ impl Publish {
     #[must_use]
     pub fn is_by_frames(&self) -> bool {
         self.way == Way::Frame
+    }
+
+    /// The same by one connection.
+    #[must_use]
+    pub fn bind(&self, seat: Seat) -> Self {
+        Self {
+            message: self.message.bind(seat),
+            ..self.clone()
+        }
     }
 }
 

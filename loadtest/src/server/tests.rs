@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::greeting::Greeting;
 use super::publish::Way;
 use super::*;
+use crate::template::Seat;
 
 const WHOLE: &str = r#"
 separator = "\n"
@@ -23,6 +24,19 @@ headers = []
 [publish]
 frame = "42 {seq} {pad}"
 grows = -3
+
+[room.member]
+hello = [{ send = "join {room}" }]
+
+[room.publish]
+frame = "to {room} {seq}"
+
+[pair.client]
+path = "/pair/{i}/{partner}"
+
+[pair.publish]
+frame = "{pad}"
+grows = 2
 
 [echo]
 send = "echo"
@@ -60,6 +74,26 @@ fn roles_are_the_clients_but_for_what_they_say() {
 }
 
 #[test]
+fn members_of_rooms_and_pairs_are_clients_but_for_what_they_say() {
+    let mut server: Server = WHOLE.parse().unwrap();
+    let seat = Seat { index: 6, room: 2 };
+    let room = server.room.take().unwrap();
+    assert_eq!(room.member.path.for_seat(seat), "/socket/?n=6");
+    assert_eq!(room.member.hello[..3], server.client.hello);
+    assert_eq!(room.member.hello[3..], [Step::Send(text("join {room}"))]);
+    assert_eq!(room.publisher, room.member);
+    let published = room.publish.bind(seat).message;
+    assert_eq!(published.expand(0, "9", ""), "to 2 9");
+    let pair = server.pair.take().unwrap();
+    assert_eq!(pair.client.path.for_seat(seat), "/pair/6/7");
+    assert_eq!(pair.client.headers, ["Origin: http://a"]);
+    assert_eq!((pair.publish.grows, pair.publish.is_by_frames()), (2, true));
+    let apart = WHOLE.replace("[room.publish]", "[room.publisher]\n[room.publish]");
+    let room = apart.parse::<Server>().unwrap().room.unwrap();
+    assert_eq!(room.publisher, server.client);
+}
+
+#[test]
 fn a_mistake_names_its_line_and_what_is_allowed() {
     check_wrong(
         "[client]\npath = \"/\"\nhelo = []",
@@ -67,7 +101,7 @@ fn a_mistake_names_its_line_and_what_is_allowed() {
     );
     check_wrong(
         "[clients]",
-        "line 1: unknown field `clients`, expected one of `client`, `subscriber`, `publisher`, `echo`, `publish`, `heartbeats`, `separator`",
+        "line 1: unknown field `clients`, expected one of `client`, `subscriber`, `publisher`, `echo`, `publish`, `room`, `pair`, `heartbeats`, `separator`",
     );
     check_wrong(
         "[client]\npath = \"/\"\nhello = [{ say = \"x\" }]",
@@ -90,6 +124,14 @@ fn what_does_not_go_together_is_refused() {
         publish,
     );
     check_wrong(&with("headers = [\"a\"]"), "Name: value");
+    check_wrong(
+        &with("[room.publish]\npost = \"/b\""),
+        "line 5: unknown field `post`, expected `frame` or `grows`",
+    );
+    check_wrong(
+        &with("[pair]\nclient = { headers = [\"a\"] }\npublish = { frame = \"b\" }"),
+        "Name: value",
+    );
     let posting = "[publisher]\npath = \"/p\"\n[publish]\npost = \"/b\"\nbody = \"{seq}\"";
     check_wrong(&with(posting), "publisher: only who publishes by a frame");
     check_wrong("separator = \"ä\"\n[client]\npath = \"/\"", "separator: ");
@@ -146,12 +188,12 @@ fn a_greeting_waits_for_each_expected_message() {
     let mut greeting = Greeting::default();
     let speak = |greeting: &mut Greeting| {
         let mut sent = Vec::new();
-        greeting.speak(steps, 5, |text| sent.push(text.to_owned()));
+        greeting.speak(steps, Seat::of(5), |text| sent.push(text.to_owned()));
         sent
     };
     let hear = |greeting: &mut Greeting, message: &str| {
         greeting.hear(steps, message.as_bytes());
-        greeting.end_message(steps, 5)
+        greeting.end_message(steps, Seat::of(5))
     };
     assert!(speak(&mut greeting).is_empty());
     assert!(!hear(&mut greeting, "something else"));
@@ -177,7 +219,7 @@ proptest! {
     ) {
         let mut greeting = Greeting::default();
         let mut sent = Vec::new();
-        greeting.speak(&steps, 3, |text| sent.push(text.to_owned()));
+        greeting.speak(&steps, Seat::of(3), |text| sent.push(text.to_owned()));
         for step in &steps {
             let Step::Expect(expected) = step else { continue };
             prop_assert!(!greeting.is_done(&steps));
@@ -185,8 +227,8 @@ proptest! {
             let (head, tail) = message.as_bytes().split_at(cut.min(message.len()));
             greeting.hear(&steps, head);
             greeting.hear(&steps, tail);
-            prop_assert!(greeting.end_message(&steps, 3));
-            greeting.speak(&steps, 3, |text| sent.push(text.to_owned()));
+            prop_assert!(greeting.end_message(&steps, Seat::of(3)));
+            greeting.speak(&steps, Seat::of(3), |text| sent.push(text.to_owned()));
         }
         prop_assert!(greeting.is_done(&steps));
         let all = steps.iter().filter_map(|step| match step {

@@ -1,7 +1,10 @@
 """A server that is not ours, in the manner of Engine.IO: it greets, asks for signs of life, and puts several messages
-into one frame. Who does not answer within so many seconds, which are its argument, is closed."""
+into one frame. Who does not answer within so many seconds, which are its argument, is closed. "join TOPIC" is answered,
+and gets what "to TOPIC" begins; "join" alone gets what "say" does."""
 
 import asyncio
+import collections
+import contextlib
 import sys
 
 from websockets.asyncio.server import serve
@@ -9,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 BEAT_SECONDS = float(sys.argv[1])
 
-subscribers = set()
+subscribers = collections.defaultdict(set)
 
 
 async def talk(connection):
@@ -23,20 +26,28 @@ async def talk(connection):
         async for message in connection:
             if message == "3":
                 alive.set()
-            elif message == "join":
-                subscribers.add(connection)
+            elif message.split(" ")[0] == "join":
+                subscribers[message.removeprefix("join").strip()].add(connection)
                 await connection.send("joined")
             elif message.startswith("say "):
-                # One frame for two messages, of which the second one is too short to be a delivery.
-                for each in subscribers:
-                    await each.send(message.removeprefix("say ") + "\n-\n")
+                await publish("", message.removeprefix("say "))
+            elif message.startswith("to "):
+                await publish(message.split(" ")[1], message.removeprefix("to "))
             else:
                 await connection.send(message[::-1])
     except ConnectionClosed:
         pass
     finally:
         beating.cancel()
-        subscribers.discard(connection)
+        for topic in subscribers.values():
+            topic.discard(connection)
+
+
+async def publish(topic, text):
+    # One frame for two messages, of which the second one is too short to be a delivery.
+    for each in list(subscribers[topic]):
+        with contextlib.suppress(ConnectionClosed):
+            await each.send(text + "\n-\n")
 
 
 async def beat(connection, alive):

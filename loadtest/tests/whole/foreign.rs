@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::node::{KEY, LOADTEST, Node};
+use crate::node::{KEY, LOADTEST, Node, run_against};
 
 const ENGINE: &str = r#"
 separator = "\n"
@@ -23,6 +23,23 @@ hello = [{ send = "join" }, { expect = "joined" }]
 [publish]
 frame = "say {seq}{pad}"
 grows = -4
+
+[room.member]
+hello = [{ send = "join room{room}" }, { expect = "joined" }]
+
+# Who publishes has not joined.
+[room.publisher]
+
+[room.publish]
+frame = "to room{room} {seq}{pad}"
+grows = -3
+
+[pair.client]
+hello = [{ send = "join client{i}" }, { expect = "joined" }]
+
+[pair.publish]
+frame = "to client{partner} {pad}"
+grows = -3
 
 [echo]
 send = "echo"
@@ -136,6 +153,69 @@ fn messages_are_published_at_their_rate() {
         (&figures["rate"], &figures["outstanding"]),
         (&50.0.into(), &Value::Null)
     );
+}
+
+/// A short run.
+const SHORT: [&str; 4] = ["--warmup", "0.1", "--secs", "0.3"];
+
+#[test]
+fn rooms_and_pairs_talk_by_topics_of_their_own() {
+    let engine = Engine::start("topics", NEVER);
+    for processes in ["1", "2"] {
+        let run = |scenario: &str, load: &[&str]| {
+            let options = [&SHORT[..], &["--processes", processes], load].concat();
+            let figures = engine.run(scenario, ENGINE, &options).unwrap();
+            assert_eq!(figures["valid"], true, "{figures}");
+            figures
+        };
+        let rooms = run("room", &["--rooms", "2x2", "--outstanding", "2"]);
+        assert_eq!(
+            (&rooms["rooms"], &rooms["incomplete"]),
+            (&2.into(), &0.into())
+        );
+        assert!(20 < rooms["messages"].as_u64().unwrap(), "{rooms}");
+        let pairs = run("unicast", &["--outstanding", "4"]);
+        assert!(20 < pairs["messages"].as_u64().unwrap(), "{pairs}");
+    }
+}
+
+#[test]
+fn a_file_without_rooms_or_pairs_is_wrong_usage() {
+    let engine = Engine::start("neither", NEVER);
+    let file = &ENGINE[..ENGINE.find("[room.member]").unwrap()];
+    let refused = engine.run("room", file, &["--rate", "1"]).unwrap_err();
+    assert!(refused.contains("the file has no [room]"), "{refused}");
+    let refused = engine.run("unicast", file, &["--rate", "1"]).unwrap_err();
+    assert!(refused.contains("the file has no [pair]"), "{refused}");
+}
+
+/// Rooms and pairs, with numbers of one digit and of two, of a server that one of the files fits which are ready.
+fn talk(address: &str, name: &str) {
+    let file = format!("{}/servers/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+    let load = ["-n", "24", "--server", &file];
+    for (scenario, options) in [
+        ("room", &["--rooms", "12x2", "--outstanding", "1"][..]),
+        ("room", &["--rooms", "12x2", "--rate", "100"]),
+        ("unicast", &["--outstanding", "8"]),
+        ("unicast", &["--rate", "100"]),
+    ] {
+        let (output, figures) = run_against(address, scenario, &[&load, options].concat());
+        assert!(output.status.success(), "{name}: {output:?}");
+        let figures = figures.unwrap_or_else(|| panic!("{name}: {output:?}"));
+        let left = ["incomplete", "missing", "unexpected"].map(|name| &figures[name]);
+        // The generator may be saturated, but all has to come.
+        assert!(
+            left.iter().all(|it| it.is_null() || **it == 0),
+            "{name}: {figures}"
+        );
+        assert!(20 < figures["messages"].as_u64().unwrap(), "{figures}");
+    }
+}
+
+#[test]
+fn tokens_are_rooms_and_partners_of_the_ride_dialect() {
+    let node = Node::start("tokens");
+    talk(&node.public, "ride");
 }
 
 #[test]

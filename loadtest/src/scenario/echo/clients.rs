@@ -172,6 +172,7 @@ impl Handler for Clients {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::Seat;
 
     fn come(clients: &mut Clients, id: usize, text: &str) {
         clients.payload(id, text.as_bytes());
@@ -181,7 +182,12 @@ mod tests {
     #[test]
     fn answers_are_told_from_other_messages_by_their_numbers() {
         let template = Template::new("{i}:{seq}");
-        let message = |id| (Message::bare(&template.bind(id, 0)), template.bind(id, 0));
+        let message = |id| {
+            (
+                Message::bare(&template.bind(Seat::of(id))),
+                template.bind(Seat::of(id)),
+            )
+        };
         let messages = (0..2).map(message).collect();
         let mut clients = Clients::new(messages, 1, Kind::default());
         assert_eq!(

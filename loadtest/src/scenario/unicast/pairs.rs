@@ -6,11 +6,13 @@ use super::Probed;
 use crate::cli::UnicastArgs;
 use crate::clock;
 use crate::engine::{Handler, Io};
-use crate::frame::{self, opcode};
 use crate::meter::Meter;
 use crate::scenario::RunError;
 use crate::scenario::arrivals::{Arrivals, Remainder};
+use crate::scenario::message::{Message, Purpose};
 use crate::scenario::traffic::Traffic;
+use crate::server::publish::Publish;
+use crate::template::{Seat, partner};
 
 /// What its messages are called.
 pub(super) const KIND: &str = "message";
@@ -19,10 +21,8 @@ pub(super) const KIND: &str = "message";
 #[derive(Debug)]
 pub(super) struct Pairs {
     clients: Vec<Client>,
-    /// Number of the first client, in the names of all.
-    first: usize,
-    /// Size of a message. Probes are one longer, which is how they are told apart.
-    bytes: usize,
+    /// Size of a message. Probes are one longer, which is how they are told apart; what is shorter is neither.
+    bytes: u64,
     /// Whose turn it is in the open loop.
     turn: usize,
     /// Messages under way at any time, in the closed loop.
@@ -38,6 +38,7 @@ pub(super) struct Pairs {
 struct Client {
     /// What it sends, as one frame.
     frame: Vec<u8>,
+    probe: Vec<u8>,
     is_reached: bool,
     /// Messages that it has received and not answered.
     unanswered: usize,
@@ -48,26 +49,30 @@ impl Pairs {
     ///
     /// # Errors
     /// One line, when a message cannot be so short.
-    pub(super) fn new(arguments: &UnicastArgs, meter: &Meter) -> Result<Self, String> {
+    pub(super) fn new(
+        arguments: &UnicastArgs,
+        publish: &Publish,
+        meter: &Meter,
+    ) -> Result<Self, String> {
         let (clients, bytes) = (arguments.common.connections, arguments.bytes);
         let first = arguments.common.first;
         let client = |id: usize| {
-            let mut frame = Vec::new();
-            frame::encode_client(
-                &mut frame,
-                opcode::TEXT,
-                text(first + id, bytes)?.as_bytes(),
-            );
+            let publish = publish.bind(Seat::of(first + id));
+            let frame = |bytes| {
+                let mut frame = Vec::new();
+                Message::published(&publish, bytes)?.encode(&mut frame, Purpose::Load, 0);
+                Ok::<_, String>(frame)
+            };
             Ok(Client {
-                frame,
+                frame: frame(bytes)?,
+                probe: frame(bytes + 1)?,
                 is_reached: false,
                 unanswered: 0,
             })
         };
         Ok(Self {
             clients: (0..clients).map(client).collect::<Result<_, String>>()?,
-            first,
-            bytes,
+            bytes: bytes as u64,
             turn: 0,
             outstanding: arguments.outstanding.unwrap_or_default(),
             is_answering: false,
@@ -99,10 +104,8 @@ impl Probed for Pairs {
 
     fn probe(&mut self, io: &mut Io) {
         for id in 0..self.clients.len() {
-            if !self.clients[id].is_reached
-                && let Ok(text) = text(self.first + partner(id), self.bytes + 1)
-            {
-                io.send_text(partner(id), text.as_bytes());
+            if !self.clients[id].is_reached {
+                io.send_encoded(partner(id), &self.clients[partner(id)].probe);
             }
         }
     }
@@ -152,9 +155,9 @@ impl Traffic for Pairs {
 impl Handler for Pairs {
     fn message(&mut self, id: usize, bytes: u64) {
         let client = &mut self.clients[id];
-        if bytes == self.bytes as u64 + 1 {
+        if bytes == self.bytes + 1 {
             client.is_reached = true;
-        } else if self.arrivals.came(id) {
+        } else if self.bytes <= bytes && self.arrivals.came(id) {
             client.unanswered += 1;
         }
     }
@@ -162,24 +165,4 @@ impl Handler for Pairs {
     fn after_read(&mut self, io: &mut Io, id: usize) {
         self.answer(io, id);
     }
-}
-
-/// The other one of the pair.
-pub(super) fn partner(id: usize) -> usize {
-    id ^ 1
-}
-
-/// What client `id` sends: a frame of the `ride` dialect that is `bytes` long.
-fn text(id: usize, bytes: usize) -> Result<String, String> {
-    let (to, pad) = (partner(id), "");
-    let bare =
-        format!(r#"{{"flag":"m","target_token":"pair_{to}","token":"pair_{id}","pad":"{pad}"}}"#);
-    let missing = bytes.checked_sub(bare.len()).ok_or_else(|| {
-        let least = bare.len();
-        format!("--bytes {bytes}: the message of client {id} alone takes {least}")
-    })?;
-    Ok(bare.replace(
-        r#""pad":"""#,
-        &format!(r#""pad":"{}""#, "x".repeat(missing)),
-    ))
 }

@@ -7,12 +7,12 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::Probed;
-use super::pairs::partner;
 use crate::cli::Common;
 use crate::engine::{Handler, Io};
 use crate::meter::Kind;
 use crate::scenario::arrivals::Remainder;
 use crate::scenario::traffic::Traffic;
+use crate::template::partner;
 
 /// What they are called.
 pub(super) const KIND: &str = "position";
