@@ -37,8 +37,8 @@ pub struct Outbox {
     first: Option<Entry>,
     /// Everything that a session that keeps up does not have.
     backlog: Option<Box<Backlog>>,
-    /// Bytes of data that wait, without controls and Close.
-    bytes: usize,
+    /// Bytes of data that wait, without controls and Close. Half a word: each session has one.
+    bytes: u32,
     closed: Option<CloseReason>,
 }
 
@@ -79,12 +79,13 @@ pub struct Advanced {
 // === impl Outbox ===
 
 impl Outbox {
-    /// Queues `entry`, unless more than `bytes_max` bytes would wait then.
+    /// Queues `entry`, unless more than `bytes_max` bytes would wait then; 4 GiB are a limit too.
     pub fn push(&mut self, entry: Entry, bytes_max: usize) -> Pushed {
         if self.closed.is_some() {
             return Pushed::Closed;
         }
         let total = self.bytes();
+        let bytes_max = bytes_max.min(u32::MAX as usize);
         if let Some(key) = entry.key
             && let Some(waiting_len) = self.waiting_mut(key).map(|waiting| waiting.bytes.len())
         {
@@ -92,7 +93,7 @@ impl Outbox {
             if bytes_max < total {
                 return Pushed::Overflow;
             }
-            self.bytes = self.bytes - waiting_len + entry.bytes.len();
+            self.bytes = self.bytes - waiting_len as u32 + entry.bytes.len() as u32;
             entry.note_queued();
             if let Some(waiting) = self.waiting_mut(key) {
                 waiting.end(Fate::Replaced);
@@ -104,7 +105,7 @@ impl Outbox {
         if bytes_max < total + entry.bytes.len() + cost {
             return Pushed::Overflow;
         }
-        self.bytes += entry.bytes.len();
+        self.bytes += entry.bytes.len() as u32;
         entry.note_queued();
         if self.first.is_none() {
             self.first = Some(entry);
@@ -148,7 +149,7 @@ impl Outbox {
             self.bytes = self
                 .backlog
                 .as_ref()
-                .map_or(0, |backlog| backlog.partial_bytes());
+                .map_or(0, |backlog| backlog.partial_bytes() as u32);
         }
         if let Some(frame) = Frame::close(form, reason.label()) {
             self.backlog().last = Some(frame.into_bytes());
@@ -218,7 +219,7 @@ impl Outbox {
             .backlog
             .as_ref()
             .map_or(0, |backlog| backlog.rest.len());
-        self.bytes + behind * ENTRY_COST
+        self.bytes as usize + behind * ENTRY_COST
     }
 
     /// What leaves next, if it is a single entry, as it is for a session that keeps up.
@@ -260,7 +261,7 @@ impl Outbox {
             let left = entry.bytes.len() - sent;
             let gone = written.min(left);
             if entry.is_data() {
-                self.bytes -= gone;
+                self.bytes -= gone as u32;
                 advanced.bytes += gone;
             }
             written -= gone;

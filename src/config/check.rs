@@ -31,6 +31,8 @@ const STORE_SCHEMES: &[&str] = &["sqlite://", "mysql://"];
 const STORE_MEMORY: &str = "sqlite::memory:";
 /// A page is put together in memory, of messages of up to `limits.message_bytes_max`.
 const HISTORY_PAGE_MAX: usize = 1000;
+/// More than a machine has for one client; an outbox counts up to 4 GiB.
+const OUTBOX_BYTES_MAX: usize = 1 << 30;
 /// Every shard has a thread and buffers of its own.
 const SHARDS_MAX: u16 = 1024;
 
@@ -196,19 +198,23 @@ impl Check<'_> {
                 self.mistake(format!("limits.{key}"), "is 0, expected at least 1");
             }
         }
-        if HISTORY_PAGE_MAX < limits.history_page_max {
-            let problem = format!(
-                "is {}, expected at most {HISTORY_PAGE_MAX}",
-                limits.history_page_max
-            );
-            self.mistake("limits.history_page_max", problem);
-        }
-        if ROOM_CHARS_MAX < limits.room_chars_max {
-            let problem = format!(
-                "is {}, expected at most {ROOM_CHARS_MAX}",
-                limits.room_chars_max
-            );
-            self.mistake("limits.room_chars_max", problem);
+        for (key, value, max) in [
+            (
+                "outbox_bytes_max",
+                limits.outbox_bytes_max,
+                OUTBOX_BYTES_MAX,
+            ),
+            (
+                "history_page_max",
+                limits.history_page_max,
+                HISTORY_PAGE_MAX,
+            ),
+            ("room_chars_max", limits.room_chars_max, ROOM_CHARS_MAX),
+        ] {
+            if max < value {
+                let problem = format!("is {value}, expected at most {max}");
+                self.mistake(format!("limits.{key}"), problem);
+            }
         }
         if limits.messages_burst == Some(0) && 0 < limits.messages_per_second {
             let problem = "is 0, expected at least 1, since limits.messages_per_second is a limit";

@@ -238,20 +238,23 @@ fn limits_that_would_let_nothing_through_are_mistakes() {
             &format!("limits.{key}: is 0, expected at least 1"),
         );
     }
-    check_mistake(
-        "limits.history_page_max = 1001",
-        "limits.history_page_max: is 1001, expected at most 1000",
-    );
+    for (key, max) in [
+        ("history_page_max", 1000),
+        ("outbox_bytes_max", 1 << 30),
+        ("room_chars_max", 100),
+    ] {
+        let beyond = max + 1;
+        check_mistake(
+            &format!("limits.{key} = {beyond}"),
+            &format!("limits.{key}: is {beyond}, expected at most {max}"),
+        );
+    }
     for key in ["idle", "message_timeout", "handshake_timeout"] {
         check_mistake(
             &format!("limits.{key} = 0"),
             &format!("limits.{key}: is 0, expected a duration such as \"10s\""),
         );
     }
-    check_mistake(
-        "limits.room_chars_max = 101",
-        "limits.room_chars_max: is 101, expected at most 100",
-    );
     check_mistake(
         "limits = { messages_per_second = 5, messages_burst = 0 }",
         "limits.messages_burst: is 0, expected at least 1, since limits.messages_per_second is a \
