@@ -94,10 +94,15 @@ impl Problem {
             .header(header::RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
+    /// Come back when others have ended.
+    pub(super) fn too_many(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
+            .header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
     /// The key is over its rate for so many seconds.
     pub(super) fn limited(seconds: u64) -> Self {
-        let detail = "the key is over its rate; come back after Retry-After";
-        Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
+        Self::too_many("the key is over its rate; come back after Retry-After")
             .header(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
 

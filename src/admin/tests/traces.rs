@@ -150,7 +150,7 @@ async fn what_cannot_be_followed_is_refused() {
     }
     let answer = tail(&node, "admin", &json!({"topic": "user:16"})).await;
     assert!(answer.headers.contains_key("retry-after"));
-    answer.problem(503);
+    answer.problem(429);
 }
 
 #[tokio::test]

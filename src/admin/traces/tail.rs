@@ -93,9 +93,9 @@ pub(in crate::admin) struct TailEvent {
     request_body = TailRequest,
     responses(
         (status = 200, description = "What has happened since the call before", body = Tail),
-        (status = 503, description = "The node follows as much as it may: come back after Retry-After",
-            body = ProblemDocument, content_type = "application/problem+json"),
         AccessProblems,
+        (status = 429, description = "The node follows as much as it may, or the key is over its rate: come back \
+            after Retry-After", body = ProblemDocument, content_type = "application/problem+json"),
         BodyProblems,
     ),
 )]
@@ -109,7 +109,7 @@ pub(in crate::admin) async fn tail(
     let mut gathered = Gathered::default();
     let here = router.tail(&query);
     if here.is_refused {
-        return Err(Problem::busy("the node follows as much as it may"));
+        return Err(Problem::too_many("the node follows as much as it may"));
     }
     gathered.add(&router.member(), here);
     let watch = TraceId::from_number(query.watch);
