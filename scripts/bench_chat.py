@@ -139,7 +139,8 @@ def pairs():
 class mariadb:
     """A server with a database of its own, which commits to the disk as it does by default."""
 
-    url = f"mysql://bench:bench@127.0.0.1:{MARIADB_PORT}/chat"
+    def __init__(self, port=MARIADB_PORT):
+        self.port, self.url = port, f"mysql://bench:bench@127.0.0.1:{port}/chat"
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -149,7 +150,7 @@ class mariadb:
                        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.process = on_core_0(["mariadbd", "--no-defaults", "--user=root", "--skip-log-bin",
                                   "--bind-address=127.0.0.1", "--innodb-buffer-pool-size=512M",
-                                  f"--port={MARIADB_PORT}", f"--datadir={data}",
+                                  f"--port={self.port}", f"--datadir={data}",
                                   f"--socket={self.socket}", f"--pid-file={self.folder.name}/pid"])
         for _ in range(150):
             if self.ask("SELECT 1", check=False).returncode == 0:

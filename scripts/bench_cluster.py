@@ -40,12 +40,12 @@ def cluster(rounds):
 
 
 @contextlib.contextmanager
-def nodes(port, count=2, **settings):
-    """Nodes that know each other."""
+def nodes(port, count=2, first=0, **settings):
+    """Nodes that know each other, numbered from `first` on."""
     settings["CLUSTER__REDIS"] = f"redis://127.0.0.1:{port}/0"
     with contextlib.ExitStack() as stack:
         every = [stack.enter_context(gateway(number, CLUSTER__NODE=f"gw-{number}", **settings))
-                 for number in range(count)]
+                 for number in range(first, first + count)]
         while any(node.metrics()["tidegate_nodes"] != count for node in every):
             time.sleep(0.1)
         yield every

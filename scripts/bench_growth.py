@@ -2,10 +2,13 @@
 
 import contextlib
 import os
+import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 from bench_cluster import addresses, nodes, open_connections
-from bench_nodes import gateway, load
+from bench_nodes import gateway, generator, load
 from bench_redis import redis
 
 NODES = (1, 2, 4, 6)
@@ -16,36 +19,66 @@ DELIVERIES_PER_SECOND = 8_000
 MEMBERS = 50
 SECONDS = "10"
 QUIET_SECONDS = 20
+COMINGS = 40_000
+# Thousands of members of rooms connect within seconds, and stay while others do.
+SETTINGS = {"LIMITS__IDLE": "10m"}
 
 
 def growth(_rounds):
     # Whoever measures shares the core of the load generator.
     os.sched_setaffinity(0, {1})
+    kernel_memory()
     print("| nodes | connections of each | KiB per connection | us per delivery, nodes | Redis |"
           " commands a second for nothing | us CPU a second for nothing, per node |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for count in NODES:
+        calm = None
         for connections in CONNECTIONS:
             with cluster(count) as (all_nodes, server):
-                row(all_nodes, server, connections)
+                calm = calm or quiet(all_nodes, server)
+                row(all_nodes, server, connections, calm)
+    print("\n| nodes | us CPU of Redis for a connection that comes and goes | KiB in | KiB out |"
+          " us CPU of all nodes |")
+    print("| ---: | ---: | ---: | ---: | ---: |")
+    for count in NODES[1:]:
+        with cluster(count) as (all_nodes, server):
+            comings(all_nodes, server)
+
+
+def kernel_memory():
+    """What the kernel keeps for a connection: its slabs grow by nothing else meanwhile."""
+    count = CONNECTIONS[-1]
+    with gateway(**SETTINGS) as node, tempfile.NamedTemporaryFile() as file:
+        before = slabs_kib()
+        command = generator("idle", node.public, [node], file.name, "-n", str(count), "--secs", "5")
+        during = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        while open_connections([node]) < count:
+            time.sleep(0.1)
+        time.sleep(2)
+        used = (slabs_kib() - before) / count
+        during.wait()
+    print(f"kernel: {used:.1f} KiB of slabs for a connection, both ends together\n")
+
+
+def slabs_kib():
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Slab:"))
 
 
 @contextlib.contextmanager
 def cluster(count):
     """So many nodes and their Redis; one alone needs none."""
-    # Thousands of members of rooms connect within seconds, and stay while others do.
-    settings = {"LIMITS__IDLE": "10m"}
     with contextlib.ExitStack() as stack:
         if count == 1:
-            yield [stack.enter_context(gateway(**settings))], None
+            yield [stack.enter_context(gateway(**SETTINGS))], None
         else:
             server = stack.enter_context(redis())
-            yield stack.enter_context(nodes(server.port, count, **settings)), server
+            yield stack.enter_context(nodes(server.port, count, **SETTINGS)), server
 
 
-def row(all_nodes, server, connections):
+def row(all_nodes, server, connections, calm):
     count = len(all_nodes)
-    quiet_commands, quiet_cpu = quiet(all_nodes, server)
+    commands, cpu = calm
     total = str(count * connections)
     # Memory first: what rooms leave behind would count for the connections.
     idle = run("idle", all_nodes, server, "-n", total, "--secs", "5")
@@ -58,10 +91,22 @@ def row(all_nodes, server, connections):
     used = [it["cpu_seconds"] * 1e6 / deliveries for it in room["processes"]]
     of_nodes, of_redis = sum(used[:count]), sum(used[count:])
     print(f"| {count} | {connections:,} | {idle['bytes_per_connection'] / 1024:.2f} | {of_nodes:.1f} |"
-          f" {of_redis:.1f} | {quiet_commands:.0f} | {quiet_cpu:,.0f} |", flush=True)
+          f" {of_redis:.1f} | {commands:.0f} | {cpu:,.0f} |", flush=True)
     for report in (idle, room):
         if not report["valid"]:
             print(f"  {report['scenario']}: {report['invalid_reason']}")
+
+
+def comings(all_nodes, server):
+    """What every connection costs all others: who comes and goes is told to each node."""
+    traffic, used = server.traffic_bytes(), server.cpu_seconds()
+    report = run("handshake", all_nodes, server, "-n", str(COMINGS))
+    # What goes is announced a moment later.
+    time.sleep(3)
+    used = 1e6 * (server.cpu_seconds() - used) / COMINGS
+    into, out = ((late - early) / COMINGS / 1024 for early, late in zip(traffic, server.traffic_bytes()))
+    of_nodes = 1e6 * sum(it["cpu_seconds"] for it in report["processes"][:len(all_nodes)]) / COMINGS
+    print(f"| {len(all_nodes)} | {used:.1f} | {into:.2f} | {out:.2f} | {of_nodes:.0f} |", flush=True)
 
 
 def quiet(all_nodes, server):

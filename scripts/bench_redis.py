@@ -17,19 +17,17 @@ TICKS = os.sysconf("SC_CLK_TCK")
 class redis:
     """A server that keeps nothing on disk, or a log of which a second may be lost."""
 
-    port = PORT
-
-    def __init__(self, appendonly=False):
-        self.appendonly = "yes" if appendonly else "no"
+    def __init__(self, appendonly=False, port=PORT):
+        self.appendonly, self.port = "yes" if appendonly else "no", port
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory()
-        self.process = on_core_0(["redis-server", "--port", str(PORT), "--bind", "127.0.0.1",
+        self.process = on_core_0(["redis-server", "--port", str(self.port), "--bind", "127.0.0.1",
                                   "--save", "", "--appendonly", self.appendonly,
                                   "--dir", self.folder.name])
         for _ in range(100):
             try:
-                self.client = Client(PORT)
+                self.client = Client(self.port)
                 return self
             except OSError:
                 time.sleep(0.1)
@@ -42,6 +40,12 @@ class redis:
     def cpu_seconds(self):
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def traffic_bytes(self):
+        """Bytes that came in and that went out so far."""
+        lines = self.client.call("INFO", "stats").decode().splitlines()
+        values = dict(line.split(":") for line in lines if ":" in line)
+        return [int(values[f"total_net_{way}_bytes"]) for way in ("input", "output")]
 
     def calls(self):
         """Commands carried out so far, by name, without those of whoever measures."""

@@ -16,10 +16,11 @@ class Load:
     idle: int
     handshakes: int
     light: int
+    clients: int
 
 
-FULL = Load(subscribers=1000, seconds="2", warmup="1", idle=10_000, handshakes=10_000, light=100)
-SMOKE = Load(subscribers=50, seconds="0.3", warmup="0.1", idle=100, handshakes=100, light=10)
+FULL = Load(subscribers=1000, seconds="2", warmup="1", idle=10_000, handshakes=10_000, light=100, clients=100)
+SMOKE = Load(subscribers=50, seconds="0.3", warmup="0.1", idle=100, handshakes=100, light=10, clients=10)
 # Messages a second at which no server has anything to do most of the time.
 LIGHT_RATE = "20"
 # Of Django Channels one message takes a fifth of a second to a thousand subscribers.
@@ -50,6 +51,10 @@ def measure(server, count, amount):
             take("handshake", "handshake", addresses, processes, "-n", str(amount.handshakes),
                  connects_per_second=lambda it: it["handshakes_per_second"],
                  connects=lambda it: it["handshakes_per_server_cpu_second"])
+            for outstanding in ("1", "4"):
+                take(f"echo, {outstanding} outstanding", "echo", addresses, processes, "-n", str(amount.clients),
+                     "--outstanding", outstanding, "--secs", amount.seconds,
+                     **{f"echoes_{outstanding}": lambda it: it["echoes_per_server_cpu_second"]})
     with server.running(count) as (addresses, processes):
         fanout = ("--wait", "--warmup", amount.warmup, "--secs", amount.seconds, *server.fanout)
         for outstanding in ("8", "1"):

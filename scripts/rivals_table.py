@@ -14,6 +14,8 @@ COLUMNS = [
     ("idle_bytes", "KiB per idle connection", 2, 1024, False),
     ("connects", "connects per CPU-second", 0, 1, True),
     ("connects_per_second", "connects per second", 0, 1, True),
+    ("echoes_1", "echoes per CPU-second, 1 outstanding", 0, 1, True),
+    ("echoes_4", "4 outstanding", 0, 1, True),
     ("p50", "latency, p50 ms", 2, 1, False),
     ("p99", "p99 ms", 2, 1, False),
 ]
