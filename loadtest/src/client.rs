@@ -158,6 +158,12 @@ impl Client {
         self.open
     }
 
+    /// Whether frames can be sent.
+    #[must_use]
+    pub fn is_upgraded(&self) -> bool {
+        self.open && self.answers.is_none()
+    }
+
     /// Takes bytes of the answer to the upgrade. Gives the number of bytes left over behind it once it is
     /// complete: they are the end of `bytes` and belong to [`Client::receive`].
     ///

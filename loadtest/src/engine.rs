@@ -6,6 +6,7 @@
 
 mod habits;
 mod io;
+mod pulse;
 mod visit;
 
 use std::fmt;
@@ -317,6 +318,7 @@ impl Engine {
         }
         self.read_resumed(handler);
         let now = clock::now();
+        self.io.ping_silent(now);
         if self.recorder.is_due(now) {
             let sample = self.close(now);
             self.tell(sample)?;

@@ -77,7 +77,9 @@ fn prepare(
     socket::reserve_files(connections).map_err(RunError::Usage)?;
     process::pin(&common.cpu).map_err(RunError::Usage)?;
     process::sharpen_sleep();
-    Ok(Engine::telling(watch, outlet)?)
+    let mut engine = Engine::telling(watch, outlet)?;
+    engine.io.set_ping_interval(common.ping);
+    Ok(engine)
 }
 
 /// Where connections go, where they come from and what they ask for.

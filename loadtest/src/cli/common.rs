@@ -69,6 +69,9 @@ pub struct Common {
     /// Give up after so long without any progress
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
     pub patience: Duration,
+    /// Ping clients that have said nothing for so long, as real ones do before they are taken for gone; 0: nobody
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = parse_seconds)]
+    pub ping: Duration,
     /// First source address; on loopback, connections are spread over several from here on
     #[arg(long, value_name = "ADDR", default_value = "127.0.1.1")]
     pub source: Ipv4Addr,

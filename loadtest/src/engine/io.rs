@@ -4,6 +4,7 @@ mod connection;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use rustix::event::epoll;
 use rustix::io::Errno;
@@ -11,6 +12,7 @@ use rustix::net::{RecvFlags, recv, sockopt};
 
 use super::Handler;
 use super::habits::{Ear, Habits};
+use super::pulse::Pulse;
 use super::visit::Visit;
 use crate::client::{Client, Loss, Losses};
 use crate::clock;
@@ -34,6 +36,7 @@ pub struct Io {
     reads: u64,
     meter: Meter,
     habits: Habits,
+    pulse: Pulse,
     /// What callers' numbers of connections begin at.
     base: usize,
     /// Connections to be read from again, of which no event will tell.
@@ -51,6 +54,7 @@ impl Io {
             reads: 0,
             meter,
             habits: Habits::default(),
+            pulse: Pulse::default(),
             base: 0,
             resumed: Vec::new(),
         })
@@ -72,6 +76,30 @@ impl Io {
     /// Sets what is done with messages from now on.
     pub fn set_habits(&mut self, habits: Habits) {
         self.habits = habits;
+    }
+
+    /// Pings who says nothing for `interval` from now on, and nobody if it is 0.
+    pub fn set_ping_interval(&mut self, interval: Duration) {
+        self.pulse = Pulse::new(interval, clock::now());
+    }
+
+    /// Pings whose turn it is and who has said nothing. Who reads nothing gets no further by that.
+    pub(super) fn ping_silent(&mut self, now: Instant) {
+        for turn in self.pulse.begun(now) {
+            for number in Pulse::looked_at(turn, self.connections.len()) {
+                if let Some(Some(connection)) = self.connections.get_mut(number)
+                    && self.pulse.is_silent(connection.spoke)
+                    && !connection.is_stalled
+                    && connection.client.is_upgraded()
+                {
+                    connection.spoke = self.pulse.now();
+                    self.scratch.clear();
+                    frame::encode_client(&mut self.scratch, opcode::PING, b"");
+                    connection.send(&self.scratch);
+                    self.scratch.clear();
+                }
+            }
+        }
     }
 
     /// Starts a connection under number `id`, which must be free, and sends the upgrade request.
@@ -141,6 +169,7 @@ impl Io {
             unsent: Vec::new(),
             broken: None,
             is_stalled: false,
+            spoke: self.pulse.now(),
         });
         Ok(())
     }
@@ -166,6 +195,7 @@ impl Io {
 
     fn send_on(&mut self, number: usize, frames: &[u8]) {
         if let Some(Some(connection)) = self.connections.get_mut(number) {
+            connection.spoke = self.pulse.now();
             connection.send(frames);
         }
     }

@@ -12,17 +12,12 @@ use crate::cli::{Common, IdleArgs, Part};
 use crate::client::Loss;
 use crate::clock;
 use crate::engine::{Engine, Handler, Ignore, Io};
-use crate::frame::opcode;
 use crate::meter::{Kind, Phase};
 use crate::process::{Reading, Role};
 use crate::report::{Cpu, Latency, Table, thousands};
 use crate::server::Echo;
 use crate::server::greeting::contains;
 
-/// Within the idle limit of common servers and proxies, which is 60 s.
-const PING_INTERVAL: Duration = Duration::from_secs(20);
-/// A hold so short needs no pings.
-const QUIET_HOLD: Duration = Duration::from_secs(30);
 /// So many messages may wait for their answer at a time.
 const EXCHANGES_AT_ONCE: usize = 256;
 const POLL: Duration = Duration::from_millis(100);
@@ -114,7 +109,7 @@ impl Scenario for IdleArgs {
 
         engine.enter(Phase::Hold, &mut Ignore)?;
         let length = common.secs.unwrap_or(Duration::from_secs(10));
-        hold(engine, common.connections, length)?;
+        hold(engine, length)?;
         Ok(Measured { opened, exchanged })
     }
 
@@ -313,24 +308,11 @@ impl Handler for Exchange<'_> {
     }
 }
 
-/// Keeps the connections for a while; in a long hold, with pings spread evenly over their interval.
-fn hold(engine: &mut Engine, connections: usize, length: Duration) -> Result<(), RunError> {
-    let began = clock::now();
-    let mut pinged: usize = 0;
-    loop {
-        let elapsed = clock::now() - began;
-        if length <= elapsed {
-            return Ok(());
-        }
-        if QUIET_HOLD < length {
-            let due = elapsed.as_secs_f64() / PING_INTERVAL.as_secs_f64() * connections as f64;
-            while (pinged as f64) < due {
-                engine
-                    .io
-                    .send_frame(pinged % connections, opcode::PING, b"");
-                pinged += 1;
-            }
-        }
-        engine.poll(POLL.min(length - elapsed), &mut Ignore)?;
+/// Keeps the connections for a while.
+fn hold(engine: &mut Engine, length: Duration) -> Result<(), RunError> {
+    let end = clock::now() + length;
+    while let Some(left) = end.checked_duration_since(clock::now()) {
+        engine.poll(POLL.min(left), &mut Ignore)?;
     }
+    Ok(())
 }

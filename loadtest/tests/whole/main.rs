@@ -14,4 +14,5 @@ mod positions;
 mod processes;
 mod push;
 mod room;
+mod silence;
 mod slow;

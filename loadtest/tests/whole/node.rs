@@ -31,6 +31,11 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn start(name: &str) -> Self {
+        Self::start_with(name, "")
+    }
+
+    /// With further settings.
+    pub(crate) fn start_with(name: &str, more: &str) -> Self {
         let folder = format!("tidegate-load-{name}-{}", std::process::id());
         let folder = std::env::temp_dir().join(folder);
         fs::create_dir(&folder).unwrap();
@@ -49,7 +54,8 @@ impl Node {
             "development = true\n[listen]\npublic = \"{public}\"\nadmin = \"{admin}\"\n\
              [dialect.im]\npublic_key_files = [\"public.pem\"]\n\
              [dialect.live]\nauth = \"jwt\"\nkeys = [{{ alg = \"HS256\", secret = \"{KEY}\" }}]\n\
-             [[api.keys]]\nkey = \"{KEY}\"\nscopes = [\"admin\", \"publish\"]\n"
+             [[api.keys]]\nkey = \"{KEY}\"\nscopes = [\"admin\", \"publish\"]\n\
+             {more}"
         );
         fs::write(folder.join("node.toml"), settings).unwrap();
         let child = Command::new(gateway())

@@ -23,6 +23,8 @@ pub(super) struct Connection {
     pub(super) broken: Option<Errno>,
     /// Whether nothing is read from it.
     pub(super) is_stalled: bool,
+    /// The turn of the pulse in which something was sent last.
+    pub(super) spoke: u32,
 }
 
 impl Connection {
