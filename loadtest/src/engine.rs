@@ -192,17 +192,12 @@ impl Engine {
     /// # Errors
     /// What epoll reports, or the other processes are gone.
     pub fn meet<H: Handler>(&mut self, handler: &mut H) -> Result<(), RunError> {
-        if let Outlet::Own(_) = &self.outlet {
-            return Ok(());
-        }
-        processes::say(&Word::Ready)?;
+        self.arrive()?;
         let begin = loop {
-            if let Outlet::Parent(line) = &self.outlet
-                && let Some(begin) = line.begin()?
-            {
-                break begin;
-            }
-            self.poll(READY_POLL, handler)?;
+            match self.departure()? {
+                Some(begin) => break begin,
+                None => self.poll(READY_POLL, handler)?,
+            };
         };
         while let Some(wait) = begin.checked_duration_since(clock::now()) {
             self.poll(wait.min(READY_POLL), handler)?;
@@ -211,6 +206,28 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Says that this process could go on, if several share the run.
+    ///
+    /// # Errors
+    /// The other processes are gone.
+    pub fn arrive(&mut self) -> Result<(), RunError> {
+        match &self.outlet {
+            Outlet::Own(_) => Ok(()),
+            Outlet::Parent(_) => Ok(processes::say(&Word::Ready)?),
+        }
+    }
+
+    /// When all processes go on, once it is known: all have arrived. It is told once.
+    ///
+    /// # Errors
+    /// The other processes are gone.
+    pub fn departure(&mut self) -> Result<Option<Instant>, RunError> {
+        match &self.outlet {
+            Outlet::Own(_) => Ok(Some(clock::now())),
+            Outlet::Parent(line) => Ok(line.begin()?),
+        }
     }
 
     /// What the scenario is doing.

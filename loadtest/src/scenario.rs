@@ -19,6 +19,7 @@ mod rooms;
 mod schedule;
 pub mod slow;
 pub mod soak;
+mod spread;
 pub mod storm;
 mod traffic;
 pub mod unicast;

@@ -27,7 +27,7 @@ pub struct Common {
     /// After measuring, lower the rate of an open loop to 0 over this time, and close the connections evenly over as long
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = parse_seconds)]
     pub ramp_down: Duration,
-    /// Run in so many processes, each with its share of the connections and of the load; all scenarios but fanout can
+    /// Run in so many processes, each with its share of the connections and of the load; fanout only with --rate
     #[arg(long, value_name = "COUNT", default_value = "1", value_parser = parse_count)]
     pub processes: usize,
     /// Which of the processes this one is

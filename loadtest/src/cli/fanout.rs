@@ -66,6 +66,9 @@ pub struct FanoutArgs {
     /// Sleep so long between two looks at the sockets while few are ready; 0: never
     #[arg(long, value_name = "MICROSECONDS", default_value = "100")]
     pub collect: u64,
+    /// Of several processes: subscribers of all of them together.
+    #[arg(skip)]
+    pub all: Option<usize>,
 }
 
 /// Who says what: the server's file with the options over it.

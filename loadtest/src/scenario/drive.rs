@@ -39,10 +39,7 @@ pub(crate) trait Scenario: Sized {
     ///
     /// # Errors
     /// One line, when it cannot be shared.
-    fn share(&self, part: Part) -> Result<Self, String> {
-        let _ = part;
-        Err(format!("--processes: {} runs in one process", Self::NAME))
-    }
+    fn share(&self, part: Part) -> Result<Self, String>;
 
     /// How many connections are open at once, at most.
     fn connections_at_once(&self) -> usize {

@@ -2,7 +2,10 @@
 //!
 //! With `--outstanding` the loop is closed: a message counts as done when every subscriber has it, and only then is
 //! the next one published. So the server is never given more than it delivers, and its CPU time per delivery can be
-//! compared between servers of any speed. With `--rate` it is open: every message has its time.
+//! compared between servers of any speed. With `--rate` it is open: every message has its time, and several processes can
+//! have subscribers.
+
+mod shared;
 
 use std::time::Duration;
 
@@ -11,14 +14,17 @@ use serde::{Deserialize, Serialize};
 use super::message::Message;
 use super::probe::{self, Target};
 use super::ramp::{Ramp, Then};
-use super::rooms::{self, Options, Outcome, Room, Rooms};
+use super::rooms::{self, ELSEWHERE, Options, Outcome, Room, Rooms};
+use super::spread::Spread;
 use super::traffic::{Course, POLL, run_through};
 use super::{Merge, Plan, Record, RunError, Scenario, judge};
-use crate::cli::{Common, FanoutArgs, Parts};
+use crate::cli::{Common, FanoutArgs, Part, Parts};
 use crate::clock;
 use crate::engine::{Engine, Ignore};
-use crate::meter::Phase;
+use crate::meter::{Latencies, Phase};
+use crate::processes::Board;
 use crate::report::{Latency, Table, thousands};
+use shared::Shared;
 
 /// Below this the server was waiting for something part of the time.
 const SERVER_PERCENT_BUSY: f64 = 95.0;
@@ -67,12 +73,17 @@ pub struct Figures {
 pub struct Measured {
     subscribers: usize,
     outcome: Outcome,
+    /// Of several processes.
+    spread: Option<Spread>,
 }
 
 impl Merge for Measured {
     fn merge(&mut self, other: Self) {
         self.subscribers += other.subscribers;
         self.outcome.merge(other.outcome);
+        if let (Some(spread), Some(other)) = (&mut self.spread, other.spread) {
+            spread.merge(other);
+        }
     }
 }
 
@@ -83,6 +94,20 @@ impl Scenario for FanoutArgs {
 
     fn common(&self) -> &Common {
         &self.common
+    }
+
+    fn share(&self, part: Part) -> Result<Self, String> {
+        if self.rate.is_none() {
+            let count = part.count;
+            return Err(format!(
+                "--processes {count}: only with --rate, as in a closed loop the publisher has to see all subscribers"
+            ));
+        }
+        Ok(Self {
+            common: self.common.share(part, 1)?,
+            all: Some(self.common.connections),
+            ..self.clone()
+        })
     }
 
     fn connections_at_once(&self) -> usize {
@@ -99,12 +124,15 @@ impl Scenario for FanoutArgs {
         while clock::now() < end {
             engine.poll(POLL, &mut Ignore)?;
         }
-        let room = Room::new(common.connections, message);
+        engine.meet(&mut Ignore)?;
+        let publisher = self.publishes().then_some(common.connections);
+        let room = Room::new(publisher.unwrap_or(ELSEWHERE), message);
         if self.wait {
             let target = Target {
-                publisher: common.connections,
+                publisher,
                 message: room.message(),
                 members: (0..common.connections).collect(),
+                is_shared: self.all.is_some(),
             };
             probe::wait(engine, &[target], common.connections, common.patience)?;
         }
@@ -117,19 +145,8 @@ impl Scenario for FanoutArgs {
             prompt_acks: self.prompt_acks,
         };
         let members = vec![Some(0); common.connections];
-        let mut rooms = Rooms::new(&engine.io, vec![room], &members, options);
-        let subscribers = rooms.members();
-        let course = Course {
-            common,
-            rate: self.rate,
-            warmup: self.warmup,
-            last_wait: LAST_WAIT,
-        };
-        run_through(engine, &mut rooms, &course)?;
-        Ok(Measured {
-            subscribers,
-            outcome: rooms.outcome(),
-        })
+        let rooms = Rooms::new(&engine.io, vec![room], &members, options);
+        self.run(engine, rooms)
     }
 
     fn figures(&self, measured: Measured, record: &Record) -> Figures {
@@ -138,19 +155,24 @@ impl Scenario for FanoutArgs {
         let Measured {
             subscribers,
             outcome,
+            spread,
         } = measured;
+        // Of several processes, a message has reached everybody when it has in each of them.
+        let spread = spread.map(|spread| spread.to_last().1);
+        let messages = spread.as_ref().map_or(outcome.messages, Latencies::len);
+        let latency_last = spread.unwrap_or(outcome.latency_last);
         Figures {
             subscribers,
             outstanding: self.closed_loop(),
             rate: self.rate,
             bytes: self.bytes,
-            messages: outcome.messages,
+            messages,
             deliveries,
             deliveries_per_second: deliveries as f64 / total.seconds,
             deliveries_per_server_cpu_second: cpu.per_server_second(deliveries),
             deliveries_per_read: deliveries as f64 / outcome.reads.max(1) as f64,
             latency_each: Latency::from(&record.timeline.latency(rooms::KIND)),
-            latency_last: Latency::from(&outcome.latency_last),
+            latency_last: Latency::from(&latency_last),
             unexpected: outcome.unexpected,
             prompt_acks: self.prompt_acks,
             collect_us: self.collect,
@@ -175,6 +197,47 @@ impl Scenario for FanoutArgs {
     }
 }
 
+impl FanoutArgs {
+    /// Whether this process has the publisher.
+    fn publishes(&self) -> bool {
+        self.common.part.is_none_or(|part| part.number == 0)
+    }
+
+    /// Runs through all phases.
+    fn run(&self, engine: &mut Engine, mut rooms: Rooms) -> Result<Measured, RunError> {
+        let subscribers = rooms.members();
+        let rate = self.rate.filter(|_| self.publishes());
+        // All processes are measured from the same time on; a rate has to rise before.
+        let warmup = match self.rate.is_some() && rate.is_none() {
+            true => self.common.ramp + self.warmup,
+            false => self.warmup,
+        };
+        let course = Course {
+            common: &self.common,
+            rate,
+            warmup,
+            last_wait: LAST_WAIT,
+        };
+        let Some(board) = self.common.board.as_deref() else {
+            run_through(engine, &mut rooms, &course)?;
+            return Ok(Measured {
+                subscribers,
+                outcome: rooms.outcome(),
+                spread: None,
+            });
+        };
+        let mut shared = Shared::new(rooms, Board::open(board)?);
+        run_through(engine, &mut shared, &course)?;
+        shared.hear_out(engine, LAST_WAIT)?;
+        let (outcome, spread) = shared.outcome();
+        Ok(Measured {
+            subscribers,
+            outcome,
+            spread: Some(spread),
+        })
+    }
+}
+
 /// Connects all subscribers, then the publisher under the next number.
 fn connect(engine: &mut Engine, arguments: &FanoutArgs, parts: &Parts) -> Result<(), RunError> {
     let common = &arguments.common;
@@ -186,9 +249,13 @@ fn connect(engine: &mut Engine, arguments: &FanoutArgs, parts: &Parts) -> Result
         return judge(engine.io.losses());
     }
 
+    if !arguments.publishes() {
+        return Ok(());
+    }
     let target = arguments.publish_to.unwrap_or(common.to[0]);
     let plan = Plan {
         targets: &[target],
+        first: arguments.all.unwrap_or(subscribers) - subscribers,
         ..Plan::as_role(common, &parts.publisher, subscribers)
     };
     if !parts.publish.is_by_frames() {

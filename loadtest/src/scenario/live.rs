@@ -5,7 +5,6 @@
 mod approvals;
 mod figures;
 mod room;
-mod times;
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Waiting until everybody is subscribed: probes are published until each member of every room has received one.
+//! Waiting until everybody is subscribed: probes are published until each member of every room has received one, in all
+//! processes.
 //!
 //! A fence follows. Deliveries are in order, so who has the fence will get no probe any more, and from then on
 //! everything a member receives belongs to the measurement.
@@ -18,9 +19,12 @@ const INTERVAL: Duration = Duration::from_millis(500);
 
 /// Where to probe: a publisher with its message, and its members.
 pub(super) struct Target<'a> {
-    pub(super) publisher: usize,
+    /// None if another process publishes.
+    pub(super) publisher: Option<usize>,
     pub(super) message: &'a Message,
     pub(super) members: Vec<usize>,
+    /// Whether other processes have members too.
+    pub(super) is_shared: bool,
 }
 
 /// Returns when every open member of every room has the fence. The numbers of connections are below `connections`.
@@ -39,32 +43,52 @@ pub(super) fn wait(
         ));
     }
     let mut probe = Probe::new(engine, targets, connections, number(Purpose::Probe, 0));
-    let mut published_at: Option<Instant> = None;
+    let mut next = clock::now();
     while probe.missing > 0 {
-        if published_at.is_none_or(|at| INTERVAL <= clock::now() - at) {
-            published_at = Some(clock::now());
-            for target in targets {
-                if target.members.iter().any(|id| probe.waiting[*id].is_some()) {
-                    publish(engine, target, Purpose::Probe);
-                }
-            }
-        }
-        probe.step(engine, patience)?;
+        let is_waiting = |id: &usize| probe.waiting[*id].is_some();
+        let is_due = |target: &Target<'_>| target.members.iter().any(is_waiting);
+        publish_if_due(engine, targets, &mut next, is_due);
+        probe.step(engine, Some(patience))?;
     }
+    // The fence may come from another process before this one hears that all have arrived.
     let mut fence = Probe::new(engine, targets, connections, number(Purpose::Fence, 0));
+    engine.arrive()?;
+    while engine.departure()?.is_none() {
+        publish_if_due(engine, targets, &mut next, |target| target.is_shared);
+        fence.step(engine, None)?;
+    }
+    fence.progress = clock::now();
     for target in targets {
         publish(engine, target, Purpose::Fence);
     }
     while fence.missing > 0 {
-        fence.step(engine, patience)?;
+        fence.step(engine, Some(patience))?;
     }
     Ok(())
 }
 
+/// Publishes probes to some of them, when it is time to.
+fn publish_if_due(
+    engine: &mut Engine,
+    targets: &[Target<'_>],
+    next: &mut Instant,
+    is_wanted: impl Fn(&Target<'_>) -> bool,
+) {
+    let now = clock::now();
+    if *next <= now {
+        *next = now + INTERVAL;
+        for target in targets.iter().filter(|target| is_wanted(target)) {
+            publish(engine, target, Purpose::Probe);
+        }
+    }
+}
+
 fn publish(engine: &mut Engine, target: &Target<'_>, purpose: Purpose) {
-    let mut bytes = Vec::new();
-    target.message.encode(&mut bytes, purpose, 0);
-    engine.io.send_encoded(target.publisher, &bytes);
+    if let Some(publisher) = target.publisher {
+        let mut bytes = Vec::new();
+        target.message.encode(&mut bytes, purpose, 0);
+        engine.io.send_encoded(publisher, &bytes);
+    }
 }
 
 /// Waits for one text at every member.
@@ -90,13 +114,14 @@ impl Probe {
         Self {
             wanted,
             waiting,
-            publishers: targets.iter().map(|target| target.publisher).collect(),
+            publishers: targets.iter().filter_map(|it| it.publisher).collect(),
             missing,
             progress: clock::now(),
         }
     }
 
-    fn step(&mut self, engine: &mut Engine, patience: Duration) -> Result<(), RunError> {
+    /// Looks at the sockets; with patience, it gives up after so long without anybody new.
+    fn step(&mut self, engine: &mut Engine, patience: Option<Duration>) -> Result<(), RunError> {
         engine.poll(POLL, self)?;
         if let Some(lost) = self.publishers.iter().find(|id| !engine.io.is_open(**id)) {
             let first = engine.io.losses().first.as_deref().unwrap_or_default();
@@ -104,7 +129,7 @@ impl Probe {
                 "the connection of publisher {lost} was lost; the first loss: {first}"
             )));
         }
-        if patience < clock::now() - self.progress {
+        if patience.is_some_and(|patience| patience < clock::now() - self.progress) {
             return Err(RunError::Failed(format!(
                 "{} subscribers do not receive what is published",
                 self.missing

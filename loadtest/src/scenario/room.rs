@@ -218,12 +218,13 @@ pub(super) fn fill(
         .iter()
         .enumerate()
         .map(|(number, room)| Target {
-            publisher: room.publisher(),
+            publisher: Some(room.publisher()),
             message: room.message(),
             members: layout
                 .members(number)
                 .filter(|id| *id != room.publisher())
                 .collect(),
+            is_shared: false,
         })
         .collect();
     probe::wait(engine, &targets, connections, common.patience)?;

@@ -4,25 +4,27 @@
 //! receives is message n of its room, nothing but its header needs to be looked at, and no message is complete before
 //! the one ahead of it.
 
+mod outcome;
 mod room;
 
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
+use super::RunError;
 use super::arrivals::Remainder;
 use super::traffic::Traffic;
-use super::{Merge, RunError};
 use crate::client::Loss;
 use crate::clock;
 use crate::engine::{Handler, Io};
 use crate::meter::{Kind, Latencies};
+pub(super) use outcome::Outcome;
 pub(super) use room::Room;
 
 /// What deliveries are called.
 pub(super) const KIND: &str = "delivery";
 /// So many members have the time of every reception taken: enough for percentiles, too few to cost anything.
 const SAMPLED_MAX: usize = 32;
+/// Who publishes where another process does.
+pub(super) const ELSEWHERE: usize = usize::MAX;
 /// No member: a publisher, or somebody who does not count.
 const NO_ROOM: u32 = u32::MAX;
 /// How often it is looked whether delayed acknowledgements are worth asking for, and asked again.
@@ -51,28 +53,6 @@ impl Counts {
             unexpected: self.unexpected - earlier.unexpected,
             reads: self.reads - earlier.reads,
         }
-    }
-}
-
-/// What came of the messages while it was measured.
-#[derive(Debug, Default, Deserialize, Serialize)]
-pub(super) struct Outcome {
-    /// Messages that reached their last member.
-    pub(super) messages: u64,
-    /// Messages received that were not published.
-    pub(super) unexpected: u64,
-    /// Reads made.
-    pub(super) reads: u64,
-    /// From the time when a message was due to its last member.
-    pub(super) latency_last: Latencies,
-}
-
-impl Merge for Outcome {
-    fn merge(&mut self, other: Self) {
-        self.messages += other.messages;
-        self.unexpected += other.unexpected;
-        self.reads += other.reads;
-        self.latency_last.add(&other.latency_last);
     }
 }
 
@@ -187,6 +167,24 @@ impl Rooms {
     /// Members whose connections are open.
     pub(super) fn members(&self) -> usize {
         self.members_open
+    }
+
+    /// Whether this would be a delivery of a message that was not published here.
+    #[inline]
+    pub(super) fn is_ahead(&self, id: usize, bytes: u64) -> bool {
+        let member = self.members.get(id);
+        let member = member.filter(|it| it.room != NO_ROOM);
+        member.is_some_and(|member| {
+            let room = &self.rooms[member.room as usize];
+            self.options.counted_bytes_min <= bytes
+                && room.slots.len() <= (member.received - room.completed) as usize
+        })
+    }
+
+    /// Another process has published the next message of the first room, due then.
+    pub(super) fn expect(&mut self, due: Instant) {
+        self.rooms[0].expect(due);
+        self.under_way += 1;
     }
 
     /// Publishes in every room as many messages as are missing to the number outstanding, in one write each.

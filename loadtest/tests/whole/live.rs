@@ -21,10 +21,11 @@ fn every_phone_hears_what_one_says_in_any_number_of_processes() {
         let count = |latency: &str| figures[latency]["count"].as_u64().unwrap();
         let words = count("say_to_last_phone");
         assert!(words.abs_diff(number("said")) <= 2, "{figures}");
-        assert_eq!(count("say_to_wall"), 2 * words, "{figures}");
-        // What was approved while it was measured, whenever it was said, is heard by nine too.
+        // But for one that is due when measuring has begun in some processes only.
+        assert!(count("say_to_wall").abs_diff(2 * words) <= 2, "{figures}");
+        let approved = 9 * number("approved");
         let heard = count("approval_to_phone");
-        assert!(0 < heard && heard.is_multiple_of(9), "{figures}");
+        assert!(heard.abs_diff(approved) <= 18, "{figures}");
         assert_eq!(count("approval_to_last_phone"), words);
         let most = |latency: &str| figures[latency]["max_ms"].as_f64().unwrap();
         assert!(most("approval_to_last_phone") <= most("say_to_last_phone"));

@@ -47,6 +47,38 @@ fn several_processes_give_the_figures_of_one() {
     }
 }
 
+#[test]
+fn what_one_process_publishes_reaches_the_subscribers_of_all() {
+    let node = Node::start("shared");
+    let server = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/room.toml");
+    let rate = ["--rate", "50", "--ramp", "0.5", "--secs", "1"];
+    let load = [&["--server", server, "--wait"], &rate[..]].concat();
+    for processes in ["2", "3"] {
+        let options = [&load[..], &["--processes", processes]].concat();
+        let (output, figures) = node.run("fanout", &options);
+        assert!(output.status.success(), "{output:?}");
+        let figures = figures.unwrap_or_else(|| panic!("{output:?}"));
+        assert_eq!(figures["valid"], true, "{figures}");
+        assert_eq!(figures["subscribers"], 6, "{figures}");
+        let number = |field: &str| figures[field].as_u64().unwrap();
+        assert!((40..=60).contains(&number("messages")), "{figures}");
+        // Some are between two subscribers when measuring ends.
+        let missing = (6 * number("messages")).abs_diff(number("deliveries"));
+        assert!(missing <= 12, "{figures}");
+        let count = |latency: &str| figures[latency]["count"].as_u64().unwrap();
+        assert_eq!(count("latency_last"), number("messages"));
+        // A message may be due when measuring has begun in some processes only.
+        let each = count("latency_each");
+        assert!(each.abs_diff(6 * number("messages")) <= 6, "{figures}");
+        let most = |latency: &str| figures[latency]["max_ms"].as_f64().unwrap();
+        // But for what a histogram loses.
+        assert!(
+            0.97 * most("latency_each") <= most("latency_last"),
+            "{figures}"
+        );
+    }
+}
+
 /// The processes that one has started.
 pub(crate) fn children(parent: u32) -> Vec<Pid> {
     let path = format!("/proc/{parent}/task/{parent}/children");
@@ -96,7 +128,7 @@ fn a_process_that_dies_is_named_and_the_run_is_not_valid() {
 #[test]
 fn what_cannot_be_shared_is_refused() {
     for (options, said) in [
-        (&["fanout", "-n", "6"][..], "runs in one process"),
+        (&["fanout", "-n", "6"][..], "only with --rate"),
         (&["idle", "-n", "2"], "too few"),
         (
             &["unicast", "-n", "6", "--outstanding", "2"],

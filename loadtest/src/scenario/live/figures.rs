@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::room::{Counts, DELIVERY, Room, WORD};
-use super::times::Times;
 use crate::cli::LiveArgs;
 use crate::meter::Phase;
 use crate::report::{Latency, Table, thousands};
+use crate::scenario::spread::Spread;
 use crate::scenario::{Merge, Record};
 
 /// Figures of a `live` run.
@@ -37,7 +37,7 @@ pub(crate) struct Figures {
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Measured {
     counts: Counts,
-    times: Times,
+    spread: Spread,
     /// Words that were said, before it was measured too.
     said: usize,
     /// How long it took until all had joined.
@@ -49,7 +49,7 @@ impl Measured {
         Self {
             counts: room.counts(),
             said: room.said(),
-            times: room.times(),
+            spread: room.spread(),
             joins,
         }
     }
@@ -58,7 +58,7 @@ impl Measured {
 impl Merge for Measured {
     fn merge(&mut self, other: Self) {
         self.counts.add(other.counts);
-        self.times.merge(other.times);
+        self.spread.merge(other.spread);
         self.said += other.said;
         self.joins = self.joins.max(other.joins);
     }
@@ -68,11 +68,11 @@ impl Figures {
     pub(super) fn new(arguments: &LiveArgs, measured: Measured, record: &Record) -> Self {
         let Measured {
             counts,
-            times,
+            spread,
             said,
             joins,
         } = measured;
-        let (approval_to_last, say_to_last) = times.to_last();
+        let (approval_to_last, say_to_last) = spread.to_last();
         let total = record.total(Phase::Hold);
         let deliveries = total.kinds.get(DELIVERY).map_or(0, |it| it.received);
         let connections = arguments.common.connections;
@@ -93,7 +93,7 @@ impl Figures {
             approval_to_last_phone: Latency::from(&approval_to_last),
             say_to_last_phone: Latency::from(&say_to_last),
             refused: counts.refused,
-            unheard: said.saturating_sub(times.heard.len()),
+            unheard: said.saturating_sub(spread.reached.len()),
         }
     }
 

@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::approvals::{Approval, Approvals, Word};
-use super::times::Times;
 use crate::clock;
 use crate::engine::{Handler, Io};
 use crate::meter::{Kind, Meter};
 use crate::processes::{Board, moment_of, nanoseconds_of};
 use crate::scenario::arrivals::Remainder;
+use crate::scenario::spread::Spread;
 use crate::scenario::traffic::Traffic;
 use crate::scenario::{RunError, judge};
 
@@ -167,11 +167,11 @@ impl Room {
     }
 
     /// When what was approved was heard here.
-    pub(super) fn times(&self) -> Times {
-        Times {
+    pub(super) fn spread(&self) -> Spread {
+        Spread {
             recorded_from: self.recorded_from,
-            approvals: self.approvals.times(),
-            heard: self.heard.clone(),
+            sent: self.approvals.times(),
+            reached: self.heard.clone(),
         }
     }
 

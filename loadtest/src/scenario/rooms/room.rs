@@ -57,6 +57,11 @@ impl Room {
     pub(super) fn publish(&mut self, due: Instant, frames: &mut Vec<u8>) {
         let number = self.completed + self.slots.len() as u64;
         self.message.encode(frames, Purpose::Load, number);
+        self.expect(due);
+    }
+
+    /// A message is on its way, due then.
+    pub(super) fn expect(&mut self, due: Instant) {
         self.slots.push_back(Slot {
             missing: self.members,
             due,

@@ -1,5 +1,6 @@
 use super::*;
 use crate::engine::Engine;
+use crate::scenario::Merge as _;
 use crate::scenario::message::Message;
 use crate::template::Template;
 
@@ -61,6 +62,19 @@ fn outcomes_of_several_processes_add_up() {
     sum.merge(outcome(2));
     assert_eq!((sum.messages, sum.unexpected, sum.reads), (3, 30, 300));
     assert_eq!(sum.latency_last.len(), 2);
+}
+
+#[test]
+fn what_another_process_has_published_is_ahead_until_it_is_expected() {
+    let engine = Engine::new().unwrap();
+    let mut rooms = rooms(&engine);
+    assert!(rooms.is_ahead(0, 10) && !rooms.is_ahead(0, 9) && !rooms.is_ahead(4, 10));
+    rooms.expect(clock::now());
+    assert!(!rooms.is_ahead(0, 10));
+    rooms.message(0, 10);
+    assert!(rooms.is_ahead(0, 10) && !rooms.is_ahead(1, 10));
+    rooms.message(1, 10);
+    assert_eq!((rooms.progress(), rooms.under_way()), (1, 0));
 }
 
 #[test]

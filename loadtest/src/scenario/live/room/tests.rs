@@ -33,15 +33,15 @@ fn a_word_is_heard_when_the_last_phone_has_it() {
     assert_eq!(room.to_approve, [("ab".to_owned(), word)]);
     room.approve(&mut engine.io).unwrap();
     broadcast(&mut room, 1);
-    assert_eq!((room.under_way(), room.times().heard.len()), (1, 0));
+    assert_eq!((room.under_way(), room.spread().reached.len()), (1, 0));
     assert!(!room.has_heard_all().unwrap());
     broadcast(&mut room, 2);
     // Nobody has approved it.
     broadcast(&mut room, 2);
-    let times = room.times();
-    assert_eq!((room.under_way(), times.heard.len()), (0, 1));
-    assert_eq!(times.approvals[0].0, word.due);
-    assert!(times.recorded_from <= word.due && word.due <= times.heard[0]);
+    let spread = room.spread();
+    assert_eq!((room.under_way(), spread.reached.len()), (0, 1));
+    assert_eq!(spread.sent[0].0, word.due);
+    assert!(spread.recorded_from <= word.due && word.due <= spread.reached[0]);
     assert_eq!((room.counts.shown, room.counts.heard), (1, 2));
 }
 
