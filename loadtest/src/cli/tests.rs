@@ -109,6 +109,13 @@ fn unicast_has_a_rate_or_a_closed_loop() {
     assert!(parse_line(&format!("{line} --outstanding 9")).is_ok());
     check_wrong(line, "--rate");
     check_wrong(&format!("{line} --rate 1 --outstanding 9"), "--outstanding");
+    // Positions are of the ride dialect.
+    let server = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/ws.toml");
+    assert!(parse_line(&format!("{line} --rate 1 --server {server}")).is_ok());
+    check_wrong(
+        &format!("{line} --positions 1 --server {server}"),
+        "--server",
+    );
 }
 
 #[test]
@@ -156,6 +163,27 @@ fn rooms_have_sizes_and_one_kind_of_load() {
     check_wrong(line, "--outstanding");
     check_wrong(&format!("{line} --rate 1 --outstanding 1"), "--outstanding");
     check_wrong(&format!("{line} --rate 1 --rooms 3x1"), "ROOMSxMEMBERS");
+}
+
+#[test]
+fn options_go_before_what_a_file_says_of_rooms() {
+    let server = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/ws.toml");
+    let line = format!("loadtest room --to 127.0.0.1:1 -n 4 --rate 1 --server {server}");
+    let parts = |options: &str| match parse_line(&format!("{line}{options}")) {
+        Ok(Command::Room(arguments)) => arguments.frames.parts().unwrap().0,
+        other => panic!("{options}: {other:?}"),
+    };
+    let seat = Seat { index: 3, room: 1 };
+    let given = parts("");
+    assert_eq!(given.member.path.for_seat(seat), "/sub/room1");
+    assert_eq!(given.publisher.path.for_seat(seat), "/pub/room1");
+    let over = parts(" --path /r{room}/{i} --subscribe in --message {room}{seq}{pad}");
+    for role in [&over.member, &over.publisher] {
+        assert_eq!(role.path.for_seat(seat), "/r1/3");
+        assert_eq!(role.hello, [Step::Send(Template::new("in"))]);
+    }
+    let message = over.publish.bind(seat).message;
+    assert_eq!(message.expand(0, "s", "p"), "1sp");
 }
 
 #[test]
