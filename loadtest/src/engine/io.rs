@@ -93,7 +93,6 @@ impl Io {
                     && connection.client.is_upgraded()
                 {
                     connection.spoke = self.pulse.now();
-                    self.scratch.clear();
                     frame::encode_client(&mut self.scratch, opcode::PING, b"");
                     connection.send(&self.scratch);
                     self.scratch.clear();
