@@ -43,6 +43,11 @@ def growth(_rounds):
     for count in NODES[1:]:
         with cluster(count) as (all_nodes, server):
             comings(all_nodes, server)
+    print("\n| nodes | positions a second | us CPU of all nodes for one | Redis |")
+    print("| ---: | ---: | ---: | ---: |")
+    for count in NODES:
+        with cluster(count) as (all_nodes, server):
+            rides(all_nodes, server)
 
 
 def kernel_memory():
@@ -107,6 +112,18 @@ def comings(all_nodes, server):
     into, out = ((late - early) / COMINGS / 1024 for early, late in zip(traffic, server.traffic_bytes()))
     of_nodes = 1e6 * sum(it["cpu_seconds"] for it in report["processes"][:len(all_nodes)]) / COMINGS
     print(f"| {len(all_nodes)} | {used:.1f} | {into:.2f} | {out:.2f} | {of_nodes:.0f} |", flush=True)
+
+
+def rides(all_nodes, server):
+    """Drivers at all nodes who tell each a passenger where they are, once a second: nothing waits for anything else."""
+    count = len(all_nodes)
+    total = str(count * CONNECTIONS[-1] // 2 * 2)
+    report = run("unicast", all_nodes, server, "-n", total, "--positions", "1", "--secs", SECONDS)
+    messages = report["messages"]
+    used = [1e6 * it["cpu_seconds"] / messages for it in report["processes"]]
+    print(f"| {count} | {report['messages_per_second']:,.0f} | {sum(used[:count]):.1f} | {sum(used[count:]):.1f} |", flush=True)
+    if not report["valid"]:
+        print(f"  {report['invalid_reason']}")
 
 
 def quiet(all_nodes, server):
