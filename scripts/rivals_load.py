@@ -64,4 +64,9 @@ def measure(server, count, amount):
         take("fanout at light load", "fanout", addresses, processes, *fanout, "-n", str(amount.light),
              "--rate", LIGHT_RATE, "--collect", "0",
              p50=lambda it: it["latency_each"]["p50_ms"], p99=lambda it: it["latency_each"]["p99_ms"])
+        if amount is SMOKE:
+            # Whether rooms and pairs are as its file says; nothing is compared by them.
+            talk = ("-n", "24", "--warmup", amount.warmup, "--secs", amount.seconds)
+            take("rooms", "room", addresses, processes, *talk, "--rooms", "12x2", "--outstanding", "1")
+            take("pairs", "unicast", addresses, processes, *talk, "--outstanding", "8")
     return {**figures, "problems": problems}
