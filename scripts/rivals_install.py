@@ -13,6 +13,7 @@ FOLDER = TARGET.parent / "rivals"
 NODE = FOLDER / "node"
 PYTHON = FOLDER / "python"
 CENTRIFUGE = FOLDER / "centrifuge"
+GO = "/usr/share/gocode/src/github.com"
 
 # A file that shows it, and the Debian package that has it.
 PACKAGES = {
@@ -22,8 +23,13 @@ PACKAGES = {
     "python": [],
     "nginx": [("/usr/sbin/nginx", "nginx"),
               ("/usr/lib/nginx/modules/ngx_nchan_module.so", "libnginx-mod-nchan")],
+    # The library's package does not name all that it is built with.
     "go": [("/usr/bin/go", "golang-go"),
-           ("/usr/share/gocode/src/github.com/centrifugal/centrifuge", "golang-github-centrifugal-centrifuge-dev")],
+           (f"{GO}/centrifugal/centrifuge", "golang-github-centrifugal-centrifuge-dev"),
+           (f"{GO}/centrifugal/protocol", "golang-github-centrifugal-protocol-dev"),
+           (f"{GO}/FZambia/eagle", "golang-github-fzambia-eagle-dev"),
+           (f"{GO}/igm/sockjs-go", "golang-github-igm-sockjs-go-dev"),
+           (f"{GO}/mna/redisc", "golang-github-mna-redisc-dev")],
 }
 
 
