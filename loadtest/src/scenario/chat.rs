@@ -64,6 +64,10 @@ impl Scenario for ChatArgs {
     fn rows(figures: &Figures, table: &mut Table) {
         figures.rows(table);
     }
+
+    fn objection(figures: &Figures) -> Option<String> {
+        figures.objection()
+    }
 }
 
 /// The users of these options, as a part of another scenario.

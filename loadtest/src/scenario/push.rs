@@ -74,6 +74,10 @@ impl Scenario for PushArgs {
     fn rows(figures: &Figures, table: &mut Table) {
         figures.rows(table);
     }
+
+    fn objection(figures: &Figures) -> Option<String> {
+        figures.objection()
+    }
 }
 
 /// The users of these options and who pushes to them, as a part of another scenario.

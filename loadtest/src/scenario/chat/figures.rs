@@ -80,6 +80,11 @@ impl Figures {
         }
     }
 
+    pub(super) fn objection(&self) -> Option<String> {
+        let undelivered = self.undelivered.unwrap_or_default();
+        objection(self.acknowledged, self.unanswered, undelivered)
+    }
+
     pub(super) fn rows(&self, table: &mut Table) {
         let load = match (self.rate, self.outstanding) {
             (Some(rate), _) => format!("{} per second", thousands(rate)),
@@ -106,5 +111,31 @@ impl Figures {
         table.row_if("never delivered", undelivered.map(|it| it.to_string()));
         let logins = self.logins_per_server_cpu_second;
         table.row_if("logins per server CPU second", logins.map(thousands));
+    }
+}
+
+/// What is wrong with a run in which so many packets were acknowledged, and others came to nothing.
+fn objection(acknowledged: u64, unanswered: usize, undelivered: i64) -> Option<String> {
+    if 0 < unanswered || undelivered != 0 {
+        return Some(format!(
+            "{unanswered} packets were never answered, {undelivered} never delivered"
+        ));
+    }
+    (acknowledged == 0).then(|| "nothing was acknowledged".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_to_nothing_makes_a_run_invalid() {
+        assert_eq!(objection(7, 0, 0), None);
+        let lost = |unanswered, undelivered| objection(7, unanswered, undelivered).unwrap();
+        assert!(lost(1, 0).starts_with("1 packets were never answered"));
+        assert!(lost(0, 2).ends_with("2 never delivered"));
+        // One that came twice is no better.
+        assert!(lost(0, -1).ends_with("-1 never delivered"));
+        assert_eq!(objection(0, 0, 0).unwrap(), "nothing was acknowledged");
     }
 }

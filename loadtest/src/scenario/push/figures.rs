@@ -54,6 +54,10 @@ impl Figures {
         }
     }
 
+    pub(super) fn objection(&self) -> Option<String> {
+        self.remainder.objection(self.pushes)
+    }
+
     pub(super) fn rows(&self, table: &mut Table) {
         let rate = self
             .rate
