@@ -68,7 +68,7 @@ static SAMPLES: [Sample; 5] = [
         },
         path: "/room/lobby/",
         query: "",
-        frame: r#"{"text":"good morning to everybody in the lobby","mood":"fine"}"#,
+        frame: r#"{"type":2,"to":"lobby","message":{"text":"good morning to everybody in the lobby","mood":"fine"}}"#,
     },
     Sample {
         name: "live",
@@ -115,10 +115,15 @@ pub(crate) fn steps() -> Vec<Step> {
         Step::new(format!("decode/{}", sample.name), move || {
             let mut conversation = enter(sample);
             let mut actions = Actions::default();
-            let mut said = 0;
             move || {
+                let mut said = 0;
                 conversation.receive(Incoming::Text(black_box(sample.frame)), NOW, &mut actions);
                 while let Some(action) = actions.take_next() {
+                    assert!(
+                        !matches!(action, Action::Close(_)),
+                        "{}: {action:?}",
+                        sample.name
+                    );
                     said += 1;
                     drop(black_box(action));
                 }

@@ -16,6 +16,9 @@ use crate::timeline::Point;
 /// Figures at the top of a page, at most.
 const TILES_MAX: usize = 6;
 
+/// Options whose values nobody else is to see.
+const SECRETS: [&str; 3] = ["--key", "--secret", "--backend"];
+
 /// What is told of a run.
 #[derive(Debug)]
 pub struct Told<'a> {
@@ -60,14 +63,13 @@ impl Told<'_> {
     }
 
     fn page(&self, comparisons: &Option<(&Baseline, Vec<Comparison>)>) -> String {
-        let command: Vec<String> = std::env::args().skip(1).collect();
         let notes = comparisons
             .as_ref()
             .map(|(baseline, _)| baseline.notes(&self.figures));
         let earlier = comparisons.as_ref().zip(notes.as_ref());
         let page = Page {
             scenario: self.figures["scenario"].as_str().unwrap_or_default(),
-            command: &format!("loadtest {}", command.join(" ")),
+            command: &command_line(std::env::args().skip(1)),
             objection: self.objection,
             tiles: &self.tiles(),
             table: self.table,
@@ -131,7 +133,75 @@ pub fn plainly(
     write("--json", file, &(text + "\n"))
 }
 
+/// The command of a run, without what is secret of it.
+fn command_line(arguments: impl Iterator<Item = String>) -> String {
+    let mut words = vec!["loadtest".to_owned()];
+    let mut is_secret = false;
+    for argument in arguments {
+        let option = argument.split('=').next().unwrap_or_default();
+        let is_named = SECRETS.contains(&option);
+        words.push(
+            match (is_secret, is_named && option.len() < argument.len()) {
+                (true, _) => "***".to_owned(),
+                (false, true) => format!("{option}=***"),
+                (false, false) => argument.clone(),
+            },
+        );
+        is_secret = !is_secret && is_named && option.len() == argument.len();
+    }
+    words.join(" ")
+}
+
+/// Whether the files that are asked for can be written, before the run.
+///
+/// # Errors
+/// One line, when one cannot, or one would take the place of another.
+pub fn check_files(common: &Common) -> Result<(), String> {
+    let files = [("--html", &common.html), ("--json", &common.json)];
+    if common.html.is_some() && common.html == common.json {
+        return Err("--html and --json name the same file".to_owned());
+    }
+    for (option, file) in files {
+        if let Some(file) = file {
+            let is_new = !file.exists();
+            let opened = fs::File::options().create(true).append(true).open(file);
+            opened.map_err(|error| format!("{option} {}: {error}", file.display()))?;
+            if is_new {
+                // A run without figures leaves none behind.
+                let _ = fs::remove_file(file);
+            }
+        }
+    }
+    Ok(())
+}
+
 fn write(option: &str, file: &Path, text: &str) -> Result<(), RunError> {
     fs::write(file, text)
         .map_err(|error| RunError::Failed(format!("{option} {}: {error}", file.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_told() {
+        let words = [
+            "push",
+            "--key",
+            "abc",
+            "-n",
+            "3",
+            "--secret=abc",
+            "--backend",
+            "me:abc",
+            "--to",
+            "a",
+        ];
+        let told = command_line(words.into_iter().map(str::to_owned));
+        assert_eq!(
+            told,
+            "loadtest push --key *** -n 3 --secret=*** --backend *** --to a"
+        );
+    }
 }

@@ -127,6 +127,12 @@ impl Traffic for Crowd<'_> {
         }
     }
 
+    fn stop_recording(&mut self) {
+        for part in &mut self.parts {
+            part.traffic.stop_recording();
+        }
+    }
+
     fn end(&mut self) {
         for part in &mut self.parts {
             part.schedule = None;

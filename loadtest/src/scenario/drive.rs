@@ -15,13 +15,17 @@ use crate::engine::{Engine, Ignore, Outlet};
 use crate::meter::{Phase, Sample};
 use crate::process::{self, Reading, Role, Watch};
 use crate::processes::{self, Ended, Fleet, Line, Word};
-use crate::publish::Told;
+use crate::publish::{self, Told};
 use crate::report::{Cpu, Table};
 use crate::show::Show;
 use crate::timeline::{Point, Timeline};
 
 /// How often it is looked which connections are to be closed.
 const CLOSE_POLL: Duration = Duration::from_millis(10);
+
+/// By how much a measurement may take longer than it was to: a loop looks at the clock between two reads.
+const OVERRUN: f64 = 1.1;
+const OVERRUN_SECONDS: f64 = 0.2;
 
 /// A scenario with its options.
 pub(crate) trait Scenario: Sized {
@@ -40,6 +44,11 @@ pub(crate) trait Scenario: Sized {
     /// # Errors
     /// One line, when it cannot be shared.
     fn share(&self, part: Part) -> Result<Self, String>;
+
+    /// How long it measures; `None` if that depends on when everything is done.
+    fn length(&self) -> Option<Duration> {
+        Some(self.common().length())
+    }
 
     /// How many connections are open at once, at most.
     fn connections_at_once(&self) -> usize {
@@ -138,6 +147,7 @@ pub(crate) fn run<S: Scenario>(scenario: &S) -> Result<(), RunError> {
     if let Some(part) = common.part {
         return run_part(scenario, part);
     }
+    publish::check_files(common).map_err(RunError::Usage)?;
     let read = |file: &PathBuf| Baseline::read(file, S::NAME).map_err(RunError::Usage);
     let baseline = common.baseline.as_ref().map(read).transpose()?;
     let watch = Watch::new(&common.server_pid, &scenario.others()).map_err(RunError::Usage)?;
@@ -262,6 +272,20 @@ fn wind_down(engine: &mut Engine, length: Duration) -> Result<(), RunError> {
     Ok(())
 }
 
+/// What is wrong with a measurement that took longer than it was to.
+fn overrun(length: Option<Duration>, took: f64) -> Option<String> {
+    let length = length?.as_secs_f64();
+    (OVERRUN * length + OVERRUN_SECONDS < took).then(|| {
+        format!("measured for {took:.1} s instead of {length:.1}: the load generator was asked for more than it can send")
+    })
+}
+
+/// What is wrong with figures of processes of which one has ended.
+fn ended(processes: &[Reading]) -> Option<String> {
+    let ended = processes.iter().find(|it| it.cpu_seconds.is_none())?;
+    Some(format!("process {} has ended", ended.pid))
+}
+
 fn tell<S: Scenario>(
     scenario: &S,
     figures: &S::Figures,
@@ -273,9 +297,13 @@ fn tell<S: Scenario>(
     let cpu = Cpu::from(&total);
     let deliveries = total.all().received;
     let per_delivery = (0 < deliveries).then(|| cpu.generator_seconds / deliveries as f64);
+    let verdict = || scenario.verdict(figures, record).err();
     let died = record.died.clone();
     let objection = died
+        .or_else(|| verdict().map(|error| error.to_string()))
         .or_else(|| cpu.objection())
+        .or_else(|| overrun(scenario.length(), total.seconds))
+        .or_else(|| ended(&total.processes))
         .or_else(|| S::objection(figures));
 
     let mut table = Table::default();

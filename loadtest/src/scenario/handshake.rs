@@ -1,5 +1,7 @@
 //! Scenario `handshake`: connections are opened and closed again, as fast as the server takes them.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::ramp::{Ramp, Then};
@@ -44,6 +46,10 @@ impl Scenario for HandshakeArgs {
 
     fn common(&self) -> &Common {
         &self.common
+    }
+
+    fn length(&self) -> Option<Duration> {
+        None
     }
 
     fn share(&self, part: Part) -> Result<Self, String> {

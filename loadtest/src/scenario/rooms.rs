@@ -77,6 +77,7 @@ pub(super) struct Rooms {
     /// The counts when measuring began, and then those while it lasted.
     measured: Counts,
     measured_from: Option<Instant>,
+    measured_until: Option<Instant>,
     /// Messages complete when acknowledgements were last thought of, and when that was.
     acks: (u64, Instant),
     kind: Kind,
@@ -140,6 +141,7 @@ impl Rooms {
             counts: Counts::default(),
             measured: Counts::default(),
             measured_from: None,
+            measured_until: None,
             acks: (0, clock::now()),
             kind: io.meter().kind(KIND),
             told: 0,
@@ -228,7 +230,9 @@ impl Rooms {
                 self.ready.push(number);
             }
         }
-        if self.measured_from.is_some_and(|from| from <= slot.due) {
+        if self.measured_from.is_some_and(|from| from <= slot.due)
+            && self.measured_until.is_none_or(|until| slot.due < until)
+        {
             self.last.record_since(slot.due);
         }
     }
@@ -278,9 +282,13 @@ impl Traffic for Rooms {
         self.measured = self.counts;
     }
 
+    fn stop_recording(&mut self) {
+        self.measured_until = Some(clock::now());
+        self.measured = self.counts.since(self.measured);
+    }
+
     fn end(&mut self) {
         self.is_publishing = false;
-        self.measured = self.counts.since(self.measured);
     }
 
     fn progress(&self) -> u64 {

@@ -91,6 +91,11 @@ impl Scenario for SlowArgs {
         &self.common
     }
 
+    /// With and without those who stop reading.
+    fn length(&self) -> Option<Duration> {
+        Some(2 * self.common.length())
+    }
+
     fn share(&self, part: Part) -> Result<Self, String> {
         let (sizes, common, _) = Layout::split(&self.sizes, &self.common, part)?;
         Ok(Self {
@@ -200,6 +205,7 @@ fn run(
     traffic.rooms.count_as(meter.kind(DURING));
     traffic.stall(&mut engine.io, arguments.stall, arguments.receive_buffer);
     run_for(engine, traffic, &mut schedule, length, patience)?;
+    traffic.stop_recording();
     engine.go_on(Phase::RampDown)?;
     traffic.end();
     traffic.resume_all(&mut engine.io);

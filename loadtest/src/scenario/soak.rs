@@ -3,6 +3,8 @@
 
 mod churn;
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::mixed::{self, Measured, city};
@@ -47,6 +49,10 @@ impl Scenario for SoakArgs {
 
     fn common(&self) -> &Common {
         &self.mixed.common
+    }
+
+    fn length(&self) -> Option<Duration> {
+        Some(self.minutes.unwrap_or_else(|| self.common().length()))
     }
 
     fn share(&self, part: Part) -> Result<Self, String> {

@@ -79,6 +79,10 @@ impl Scenario for StormArgs {
         &self.common
     }
 
+    fn length(&self) -> Option<Duration> {
+        None
+    }
+
     fn share(&self, part: Part) -> Result<Self, String> {
         Ok(Self {
             common: self.common.share(part, 1)?,

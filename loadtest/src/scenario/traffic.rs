@@ -30,6 +30,9 @@ pub(super) trait Traffic: Handler {
     /// From now on it is measured.
     fn record(&mut self) {}
 
+    /// What is sent from now on is not measured.
+    fn stop_recording(&mut self) {}
+
     /// Sends nothing more.
     fn end(&mut self) {}
 
@@ -59,10 +62,14 @@ pub(super) trait Traffic: Handler {
     /// Whether it can go on. It is asked after every look at the sockets, and may do what the time has come for.
     ///
     /// # Errors
-    /// By default when connections were lost.
+    /// By default when all connections were lost. If some were, what was measured until then is worth telling, and the
+    /// run is none that ended well.
     fn check(&mut self, io: &mut Io, now: Instant) -> Result<(), RunError> {
         let _ = now;
-        judge(io.losses())
+        match io.open_count() {
+            0 => judge(io.losses()),
+            _ => Ok(()),
+        }
     }
 
     /// Grows with everything that comes of it.
@@ -115,6 +122,7 @@ pub(super) fn run_through<T: Traffic>(
     traffic.record();
     let length = course.common.length();
     run_for(engine, traffic, &mut schedule, length, patience)?;
+    traffic.stop_recording();
     engine.go_on(Phase::RampDown)?;
     if let Some(falling) = &mut schedule {
         falling.fall(ramp_down);

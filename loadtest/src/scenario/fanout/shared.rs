@@ -97,6 +97,10 @@ impl Traffic for Shared {
         self.rooms.record();
     }
 
+    fn stop_recording(&mut self) {
+        self.rooms.stop_recording();
+    }
+
     fn end(&mut self) {
         self.rooms.end();
     }

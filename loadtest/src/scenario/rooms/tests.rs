@@ -39,8 +39,14 @@ fn a_message_is_complete_when_the_last_member_has_it() {
     rooms.message(1, 10);
     rooms.message(3, 10);
     assert_eq!((rooms.progress(), rooms.under_way()), (3, 0));
+    rooms.stop_recording();
+    // While the rate falls it is not measured any more.
+    rooms.send_next(&mut engine.io, clock::now());
+    for id in [2, 3] {
+        rooms.message(id, 10);
+    }
     rooms.end();
-    assert_eq!(rooms.measured.deliveries, 6);
+    assert_eq!((rooms.progress(), rooms.measured.deliveries), (4, 6));
     let outcome = rooms.outcome();
     assert_eq!((outcome.messages, outcome.unexpected), (3, 0));
     assert_eq!(outcome.latency_last.len(), 3);

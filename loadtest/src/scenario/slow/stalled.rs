@@ -142,6 +142,10 @@ impl Traffic for Stalled {
         self.rooms.record();
     }
 
+    fn stop_recording(&mut self) {
+        self.rooms.stop_recording();
+    }
+
     fn end(&mut self) {
         self.rooms.end();
     }
