@@ -2,7 +2,6 @@
 
 mod driver;
 mod faults;
-mod interrupt;
 mod processes;
 mod redis;
 mod whole;
@@ -18,6 +17,7 @@ use crate::check::verdict::Event;
 use crate::check::{Outcome, run_names};
 use crate::cli::ChaosArgs;
 use crate::clock;
+use crate::interrupt::Interrupt;
 use crate::key::ApiKey;
 use crate::publish;
 use crate::report::Table;
@@ -25,7 +25,6 @@ use crate::rng::Rng;
 use crate::scenario::RunError;
 use driver::Driver;
 use faults::{Fault, SMOKE};
-use interrupt::Interrupt;
 use processes::{Blueprint, Folder, Node, Ports, Redis};
 use whole::Recovery;
 
@@ -83,8 +82,7 @@ struct Cluster {
 /// # Errors
 /// See [`RunError`].
 pub fn run(arguments: &ChaosArgs) -> Result<(), RunError> {
-    let interrupt = Interrupt::listen()
-        .map_err(|error| RunError::Failed(format!("signals cannot be heard: {error}")))?;
+    let interrupt = Interrupt::listen()?;
     let mut folder = Folder::new()?;
     let seed = arguments
         .seed

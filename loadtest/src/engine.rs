@@ -18,6 +18,7 @@ use rustix::io::Errno;
 
 use crate::client::{Loss, Losses};
 use crate::clock;
+use crate::interrupt::Interrupt;
 use crate::meter::{Meter, Phase, Recorder, Sample};
 use crate::process::Watch;
 use crate::processes::{self, Line, Word};
@@ -123,6 +124,9 @@ pub struct Engine {
     batch: usize,
     recorder: Recorder,
     outlet: Outlet,
+    interrupt: Interrupt,
+    /// Whoever polls looks whether there was an interrupt.
+    heeds_interrupt: bool,
 }
 
 /// Where samples go.
@@ -175,7 +179,24 @@ impl Engine {
             batch: 0,
             recorder: Recorder::new(meter, watch, clock::now()),
             outlet,
+            interrupt: Interrupt::default(),
+            heeds_interrupt: false,
         })
+    }
+
+    /// Fails to poll once there was an interrupt.
+    pub(crate) fn hear(&mut self, interrupt: Interrupt) {
+        self.interrupt = interrupt;
+    }
+
+    /// From now on an interrupt ends nothing here: the caller asks [`Self::is_interrupted`].
+    pub(crate) fn heed_interrupt(&mut self) {
+        self.heeds_interrupt = true;
+    }
+
+    /// Whether what was measured until now is all that will be.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupt.is_asked()
     }
 
     /// Another phase of the scenario begins. If several processes share the run, all begin it at the same time.
@@ -288,8 +309,11 @@ impl Engine {
     /// Waits for events, for at most `timeout`, and handles them. Gives the number of events.
     ///
     /// # Errors
-    /// What epoll reports.
+    /// What epoll reports; `INTR` after an interrupt that nobody heeds.
     pub fn poll<H: Handler>(&mut self, timeout: Duration, handler: &mut H) -> Result<usize, Errno> {
+        if self.is_interrupted() && !self.heeds_interrupt {
+            return Err(Errno::INTR);
+        }
         match self.io.base() {
             0 => self.look(timeout, handler),
             base => self.look(timeout, &mut Rebased { base, handler }),

@@ -12,6 +12,7 @@ pub mod frame;
 pub mod handshake;
 pub mod html;
 pub mod http;
+mod interrupt;
 pub mod key;
 pub mod meter;
 pub mod process;

@@ -32,6 +32,7 @@ use thiserror::Error;
 use crate::cli::Common;
 use crate::client::{Loss, Losses};
 use crate::engine::{Engine, Io, Outlet};
+use crate::interrupt::Interrupt;
 use crate::process::{self, Watch};
 use crate::report::{Table, thousands};
 use crate::server::{Role, Room, Step};
@@ -61,7 +62,11 @@ impl From<std::io::Error> for RunError {
 
 impl From<rustix::io::Errno> for RunError {
     fn from(error: rustix::io::Errno) -> Self {
-        Self::Failed(format!("epoll: {error}"))
+        Self::Failed(match error {
+            // The engine says so of a signal that nobody heeds.
+            rustix::io::Errno::INTR => "interrupted".to_owned(),
+            error => format!("epoll: {error}"),
+        })
     }
 }
 
@@ -80,6 +85,7 @@ fn prepare(
     process::sharpen_sleep();
     let mut engine = Engine::telling(watch, outlet)?;
     engine.io.set_ping_interval(common.ping);
+    engine.hear(Interrupt::listen()?);
     Ok(engine)
 }
 

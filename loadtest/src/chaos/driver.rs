@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::interrupt::Interrupt;
 use crate::check::fleet::{Fleet, Settings, Standing};
 use crate::check::pusher::{Pusher, Pushes};
 use crate::check::scrape::Scraper;
 use crate::check::verdict::Event;
 use crate::check::{self, Outcome, REACH_MAX};
+use crate::interrupt::Interrupt;
 use crate::scenario::RunError;
 
 /// Far more than the end of a run takes.

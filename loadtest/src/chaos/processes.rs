@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::interrupt::Interrupt;
 use super::redis;
+use crate::interrupt::Interrupt;
 use crate::key::ApiKey;
 use crate::scenario::RunError;
 

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::driver::Driver;
-use super::interrupt::Interrupt;
 use super::processes::{Node, Redis};
 use super::redis::{self, Holdings};
 use crate::check::fleet::{Fleet, Settings};
 use crate::check::{REACH_MAX, run_names, scrape};
 use crate::clock;
 use crate::http;
+use crate::interrupt::Interrupt;
 use crate::scenario::RunError;
 
 /// All nodes want clients again within this.

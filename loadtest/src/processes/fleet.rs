@@ -3,20 +3,25 @@
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::board::Sheet;
 use super::merge::Merge;
 use super::{Word, monotonic};
 use crate::client::Losses;
+use crate::interrupt::Interrupt;
 use crate::meter::Sample;
 use crate::scenario::RunError;
 
 /// So much later than the last one is ready a phase begins: by then all have heard of it.
 const NOTICE: Duration = Duration::from_millis(50);
+
+/// How often it is looked whether there was an interrupt.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The processes.
 #[derive(Debug)]
@@ -103,15 +108,26 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// Goes along until all have ended; `take` gets what they count, second by second.
+    /// Goes along until all have ended; `take` gets what they count, second by second. An interrupt is passed on to
+    /// all.
     ///
     /// # Errors
     /// One cannot go on, or all have died.
-    pub fn run(mut self, mut take: impl FnMut(Sample)) -> Result<Ended, RunError> {
+    pub(crate) fn run(
+        mut self,
+        interrupt: &Interrupt,
+        mut take: impl FnMut(Sample),
+    ) -> Result<Ended, RunError> {
+        let mut is_passed_on = false;
         while self.members.iter().any(|member| member.end.is_none()) {
-            let Ok((number, heard)) = self.heard.recv() else {
+            if interrupt.is_asked() && !std::mem::replace(&mut is_passed_on, true) {
+                self.pass_on_interrupt();
+            }
+            let (number, heard) = match self.heard.recv_timeout(LOOK) {
+                Ok(heard) => heard,
+                Err(RecvTimeoutError::Timeout) => continue,
                 // Each of them has fallen silent, and that has been heard.
-                break;
+                Err(RecvTimeoutError::Disconnected) => break,
             };
             self.hear(number, heard)?;
             self.begin_phase();
@@ -120,6 +136,16 @@ impl Fleet {
             }
         }
         self.ended()
+    }
+
+    /// At a terminal each has it already, and twice is no more than once.
+    fn pass_on_interrupt(&self) {
+        for member in self.members.iter().filter(|member| member.end.is_none()) {
+            if let Some(pid) = Pid::from_raw(member.child.id().cast_signed()) {
+                // One that is gone is noticed by its silence.
+                let _ = kill_process(pid, Signal::INT);
+            }
+        }
     }
 
     fn hear(&mut self, number: usize, heard: Heard) -> Result<(), RunError> {

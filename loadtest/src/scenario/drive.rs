@@ -12,6 +12,7 @@ use crate::cli::{Common, Part};
 use crate::client::Losses;
 use crate::clock;
 use crate::engine::{Engine, Ignore, Outlet};
+use crate::interrupt::Interrupt;
 use crate::meter::{Phase, Sample};
 use crate::process::{self, Reading, Role, Watch};
 use crate::processes::{self, Ended, Fleet, Line, Word};
@@ -109,12 +110,22 @@ pub(crate) struct Record {
     pub(crate) base: Vec<Reading>,
     /// The processes of the load generator that died, in words.
     pub(crate) died: Option<String>,
+    /// Whether somebody ended it before its time.
+    pub(crate) is_interrupted: bool,
 }
 
 impl Record {
     /// The sum of a phase.
     pub(crate) fn total(&self, phase: Phase) -> Sample {
         self.timeline.total(phase)
+    }
+
+    /// Why it is not whole.
+    fn broken_off(&self) -> Option<String> {
+        let seconds = self.total(Phase::Hold).seconds;
+        let interrupted = format!("interrupted after measuring for {seconds:.1} s");
+        let interrupted = self.is_interrupted.then_some(interrupted);
+        self.died.clone().or(interrupted)
     }
 
     /// What was used of the CPU in a phase.
@@ -157,8 +168,8 @@ pub(crate) fn run<S: Scenario>(scenario: &S) -> Result<(), RunError> {
     };
     let figures = scenario.figures(measured, &record);
     tell(scenario, &figures, &record, baseline.as_ref())?;
-    match record.died {
-        Some(died) => Err(RunError::Failed(died)),
+    match record.broken_off() {
+        Some(why) => Err(RunError::Failed(why)),
         None => scenario.verdict(&figures, &record),
     }
 }
@@ -170,12 +181,13 @@ fn run_alone<S: Scenario>(
     let base = watch.read();
     let show = Show::new(scenario.common(), S::NAME).map_err(RunError::Usage)?;
     let outlet = Outlet::Own(Box::new(show));
-    let (measured, timeline, losses) = measure(scenario, watch, outlet)?;
+    let (measured, counted) = measure(scenario, watch, outlet)?;
     let record = Record {
-        timeline,
-        losses,
+        timeline: counted.timeline,
+        losses: counted.losses,
         base,
         died: None,
+        is_interrupted: counted.is_interrupted,
     };
     Ok((measured, record))
 }
@@ -194,7 +206,8 @@ fn run_fleet<S: Scenario>(
     process::pin(&scenario.common().cpu).map_err(RunError::Usage)?;
     let base = watch.read();
     let mut show = Show::new(scenario.common(), S::NAME).map_err(RunError::Usage)?;
-    let ended = Fleet::start(count)?.run(|mut sample| {
+    let interrupt = Interrupt::listen()?;
+    let ended = Fleet::start(count)?.run(&interrupt, |mut sample| {
         sample.processes = watch.read();
         show.take(&sample);
     })?;
@@ -218,6 +231,7 @@ fn run_fleet<S: Scenario>(
         losses,
         base,
         died,
+        is_interrupted: interrupt.is_asked(),
     };
     Ok((measured, record))
 }
@@ -229,9 +243,16 @@ fn run_part<S: Scenario>(scenario: &S, part: Part) -> Result<(), RunError> {
         .share(part)
         .map_err(RunError::Usage)
         .and_then(|scenario| measure(&scenario, Watch::default(), Outlet::Parent(line)));
-    let ended = measured.map(|(measured, _, losses)| (measured, losses));
+    let ended = measured.map(|(measured, counted)| (measured, counted.losses));
     let word = Word::of_end(ended).map_err(|error| RunError::Failed(error.to_string()))?;
     Ok(processes::say(&word)?)
+}
+
+/// What was counted in one process, whatever the scenario.
+struct Counted {
+    timeline: Timeline,
+    losses: Losses,
+    is_interrupted: bool,
 }
 
 /// Goes through all phases.
@@ -239,14 +260,22 @@ fn measure<S: Scenario>(
     scenario: &S,
     watch: Watch,
     outlet: Outlet,
-) -> Result<(S::Measured, Timeline, Losses), RunError> {
+) -> Result<(S::Measured, Counted), RunError> {
     let common = scenario.common();
     let mut engine = prepare(common, scenario.connections_at_once(), watch, outlet)?;
     engine.enter(Phase::Connect, &mut Ignore)?;
     let measured = scenario.measure(&mut engine)?;
-    wind_down(&mut engine, common.ramp_down)?;
+    let is_interrupted = engine.is_interrupted();
+    if !is_interrupted {
+        wind_down(&mut engine, common.ramp_down)?;
+    }
     let (timeline, losses) = engine.finish()?;
-    Ok((measured, timeline, losses))
+    let counted = Counted {
+        timeline,
+        losses,
+        is_interrupted,
+    };
+    Ok((measured, counted))
 }
 
 /// Closes the connections evenly over so long; not at all if that is no time.
@@ -298,8 +327,8 @@ fn tell<S: Scenario>(
     let deliveries = total.all().received;
     let per_delivery = (0 < deliveries).then(|| cpu.generator_seconds / deliveries as f64);
     let verdict = || scenario.verdict(figures, record).err();
-    let died = record.died.clone();
-    let objection = died
+    let objection = record
+        .broken_off()
         .or_else(|| verdict().map(|error| error.to_string()))
         .or_else(|| cpu.objection())
         .or_else(|| overrun(scenario.length(), total.seconds))

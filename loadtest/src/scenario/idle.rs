@@ -108,6 +108,7 @@ impl Scenario for IdleArgs {
         }
 
         engine.enter(Phase::Hold, &mut Ignore)?;
+        engine.heed_interrupt();
         let length = common.secs.unwrap_or(Duration::from_secs(10));
         hold(engine, length)?;
         Ok(Measured { opened, exchanged })
@@ -311,7 +312,9 @@ impl Handler for Exchange<'_> {
 /// Keeps the connections for a while.
 fn hold(engine: &mut Engine, length: Duration) -> Result<(), RunError> {
     let end = clock::now() + length;
-    while let Some(left) = end.checked_duration_since(clock::now()) {
+    while let Some(left) = end.checked_duration_since(clock::now())
+        && !engine.is_interrupted()
+    {
         engine.poll(POLL.min(left), &mut Ignore)?;
     }
     Ok(())

@@ -199,6 +199,7 @@ fn run(
     let mut schedule = Some(Schedule::new(arguments.room_rate * rooms as f64));
     run_for(engine, traffic, &mut schedule, arguments.warmup, patience)?;
     engine.go_on(Phase::Hold)?;
+    engine.heed_interrupt();
     traffic.rooms.count_as(meter.kind(BEFORE));
     traffic.record();
     run_for(engine, traffic, &mut schedule, length, patience)?;

@@ -119,6 +119,7 @@ pub(super) fn run_through<T: Traffic>(
     traffic.begin(&mut engine.io)?;
     run_for(engine, traffic, &mut schedule, warmup, patience)?;
     engine.go_on(Phase::Hold)?;
+    engine.heed_interrupt();
     traffic.record();
     let length = course.common.length();
     run_for(engine, traffic, &mut schedule, length, patience)?;
@@ -136,7 +137,7 @@ pub(super) fn run_through<T: Traffic>(
     traffic.finish()
 }
 
-/// Goes on for `length`, sending what `schedule` says, if there is one.
+/// Goes on for `length` or until an interrupt, sending what `schedule` says, if there is one.
 ///
 /// # Errors
 /// Those of [`Traffic::check`], or nothing comes of what is under way for longer than `patience`.
@@ -150,7 +151,7 @@ pub(super) fn run_for<T: Traffic>(
     let mut now = clock::now();
     let end = now + length;
     let mut last = (traffic.progress(), now);
-    while now < end {
+    while now < end && !engine.is_interrupted() {
         let mut pause = end - now;
         if let Some(next) = traffic.send_due(&mut engine.io, schedule.as_mut(), now) {
             pause = pause.min(next.saturating_duration_since(clock::now()));

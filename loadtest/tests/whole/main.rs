@@ -6,6 +6,7 @@ mod chaos;
 mod chat;
 mod echo;
 mod foreign;
+mod interrupt;
 mod live;
 mod looks;
 mod mixed;

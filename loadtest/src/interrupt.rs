@@ -1,4 +1,5 @@
-//! Ctrl-C and termination, noticed in every wait, so that what was started is stopped on the way out.
+//! Ctrl-C and termination, noticed in every wait, so that what was started is stopped on the way out, and what was
+//! measured is told.
 
 use std::io;
 use std::sync::Arc;
@@ -13,13 +14,21 @@ use crate::scenario::RunError;
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// Whether this process was asked to end.
-#[derive(Clone, Debug)]
-pub(super) struct Interrupt(Arc<AtomicBool>);
+/// Whether this process was asked to end; by default nobody can ask.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// Listens from now on.
-    pub(super) fn listen() -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub(crate) fn listen() -> Result<Self, RunError> {
+        Self::register()
+            .map_err(|error| RunError::Failed(format!("signals cannot be heard: {error}")))
+    }
+
+    fn register() -> io::Result<Self> {
         let flag = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
             signal_hook::flag::register(signal, Arc::clone(&flag))?;
@@ -27,20 +36,25 @@ impl Interrupt {
         Ok(Self(flag))
     }
 
+    /// Whether it was.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Fails if this process was asked to end.
-    pub(super) fn check(&self) -> Result<(), RunError> {
-        if self.0.load(Ordering::Relaxed) {
+    pub(crate) fn check(&self) -> Result<(), RunError> {
+        if self.is_asked() {
             return Err(RunError::Failed("interrupted".to_owned()));
         }
         Ok(())
     }
 
-    pub(super) fn sleep(&self, time: Duration) -> Result<(), RunError> {
+    pub(crate) fn sleep(&self, time: Duration) -> Result<(), RunError> {
         self.wait(time, || false).map(|_| ())
     }
 
     /// Waits until something holds, and says whether it does; for at most `limit`.
-    pub(super) fn wait(
+    pub(crate) fn wait(
         &self,
         limit: Duration,
         mut holds: impl FnMut() -> bool,
