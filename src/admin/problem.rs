@@ -90,20 +90,22 @@ impl Problem {
 
     /// Come back in a second.
     pub(super) fn busy(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
-            .header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retried_after(1)
     }
 
     /// Come back when others have ended.
     pub(super) fn too_many(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
-            .header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+        Self::new(StatusCode::TOO_MANY_REQUESTS, detail).retried_after(1)
     }
 
     /// The key is over its rate for so many seconds.
     pub(super) fn limited(seconds: u64) -> Self {
         Self::too_many("the key is over its rate; come back after Retry-After")
-            .header(header::RETRY_AFTER, HeaderValue::from(seconds))
+            .retried_after(seconds)
+    }
+
+    fn retried_after(self, seconds: u64) -> Self {
+        self.header(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
 
     /// Whether the same request may be done later.

@@ -51,7 +51,16 @@ fn several_processes_give_the_figures_of_one() {
 fn what_one_process_publishes_reaches_the_subscribers_of_all() {
     let node = Node::start("shared");
     let server = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/room.toml");
-    let rate = ["--rate", "50", "--ramp", "0.5", "--secs", "1"];
+    let rate = [
+        "--rate",
+        "50",
+        "--ramp",
+        "0.5",
+        "--secs",
+        "1",
+        "--ramp-down",
+        "1",
+    ];
     let load = [&["--server", server, "--wait"], &rate[..]].concat();
     for processes in ["2", "3"] {
         let options = [&load[..], &["--processes", processes]].concat();

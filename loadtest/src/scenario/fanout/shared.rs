@@ -34,7 +34,7 @@ impl Shared {
             board,
             due: Vec::new(),
             spread: Spread {
-                recorded_from: u64::MAX,
+                recorded: u64::MAX..u64::MAX,
                 ..Spread::default()
             },
             broken: None,
@@ -93,11 +93,12 @@ impl Traffic for Shared {
     }
 
     fn record(&mut self) {
-        self.spread.recorded_from = nanoseconds_of(clock::now());
+        self.spread.recorded.start = nanoseconds_of(clock::now());
         self.rooms.record();
     }
 
     fn stop_recording(&mut self) {
+        self.spread.recorded.end = nanoseconds_of(clock::now());
         self.rooms.stop_recording();
     }
 

@@ -4,6 +4,7 @@
 //! has heard tells which approval it was. And whoever hears it last hears it before anybody hears the next one last.
 
 use std::io;
+use std::ops::Range;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -58,7 +59,7 @@ pub(super) struct Room {
     word: Kind,
     delivery: Kind,
     meter: Meter,
-    recorded_from: u64,
+    recorded: Range<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -125,7 +126,7 @@ impl Room {
             word: meter.kind(WORD),
             delivery: meter.kind(DELIVERY),
             meter: meter.clone(),
-            recorded_from: u64::MAX,
+            recorded: u64::MAX..u64::MAX,
         }
     }
 
@@ -169,7 +170,7 @@ impl Room {
     /// When what was approved was heard here.
     pub(super) fn spread(&self) -> Spread {
         Spread {
-            recorded_from: self.recorded_from,
+            recorded: self.recorded.clone(),
             sent: self.approvals.times(),
             reached: self.heard.clone(),
         }
@@ -269,11 +270,12 @@ impl Traffic for Room {
     }
 
     fn record(&mut self) {
-        self.recorded_from = nanoseconds_of(clock::now());
+        self.recorded.start = nanoseconds_of(clock::now());
         self.before = self.counts;
     }
 
-    fn end(&mut self) {
+    fn stop_recording(&mut self) {
+        self.recorded.end = nanoseconds_of(clock::now());
         self.measured = self.counts.since(self.before);
     }
 

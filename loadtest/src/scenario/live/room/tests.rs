@@ -41,7 +41,7 @@ fn a_word_is_heard_when_the_last_phone_has_it() {
     let spread = room.spread();
     assert_eq!((room.under_way(), spread.reached.len()), (0, 1));
     assert_eq!(spread.sent[0].0, word.due);
-    assert!(spread.recorded_from <= word.due && word.due <= spread.reached[0]);
+    assert!(spread.recorded.start <= word.due && word.due <= spread.reached[0]);
     assert_eq!((room.counts.shown, room.counts.heard), (1, 2));
 }
 
